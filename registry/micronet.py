@@ -1,0 +1,148 @@
+"""The MicroNet backbone, registered in mmengine's root registry so that every OpenMMLab framework finds it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmengine.model import BaseModule
+from mmengine.registry import MODELS
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from registry.arch import ArchSpec, default_rule, get_arch
+from registry.blocks import BlockPlan, StemPlan, plan_block, plan_stem
+from registry.cost import Cost
+from registry.ops.factorized import Size
+
+
+class Plan:
+    """Plan a whole backbone: stem and blocks, grouped into stages of equal stride.
+
+    Stage 0 is the stem; every block with stride 2 opens the next stage. With Table 1's models, stages 0 to 4 have
+    strides 2, 4, 8, 16 and 32.
+    """
+
+    def __init__(
+        self, arch: ArchSpec, activation: Mapping[str, Any] | None, wiring: str = "paper", factorized: bool = True
+    ) -> None:
+        rule = default_rule(arch, activation)
+        self.stem: StemPlan = plan_stem(arch, wiring, rule.relu_max)
+        self.blocks: list[BlockPlan] = []
+        self.stages: list[list[int]] = [[]]
+        self.stage_channels = [arch.stem[0]]
+        cin, previous = arch.stem[0], None
+        for i, spec in enumerate(arch.blocks):
+            last = i == len(arch.blocks) - 1
+            produced = (previous.groups[1] or previous.groups[0]) if previous else 1
+            plan = plan_block(
+                spec, cin, rule, wiring,
+                a1_groups=produced if spec.kind == "C" else None,
+                previous_squeeze=previous.squeeze if previous else None,
+                a3_ratio=arch.last_ratio if last else arch.blocks[i + 1].ratio,
+                last=last, first=i == 0, factorized=factorized,
+            )  # fmt: skip
+            if spec.stride == 2:
+                self.stages.append([])
+                self.stage_channels.append(0)
+            self.stages[-1].append(i)
+            self.stage_channels[-1] = spec.out_channels
+            self.blocks.append(plan)
+            cin, previous = spec.out_channels, spec
+
+    def cost(self, size: Size) -> tuple[Cost, Size]:
+        """Return the backbone's cost on an input of `size` and the last feature map's size, without any tensor."""
+        total, size = self.stem.cost(size)
+        for block in self.blocks:
+            cost, size = block.cost(size)
+            total += cost
+        return total, size
+
+
+@MODELS.register_module()
+class MicroNet(BaseModule):
+    """Compute MicroNet features of images (N, 3, H, W) at several strides (Table 1).
+
+    Args:
+        arch: a name (m0, m1, m2, m3, m2_adjusted, m3_adjusted) or a mapping with ArchSpec's keys, `base` naming
+            the one to change.
+        activation: keys of ActivationRule (type, j, k, sites, shift ...); default Dynamic Shift-Max, J = K = 2.
+        wiring: `paper` (Eq. 1, Figure 5) or `official` (the released code's shuffles and skips).
+        out_indices: stages to return: 0 is the stem (stride 2), then strides 4, 8, 16, 32; negatives count from the
+            end. The default is the last stage alone.
+        frozen_stages: freeze stages 0 to this one (-1: none): no gradient, BatchNorm in eval mode.
+        norm_eval: keep every BatchNorm in eval mode while training.
+        factorized: False builds the full-rank partner of mutual learning (section 5.1).
+        init_cfg: mmengine's; default normal for convolutions as in the official code, small for linears.
+
+    Raises ValueError for an unknown name, stage or setting.
+    """
+
+    def __init__(
+        self,
+        arch: str | Mapping[str, Any] = "m1",
+        activation: Mapping[str, Any] | None = None,
+        wiring: str = "paper",
+        out_indices: Sequence[int] = (-1,),
+        frozen_stages: int = -1,
+        norm_eval: bool = False,
+        factorized: bool = True,
+        init_cfg: Any = None,
+    ) -> None:
+        super().__init__(init_cfg=init_cfg if init_cfg is not None else DEFAULT_INIT)
+        self.arch = get_arch(arch)
+        plan = Plan(self.arch, activation, wiring, factorized)
+        n = len(plan.stages)
+        if bad := [i for i in out_indices if not -n <= i < n]:
+            raise ValueError(f"out_indices {bad}: this MicroNet has stages 0 to {n - 1}")
+        if not -1 <= frozen_stages < n:
+            raise ValueError(f"frozen_stages {frozen_stages}: this MicroNet has stages 0 to {n - 1} (-1: none)")
+        self.out_indices = tuple(sorted({i % n for i in out_indices}))
+        self.frozen_stages, self.norm_eval = frozen_stages, norm_eval
+        self.stem = plan.stem.build()
+        self.blocks = nn.ModuleList(block.build() for block in plan.blocks)
+        self._last_of_stage = {0 if not s else s[-1] + 1: i for i, s in enumerate(plan.stages)}
+        self._stage_of_block = [i for i, s in enumerate(plan.stages) for _ in s]
+        self.out_channels = tuple(plan.stage_channels[i] for i in self.out_indices)
+        self._freeze()
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return the features of `out_indices`, each (N, C, H/stride, W/stride)."""
+        outs = []
+        x, bottleneck = self.stem(x), None
+        for i, block in enumerate((None, *self.blocks)):
+            if block is not None:
+                x, bottleneck = block(x, bottleneck)
+            stage = self._last_of_stage.get(i)
+            if stage in self.out_indices:
+                outs.append(x)
+                if stage == self.out_indices[-1]:
+                    break
+        return tuple(outs)
+
+    def _freeze(self) -> None:
+        if self.frozen_stages < 0:
+            return
+        frozen = [b for b, s in zip(self.blocks, self._stage_of_block, strict=True) if s <= self.frozen_stages]
+        for module in (self.stem, *frozen):
+            module.eval()
+            for p in module.parameters():
+                p.requires_grad = False
+
+    def train(self, mode: bool = True) -> MicroNet:
+        """Switch to training, keeping frozen stages (and, if asked, all BatchNorms) in eval mode."""
+        super().train(mode)
+        if mode:
+            self._freeze()
+            if self.norm_eval:
+                for m in self.modules():
+                    if isinstance(m, _BatchNorm):
+                        m.eval()
+        return self
+
+
+DEFAULT_INIT = [
+    {"type": "Kaiming", "layer": "Conv2d", "mode": "fan_out", "nonlinearity": "relu"},
+    {"type": "Normal", "layer": "Linear", "std": 0.01},
+    {"type": "Constant", "layer": ["_BatchNorm"], "val": 1},
+]

@@ -1,0 +1,62 @@
+"""The closed-form cost of a whole configured model, found by its config's type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from registry.arch import ArchSpec, get_arch
+from registry.classification import classifier_cost
+from registry.cost import Cost
+from registry.micronet import Plan
+
+Config = Mapping[str, Any]
+
+
+def backbone_cost(config: Config, size: tuple[int, int]) -> tuple[Cost, int]:
+    """Return a MicroNet backbone's cost on images of `size` and the channels it puts out, from its config."""
+    arch = get_arch(config.get("arch", "m1"))
+    plan = Plan(arch, config.get("activation"), config.get("wiring", "paper"), config.get("factorized", True))
+    cost, _ = plan.cost(size)
+    return cost, arch.blocks[-1].out_channels
+
+
+def _classifier(config: Config, size: tuple[int, int]) -> Cost:
+    cost, channels = backbone_cost(config["backbone"], size)
+    head = config["head"]
+    if head["channels"] != channels:
+        raise ValueError(f"head.channels is {head['channels']}, but the backbone puts out {channels}")
+    return cost + classifier_cost(channels, head.get("hidden", 1024), head.get("classes", 1000))
+
+
+#: Model type -> closed form of its config. Further model families add theirs here.
+CLOSED_FORMS: dict[str, Callable[[Config, tuple[int, int]], Cost]] = {"Classifier": _classifier}
+
+
+def model_cost(config: Config, size: tuple[int, int] = (224, 224)) -> Cost:
+    """Return the cost of the model that `config` (an OpenMMLab model dict) describes, running no tensor.
+
+    Raises ValueError for a type without a closed form.
+    """
+    kind = config["type"]
+    if kind not in CLOSED_FORMS:
+        raise ValueError(f"no closed-form cost for model type {kind!r}; known: {', '.join(CLOSED_FORMS)}")
+    return CLOSED_FORMS[kind](config, size)
+
+
+def classifier_config(
+    arch: str | ArchSpec, activation: Config | None = None, wiring: str = "paper", classes: int = 1000
+) -> dict[str, Any]:
+    """Return the model config of a MicroNet classifier, its head's widths taken from the architecture."""
+    spec = get_arch(arch)
+    return {
+        "type": "Classifier",
+        "backbone": {"type": "MicroNet", "arch": arch, "activation": dict(activation or {}), "wiring": wiring},
+        "head": {
+            "type": "ClassificationHead",
+            "channels": spec.blocks[-1].out_channels,
+            "hidden": spec.hidden,
+            "classes": classes,
+            "dropout": spec.dropout,
+        },
+    }

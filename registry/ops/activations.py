@@ -1,0 +1,141 @@
+"""The activations that Dynamic Shift-Max is compared with (Tables 5-7), and the rule that places them in a net."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from registry.cost import Cost, Term, linear_cost
+from registry.ops.factorized import Size
+from registry.ops.shift_max import SHIFTS, HyperFunction, ShiftMaxSpec, SiteReLU, squeeze_width
+
+TYPES = ("ReLU", "SE", "DynamicReLU", "DynamicShiftMax", "StaticShiftMax")
+SITES = ("A1", "A2", "A3")
+
+
+class DynamicReLU(nn.Module):
+    """Maximize over K dynamic lines a * x + b per channel (Dynamic ReLU, the paper's reference [6]).
+
+    Slopes start at (1, 0, ...) and intercepts at 0; ranges are +-2 and +-1 around that.
+    """
+
+    def __init__(self, channels: int, k: int = 2, hidden: int = 4, site: str = "") -> None:
+        super().__init__()
+        self.channels, self.k, self.site = channels, k, site
+        self.hyper = HyperFunction(channels, hidden, 2 * k * channels)
+        scale = torch.tensor([4.0, 2.0]).view(1, 2, 1, 1)
+        initial = torch.zeros(1, 2, k, 1)
+        initial[:, 0, 0] = 1
+        self.register_buffer("scale", scale, persistent=False)
+        self.register_buffer("initial", initial, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.hyper(x).view(-1, 2, self.k, self.channels)
+        slopes, intercepts = ((h - 0.5) * self.scale + self.initial)[..., None, None].unbind(1)
+        out = x * slopes[:, 0] + intercepts[:, 0]
+        for piece in range(1, self.k):
+            out = torch.maximum(out, x * slopes[:, piece] + intercepts[:, piece])
+        return out
+
+    def extra_repr(self) -> str:
+        return f"C={self.channels}, K={self.k}"
+
+
+@dataclass(frozen=True)
+class ReLUSpec:
+    """Specify a ReLU at a site; `limit` 6 gives ReLU6, None the plain ReLU."""
+
+    channels: int
+    site: str
+    limit: float | None = None
+
+    def build(self) -> nn.Module:
+        """Return the module, (N, C, H, W) to the same shape."""
+        return SiteReLU(self.site, self.limit)
+
+    def cost(self, size: Size) -> tuple[Cost, Size]:
+        """Return one element-wise term; no parameters."""
+        return Cost(0, (Term("relu", self.channels * size[0] * size[1], self.site),)), size
+
+
+@dataclass(frozen=True)
+class IdentitySpec:
+    """Specify no activation: the linear bottleneck at A2."""
+
+    def build(self) -> nn.Module:
+        """Return an identity."""
+        return nn.Identity()
+
+    def cost(self, size: Size) -> tuple[Cost, Size]:
+        """Return no cost."""
+        return Cost(), size
+
+
+@dataclass(frozen=True)
+class DynamicReLUSpec:
+    """Specify a Dynamic ReLU with K slopes and K intercepts a channel."""
+
+    channels: int
+    site: str
+    k: int = 2
+    reduction: int = 8
+
+    def build(self) -> nn.Module:
+        """Return the module, (N, C, H, W) to the same shape."""
+        return DynamicReLU(self.channels, self.k, squeeze_width(self.channels, self.reduction), self.site)
+
+    def cost(self, size: Size) -> tuple[Cost, Size]:
+        """Return the cost on an input of `size`, which stays."""
+        elements = self.channels * size[0] * size[1]
+        hidden = squeeze_width(self.channels, self.reduction)
+        cost = Cost(0, (Term("dynamic_relu", elements, self.site, 1, self.k),))
+        return cost + linear_cost(self.channels, hidden) + linear_cost(hidden, 2 * self.k * self.channels), size
+
+
+@dataclass(frozen=True)
+class ActivationRule:
+    """State which activation stands at which site of a whole net (Tables 5, 6 and 7).
+
+    `sites` are those that get `type`; the others are ReLU at A1 and A3 and linear at A2. K applies at A1 and A3,
+    `k_linear` at A2 and after the last expansion (1 in the official code). `base_reduction` times a block's ratio is
+    the hyper function's reduction; A2, being narrow, uses half of it.
+    """
+
+    type: str = "DynamicShiftMax"
+    j: int = 2
+    k: int = 2
+    k_linear: int = 1
+    sites: tuple[str, ...] = SITES
+    shift: str = "group"
+    base_reduction: int = 8
+    first_a1: bool = True
+    relu_max: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.type not in TYPES:
+            raise ValueError(f"unknown activation type {self.type!r}; known: {', '.join(TYPES)}")
+        if self.shift not in SHIFTS:
+            raise ValueError(f"unknown shift {self.shift!r}; known: {', '.join(SHIFTS)}")
+        if unknown := set(self.sites) - set(SITES):
+            raise ValueError(f"unknown activation site {sorted(unknown)}; known: {', '.join(SITES)}")
+        if min(self.j, self.k, self.k_linear) < 1:
+            raise ValueError(f"J, K and k_linear must be at least 1, not {self.j}, {self.k}, {self.k_linear}")
+
+    def at(self, site: str, channels: int, groups: int, ratio: int, first: bool = False):
+        """Return the spec for one site (A1, A2, A3 or last) of `channels` in `groups`, at a block's ratio."""
+        linear = site in ("A2", "last")
+        covered = self.type != "ReLU" and ("A2" if site == "last" else site) in self.sites
+        if not covered or (first and site == "A1" and not self.first_a1):
+            return IdentitySpec() if site == "A2" else ReLUSpec(channels, site, self.relu_max)
+        reduction = self.base_reduction * ratio // (2 if site == "A2" else 1)
+        k = self.k_linear if linear else self.k
+        if self.type == "DynamicReLU":
+            return DynamicReLUSpec(channels, site, k, reduction)
+        j, k = (1, 1) if self.type == "SE" else (self.j, k)
+        static = self.type == "StaticShiftMax"
+        return ShiftMaxSpec(
+            channels, groups, site, j, k, None if static else reduction, self.shift,
+            relu=k == 1 and not linear, relu_max=self.relu_max,
+        )  # fmt: skip

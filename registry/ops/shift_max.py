@@ -1,0 +1,187 @@
+"""Dynamic Shift-Max (section 3.3, Eq. 4-5), its static variant, and the shift of the official code.
+
+y_i = max_k sum_j a[i, j, k](x) * x[(i + j * C/G) mod C]
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from registry.cost import Cost, Term, linear_cost
+from registry.ops.factorized import Size
+
+#: `group`: Eq. 4, whole groups only. `group_channel`: the official code also moves one channel inside the group.
+SHIFTS = ("group", "group_channel")
+
+
+def squeeze_width(channels: int, reduction: int) -> int:
+    """Return the hidden width of a dynamic activation: channels // reduction to the nearest 4, at least 4."""
+    base = channels // reduction
+    width = max(4, (base + 2) // 4 * 4)
+    return width + 4 if width < 0.9 * base else width
+
+
+def shift_index(channels: int, groups: int, steps: int, shift: str = "group") -> Tensor:
+    """Return the source channel of every output channel after `steps` shifts: int64 of shape (C,) (Eq. 4)."""
+    index = torch.arange(channels).view(groups, channels // groups)
+    return _roll(index, (0, 1), steps, shift).reshape(channels)
+
+
+def _roll(x: Tensor, dims: tuple[int, int], steps: int, shift: str) -> Tensor:
+    if shift == "group":
+        return torch.roll(x, -steps, dims[0])
+    return torch.roll(x, (-steps, -steps), dims)
+
+
+def shift_channels(x: Tensor, groups: int, steps: int, shift: str = "group") -> Tensor:
+    """Shift (N, C, ...) circularly by `steps` groups along the channels (Eq. 4); steps=0 returns x."""
+    if steps == 0:
+        return x
+    n, c = x.shape[:2]
+    grouped = x.reshape(n, groups, c // groups, *x.shape[2:])
+    return _roll(grouped, (1, 2), steps, shift).reshape(x.shape)
+
+
+def shift_max(x: Tensor, coefficients: Tensor, groups: int, shift: str = "group") -> Tensor:
+    """Apply Eq. 5 to x (N, C, H, W) with coefficients (N or 1, K, J, C); returns (N, C, H, W)."""
+    _, k, j, _ = coefficients.shape
+    a = coefficients[..., None, None]
+    shifted = [shift_channels(x, groups, step, shift) for step in range(j)]
+    out = None
+    for piece in range(k):
+        fused = shifted[0] * a[:, piece, 0]
+        for step in range(1, j):
+            fused = fused + shifted[step] * a[:, piece, step]
+        out = fused if out is None else torch.maximum(out, fused)
+    assert out is not None
+    return out
+
+
+class HyperFunction(nn.Module):
+    """Generate activation parameters from the input: average pool, two fully connected layers, hard sigmoid.
+
+    Maps (N, C, H, W) to (N, outputs) in [0, 1] (section 3.3, after Squeeze-and-Excitation).
+    """
+
+    def __init__(self, channels: int, hidden: int, outputs: int) -> None:
+        super().__init__()
+        self.reduce = nn.Linear(channels, hidden)
+        self.generate = nn.Linear(hidden, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = F.relu(self.reduce(x.mean((2, 3))))
+        return F.hardsigmoid(self.generate(hidden))
+
+
+class DynamicShiftMax(nn.Module):
+    """Maximize over K dynamic fusions of J group shifts (Eq. 5).
+
+    Coefficients are initial + (h - 0.5) * 4 with h in [0, 1] from the hyper function; initially the unshifted
+    channel has coefficient 1 in every piece and shifted ones 0, as in the official code.
+    """
+
+    def __init__(
+        self, channels: int, groups: int, j: int = 2, k: int = 2, hidden: int = 4, shift: str = "group", site: str = ""
+    ) -> None:
+        super().__init__()
+        self.channels, self.groups, self.j, self.k, self.shift, self.site = channels, groups, j, k, shift, site
+        self.hyper = HyperFunction(channels, hidden, channels * j * k)
+        initial = torch.zeros(1, k, j, 1)
+        initial[:, :, 0] = 1
+        self.register_buffer("initial", initial, persistent=False)
+
+    def coefficients(self, x: Tensor) -> Tensor:
+        """Return a(x) of Eq. 5 with shape (N, K, J, C)."""
+        h = self.hyper(x).view(-1, self.k, self.j, self.channels)
+        return (h - 0.5) * 4 + self.initial
+
+    def forward(self, x: Tensor) -> Tensor:
+        return shift_max(x, self.coefficients(x), self.groups, self.shift)
+
+    def extra_repr(self) -> str:
+        return f"C={self.channels}, G={self.groups}, J={self.j}, K={self.k}, shift={self.shift!r}"
+
+
+class StaticShiftMax(nn.Module):
+    """Apply Eq. 5 with learned coefficients that do not depend on the input (Table 3, static a)."""
+
+    def __init__(
+        self, channels: int, groups: int, j: int = 2, k: int = 2, shift: str = "group", site: str = ""
+    ) -> None:
+        super().__init__()
+        self.channels, self.groups, self.j, self.k, self.shift, self.site = channels, groups, j, k, shift, site
+        # Piece 0 starts as the identity and the others as zero, so that K = 2 starts as a ReLU.
+        start = torch.zeros(1, k, j, channels)
+        start[:, 0, 0] = 1
+        self.weight = nn.Parameter(start)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return shift_max(x, self.weight, self.groups, self.shift)
+
+    def extra_repr(self) -> str:
+        return f"C={self.channels}, G={self.groups}, J={self.j}, K={self.k}, shift={self.shift!r}"
+
+
+@dataclass(frozen=True)
+class ShiftMaxSpec:
+    """Specify a Shift-Max layer; `reduction` sets the hyper function's width, None makes the layer static.
+
+    With one piece (K = 1) at A1 or A3 a ReLU follows, since nothing is left to maximize over (section 5.3);
+    `relu` says so.
+    """
+
+    channels: int
+    groups: int
+    site: str
+    j: int = 2
+    k: int = 2
+    reduction: int | None = 8
+    shift: str = "group"
+    relu: bool = False
+    relu_max: float | None = 6.0
+
+    def __post_init__(self) -> None:
+        if self.shift not in SHIFTS:
+            raise ValueError(f"unknown shift {self.shift!r}; known: {', '.join(SHIFTS)}")
+        if self.channels % self.groups:
+            raise ValueError(f"Shift-Max at {self.site}: {self.groups} groups must divide {self.channels} channels")
+
+    def build(self) -> nn.Module:
+        """Return the module, (N, C, H, W) to the same shape."""
+        args = dict(j=self.j, k=self.k, shift=self.shift, site=self.site)
+        if self.reduction is None:
+            layer: nn.Module = StaticShiftMax(self.channels, self.groups, **args)
+        else:
+            hidden = squeeze_width(self.channels, self.reduction)
+            layer = DynamicShiftMax(self.channels, self.groups, hidden=hidden, **args)
+        return nn.Sequential(layer, SiteReLU(self.site, self.relu_max)) if self.relu else layer
+
+    def cost(self, size: Size) -> tuple[Cost, Size]:
+        """Return the cost on an input of `size`, which stays."""
+        elements = self.channels * size[0] * size[1]
+        outputs = self.channels * self.j * self.k
+        cost = Cost(0, (Term("shift_max", elements, self.site, self.j, self.k),))
+        if self.relu:
+            cost += Cost(0, (Term("relu", elements, self.site),))
+        if self.reduction is None:
+            return cost + Cost(outputs), size
+        hidden = squeeze_width(self.channels, self.reduction)
+        return cost + linear_cost(self.channels, hidden) + linear_cost(hidden, outputs), size
+
+
+class SiteReLU(nn.Module):
+    """Apply ReLU (limit None) or ReLU6 (limit 6) and remember the site for the cost tracer."""
+
+    def __init__(self, site: str, limit: float | None = None) -> None:
+        super().__init__()
+        self.site, self.limit = site, limit
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x) if self.limit is None else F.hardtanh(x, 0.0, self.limit)
+
+    def extra_repr(self) -> str:
+        return f"site={self.site!r}, limit={self.limit}"
