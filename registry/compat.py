@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
@@ -53,7 +55,42 @@ def allow_checkpoint_types() -> None:
     torch.serialization.add_safe_globals([HistoryBuffer, reconstruct, scalar, np.ndarray, np.dtype, getattr, *dtypes])
 
 
+class CocoFinder(MetaPathFinder, Loader):
+    """Serve mmpose's `xtcocotools` from pycocotools where it is absent: its wheel is built for numpy 1 only."""
+
+    NAMES = ("xtcocotools", "xtcocotools.coco", "xtcocotools.cocoeval", "xtcocotools.mask")
+
+    def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
+        """Return a spec for the served names; last on sys.meta_path, so an installed xtcocotools wins."""
+        return ModuleSpec(name, self, is_package=name == self.NAMES[0]) if name in self.NAMES else None
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """Use the default module."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Fill the module from pycocotools."""
+        if module.__name__.endswith(".coco"):
+            from pycocotools.coco import COCO
+
+            module.COCO = COCO  # type: ignore[attr-defined]
+        elif module.__name__.endswith(".cocoeval"):
+            from registry.compat_coco import COCOeval
+
+            module.COCOeval = COCOeval  # type: ignore[attr-defined]
+        elif module.__name__.endswith(".mask"):
+            from pycocotools import mask
+
+            vars(module).update({k: v for k, v in vars(mask).items() if not k.startswith("__")})
+
+
+def provide_xtcocotools() -> None:
+    """Let `import xtcocotools` fall back to pycocotools."""
+    if not any(isinstance(finder, CocoFinder) for finder in sys.meta_path):
+        sys.meta_path.append(CocoFinder())
+
+
 def prepare() -> None:
-    """Apply both, once, before any OpenMMLab framework is imported."""
+    """Apply all of it, once, before any OpenMMLab framework is imported."""
     provide_mmcv_extension()
+    provide_xtcocotools()
     allow_checkpoint_types()
