@@ -1,0 +1,39 @@
+# make repro: set everything up, run the main job on the embedded data, say where the report is.
+# make test:  set everything up, pass the tests.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export DVC_NO_ANALYTICS := 1
+export NO_ALBUMENTATIONS_UPDATE := 1
+
+.PHONY: setup repro test lint clean
+.DEFAULT_GOAL := repro
+
+setup: $(READY)
+
+# The lock is hash-pinned; uv applies pyproject's [tool.uv] and compiles bytecode, which halves every start.
+$(READY): requirements.lock requirements-uv.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found; install Python 3.11 or call make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "error: $(PYTHON) is not Python 3.11; call make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	rm -f $(READY)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock
+	$(BIN)/uv pip sync --quiet --require-hashes --compile-bytecode --python $(BIN)/python requirements-uv.lock requirements.lock
+	$(BIN)/uv pip install --quiet --no-deps --python $(BIN)/python -e .
+	@touch $(READY)
+
+repro: $(READY)
+	dvc repro
+	@echo "Report: $(CURDIR)/report/out/index.html"
+
+test: $(READY)
+	python -m pytest
+
+lint: $(READY)
+	ruff check .
+	python -m paper
+
+clean:
+	rm -rf $(VENV) data work_dirs checkpoints report/out
