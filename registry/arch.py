@@ -34,7 +34,9 @@ class BlockSpec:
         if self.kind not in ("A", "B", "C"):
             raise ValueError(f"unknown Micro-Block kind {self.kind!r}; known: A, B, C")
         if (self.groups[1] is None) != (self.kind == "A"):
-            raise ValueError(f"Micro-Block-{self.kind} with groups {self.groups}: A has (G1, None), B and C two numbers")
+            raise ValueError(
+                f"Micro-Block-{self.kind} with groups {self.groups}: A has (G1, None), B and C two numbers"
+            )
         if self.kernel % 2 == 0 or self.stride not in (1, 2) or self.ratio < 1:
             raise ValueError(f"Micro-Block-{self.kind}: k must be odd, stride 1 or 2, ratio at least 1: {self}")
 

@@ -116,9 +116,7 @@ class FullDepthwise:
         """Return conv k x k and BatchNorm on (N, C, H, W)."""
         k = self.kernel
         return nn.Sequential(
-            nn.Conv2d(
-                self.channels, self.out_channels, k, self.stride, k // 2, groups=self.channels, bias=False
-            ),
+            nn.Conv2d(self.channels, self.out_channels, k, self.stride, k // 2, groups=self.channels, bias=False),
             nn.BatchNorm2d(self.out_channels),
         )
 

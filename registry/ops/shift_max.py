@@ -152,7 +152,7 @@ class ShiftMaxSpec:
 
     def build(self) -> nn.Module:
         """Return the module, (N, C, H, W) to the same shape."""
-        args = dict(j=self.j, k=self.k, shift=self.shift, site=self.site)
+        args = {"j": self.j, "k": self.k, "shift": self.shift, "site": self.site}
         if self.reduction is None:
             layer: nn.Module = StaticShiftMax(self.channels, self.groups, **args)
         else:
