@@ -1,0 +1,43 @@
+"""Check the ledger and list what it holds.
+
+python -m paper            validate everything and print the counts
+python -m paper rows       list the row ids
+python -m paper claims     list the claims
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from paper.ledger import LedgerError, load_ledger
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Validate the ledger; returns 1 with one line on stderr where it is malformed."""
+    parser = argparse.ArgumentParser(prog="python -m paper", description="Check the ledger and list what it holds.")
+    parser.add_argument("what", nargs="?", choices=("counts", "rows", "claims"), default="counts")
+    what = parser.parse_args(argv).what
+    try:
+        ledger = load_ledger()
+    except LedgerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    if what == "rows":
+        for row in ledger.rows.values():
+            label = " ".join(filter(None, (*row.labels, *row.marks)))
+            print(f"{row.id:28} Table {row.table:3} row {row.number:2}  {label}")
+    elif what == "claims":
+        for claim in ledger.claims:
+            print(f"{claim.id:36} {claim.section:12} {claim.statement}")
+    else:
+        cells = sum(1 for _ in ledger.cells())
+        print(
+            f"arXiv {ledger.arxiv}: {len(ledger.tables)} tables, {len(ledger.rows)} rows, {cells} printed numbers, "
+            f"{len(ledger.claims)} claims, {len(ledger.issues)} known issues"
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

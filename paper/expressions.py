@@ -1,0 +1,216 @@
+"""Expressions over cells: a small, safe language for the paper's statements (arithmetic, comparison, and, or, not).
+
+`t2_micronet_m1.top1` is a cell, a bare name a given quantity; numbers are exact decimals. Functions: min, max, abs,
+approx(x, target, tolerance), agrees(x, "11.3"), printed("1.5M").
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal, DivisionByZero, InvalidOperation
+from typing import Any
+
+from paper.printed import Interval, parse_printed
+
+Ref = tuple[str, str]
+Lookup = Callable[[str, str], Decimal | None]
+
+_BINARY: dict[type, Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
+}  # fmt: skip
+_COMPARE: dict[type, Callable[[Any, Any], bool]] = {
+    ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
+    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.In: lambda a, b: a in b,
+}  # fmt: skip
+_ARITY = {"min": (2, 99), "max": (2, 99), "abs": (1, 1), "approx": (3, 3), "agrees": (2, 2), "printed": (1, 1)}
+
+
+class ExpressionError(ValueError):
+    """Say what is wrong with an expression."""
+
+
+class MissingValue(LookupError):
+    """Name the cell or the quantity that has no value."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Hold an expression's truth and, for the reader, what decided it.
+
+    `part` is the first comparison that fails, or the first of all, and `quantity` its left side (a Decimal or list).
+    """
+
+    holds: bool
+    quantity: Any
+    part: str
+
+
+@dataclass(frozen=True)
+class Expression:
+    """Hold a compiled expression with the cells (`refs`) and the names that it reads, in order of appearance."""
+
+    text: str
+    tree: ast.expr
+    refs: tuple[Ref, ...]
+    names: tuple[str, ...]
+
+    def evaluate(
+        self, lookup: Lookup, names: Mapping[str, Any] | None = None, margin: Decimal | None = None
+    ) -> Outcome:
+        """Return whether the expression holds.
+
+        lookup maps (row id, column) to a value or None. margin: what agrees() tolerates where trained cells are read;
+        elsewhere, and with None, x must round to the printed string. Raises MissingValue.
+        """
+        return _Evaluation(lookup, names or {}, margin).run(self.tree)
+
+
+def compile_expr(text: str) -> Expression:
+    """Compile an expression. Raises ExpressionError naming what is not allowed."""
+    try:
+        tree = ast.parse(text, mode="eval").body
+    except SyntaxError as error:
+        raise ExpressionError(f"cannot be parsed: {error.msg}: {text!r}") from None
+    refs: dict[Ref, None] = {}
+    names: dict[str, None] = {}
+    _check(tree, refs, names)
+    if not isinstance(tree, (ast.Compare, ast.BoolOp, ast.UnaryOp)) and not _is_call(tree, "approx", "agrees"):
+        raise ExpressionError(f"states nothing that can be true or false: {text!r}")
+    return Expression(text, tree, tuple(refs), tuple(names))
+
+
+def _is_call(node: ast.AST, *names: str) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names
+
+
+def _check(node: ast.AST, refs: dict[Ref, None], names: dict[str, None]) -> None:
+    match node:
+        case ast.Attribute(value=ast.Name(id=row), attr=column):
+            refs[(row, column)] = None
+            return
+        case ast.Name(id=name):
+            names[name] = None
+        case ast.Constant(value=bool() | int() | float()):
+            pass
+        case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in _ARITY:
+            low, high = _ARITY[name]
+            if not low <= len(args) <= high:
+                raise ExpressionError(f"{name}() takes {low} to {high} arguments, not {len(args)}")
+            if name in ("printed", "agrees"):
+                _printed_argument(args[-1])
+                args = args[:-1]
+            for arg in args:
+                _check(arg, refs, names)
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
+            _check(left, refs, names)
+            _check(right, refs, names)
+        case ast.UnaryOp(op=ast.USub() | ast.Not(), operand=operand):
+            _check(operand, refs, names)
+        case ast.BoolOp(values=values):
+            for value in values:
+                _check(value, refs, names)
+        case ast.Compare(left=left, ops=ops, comparators=others) if all(type(op) in _COMPARE for op in ops):
+            for value in (left, *others):
+                _check(value, refs, names)
+        case ast.List(elts=elts):
+            for value in elts:
+                _check(value, refs, names)
+        case _:
+            raise ExpressionError(f"{ast.unparse(node) if hasattr(node, '_fields') else node!r} is not allowed")
+
+
+def _printed_argument(node: ast.AST) -> Interval:
+    if not (isinstance(node, ast.Constant) and isinstance(node.value, str)):
+        raise ExpressionError("printed() and agrees() take a printed number in quotes last")
+    try:
+        return parse_printed(node.value)
+    except ValueError as error:
+        raise ExpressionError(str(error)) from None
+
+
+def _reads_trained(node: ast.AST) -> bool:
+    """Tell whether a node reads a cell that training decides: a margin has no sense for params and MAdds."""
+    return any(isinstance(n, ast.Attribute) and n.attr not in ("params", "madds") for n in ast.walk(node))
+
+
+class _Evaluation:
+    """Walk one checked tree."""
+
+    def __init__(self, lookup: Lookup, names: Mapping[str, Any], margin: Decimal | None) -> None:
+        self.lookup, self.names, self.margin = lookup, names, margin
+        self.parts: list[tuple[bool, Any, str]] = []
+
+    def run(self, tree: ast.expr) -> Outcome:
+        try:
+            holds = self.value(tree)
+        except (DivisionByZero, InvalidOperation):
+            raise ExpressionError("divides by zero") from None
+        except TypeError as error:
+            raise ExpressionError(f"compares what cannot be compared ({error})") from None
+        first = self.parts[0] if self.parts else (holds, None, "")
+        _, quantity, part = first if holds else next((p for p in self.parts if not p[0]), first)
+        return Outcome(bool(holds), quantity, part)
+
+    def note(self, node: ast.AST, holds: bool, quantity: Any) -> bool:
+        """Remember one comparison and return its truth."""
+        self.parts.append((bool(holds), quantity, ast.unparse(node)))
+        return holds
+
+    def value(self, node: ast.AST) -> Any:
+        match node:
+            case ast.Attribute(value=ast.Name(id=row), attr=column):
+                found = self.lookup(row, column)
+                if found is None:
+                    raise MissingValue(f"{row}.{column}")
+                return found
+            case ast.Name(id=name):
+                if self.names.get(name) is None:
+                    raise MissingValue(name)
+                return exact(self.names[name])
+            case ast.Constant(value=value):
+                return exact(value)
+            case ast.BinOp(left=left, op=op, right=right):
+                return _BINARY[type(op)](self.value(left), self.value(right))
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                return not self.value(operand)
+            case ast.UnaryOp(operand=operand):
+                return -self.value(operand)
+            case ast.BoolOp(op=op, values=values):
+                results = [self.value(v) for v in values]  # no short cut: every cell must be there
+                return all(results) if isinstance(op, ast.And) else any(results)
+            case ast.List(elts=elts):
+                return [self.value(e) for e in elts]
+            case ast.Compare(left=left, ops=ops, comparators=others):
+                values = [self.value(left), *map(self.value, others)]
+                holds = all(_COMPARE[type(op)](a, b) for op, a, b in zip(ops, values, values[1:], strict=False))
+                return self.note(node, holds, values[0])
+            case ast.Call(func=ast.Name(id=name), args=args):
+                return self.call(node, name, args)
+        raise AssertionError(ast.dump(node))
+
+    def call(self, node: ast.AST, name: str, args: list[ast.expr]) -> Any:
+        if name == "printed":
+            return _printed_argument(args[0])
+        if name == "agrees":
+            x, target = self.value(args[0]), _printed_argument(args[1])
+            if self.margin is None or not _reads_trained(args[0]):
+                return self.note(node, x in target, x)
+            return self.note(node, abs(x - target.value) <= self.margin, x)
+        values = [self.value(arg) for arg in args]
+        if name == "approx":
+            return self.note(node, abs(values[0] - values[1]) <= values[2], values[0])
+        return {"min": min, "max": max, "abs": abs}[name](*values)
+
+
+def exact(value: Any) -> Any:
+    """Return numbers as Decimal, lists element by element, booleans as they are."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, (int, float)):
+        return Decimal(repr(value))
+    if isinstance(value, (list, tuple)):
+        return [exact(v) for v in value]
+    return value

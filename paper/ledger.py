@@ -1,0 +1,338 @@
+"""Load and validate the ledger: what the paper prints, and never a computed number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from paper.expressions import Expression, compile_expr
+from paper.printed import ABSENT, Interval, parse_printed
+from paper.schema import RawArchitecture, RawBudget, RawClaims, RawIssue, RawIssues, RawPaper, RawTable
+
+HERE = Path(__file__).resolve().parent
+Raw = TypeVar("Raw", bound=BaseModel)
+
+
+class LedgerError(Exception):
+    """Say what is wrong with the ledger: file, line, fault, mend."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Hold one printed cell."""
+
+    column: str
+    printed: str
+    bold: bool
+
+    @property
+    def numeric(self) -> bool:
+        """Tell whether the paper prints a number here."""
+        return self.printed != ABSENT
+
+    @cached_property
+    def interval(self) -> Interval:
+        """Return the values that print as this string, in units."""
+        return parse_printed(self.printed)
+
+    @property
+    def value(self) -> Decimal:
+        """Return the printed number in units."""
+        return self.interval.value
+
+
+@dataclass(frozen=True)
+class Row:
+    """Hold one printed row. `number` counts printed rows from 1; `same_as` names the row whose experiment this is."""
+
+    id: str
+    table: str
+    number: int
+    labels: tuple[str, ...]
+    marks: tuple[str, ...]
+    cells: dict[str, Cell]
+    same_as: str | None
+    cost_as: str | None
+    blocked: str | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Hold one table; `architecture` is the printed body of Tables 1 and 10."""
+
+    id: str
+    title: str
+    task: str
+    label_columns: tuple[str, ...]
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    architecture: RawArchitecture | None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Hold one checkable statement with its compiled expression."""
+
+    id: str
+    section: str
+    statement: str
+    kind: str
+    expression: Expression
+    computation: str | None
+    reading: str | None
+    issue: str | None
+
+
+@dataclass(frozen=True)
+class Alias:
+    """Say how a later version names a model."""
+
+    this: str
+    later: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Hold all that the paper prints."""
+
+    arxiv: str
+    title: str
+    authors: tuple[str, ...]
+    tables: dict[str, Table]
+    claims: tuple[Claim, ...]
+    issues: dict[str, RawIssue]
+    aliases: tuple[Alias, ...]
+    later_version: str
+    budgets: tuple[RawBudget, ...]
+
+    @cached_property
+    def rows(self) -> dict[str, Row]:
+        """Return every row by id, in printed order."""
+        return {row.id: row for table in self.tables.values() for row in table.rows}
+
+    def row(self, row_id: str) -> Row:
+        """Return a row. Raises LedgerError for an unknown id."""
+        try:
+            return self.rows[row_id]
+        except KeyError:
+            raise LedgerError(f"paper/tables: no row {row_id!r}; `python -m paper rows` lists them") from None
+
+    def cell(self, row_id: str, column: str) -> Cell:
+        """Return a cell. Raises LedgerError for an unknown row or column."""
+        cells = self.row(row_id).cells
+        if column not in cells:
+            raise LedgerError(f"paper/tables: row {row_id!r} has no column {column!r}; it has {', '.join(cells)}")
+        return cells[column]
+
+    def cells(self) -> Iterator[tuple[Row, Cell]]:
+        """Yield every numeric cell with its row, in printed order."""
+        for row in self.rows.values():
+            for cell in row.cells.values():
+                if cell.numeric:
+                    yield row, cell
+
+    def canonical(self, row_id: str) -> str:
+        """Return the id of the row whose experiment a row repeats, or the row's own."""
+        return self.row(row_id).same_as or row_id
+
+    def cost_row(self, row_id: str) -> str:
+        """Return the id of the row whose params and MAdds a row has (mutual learning drops the partner)."""
+        row = self.row(row_id)
+        return row.cost_as or row.same_as or row_id
+
+    def printed_value(self, row_id: str, column: str) -> Decimal | None:
+        """Return a printed number in units, or None where the paper prints none: a lookup for expressions."""
+        cell = self.cell(row_id, column)
+        return cell.value if cell.numeric else None
+
+
+class _Source:
+    """Read one YAML file, remembering the line of every key."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lines: dict[tuple, int] = {}
+        try:
+            node = yaml.compose(path.read_text("utf-8"), Loader=yaml.SafeLoader)
+        except OSError as error:
+            raise LedgerError(f"{self.name}: {error.strerror}; restore the file from the repository") from None
+        except UnicodeDecodeError as error:
+            raise LedgerError(f"{self.name}: not UTF-8 ({error.reason}); save it as UTF-8") from None
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            line = mark.line + 1 if mark else 1
+            raise LedgerError(
+                f"{self.name}:{line}: not valid YAML ({getattr(error, 'problem', error)}); mend the line"
+            ) from None
+        if node is None:
+            raise LedgerError(f"{self.name}:1: empty; restore the file from the repository")
+        self.data = self._construct(node, ())
+
+    @property
+    def name(self) -> str:
+        return f"{self.path.parent.name}/{self.path.name}"
+
+    def _construct(self, node: yaml.Node, path: tuple) -> Any:
+        self.lines[path] = node.start_mark.line + 1
+        if isinstance(node, yaml.MappingNode):
+            out: dict[str, Any] = {}
+            for key_node, value_node in node.value:
+                key = key_node.value
+                line = key_node.start_mark.line + 1
+                if key in out:
+                    raise LedgerError(f"{self.name}:{line}: key {key!r} stands twice; keep one")
+                out[key] = self._construct(value_node, (*path, key))
+                self.lines[(*path, key)] = line
+            return out
+        if isinstance(node, yaml.SequenceNode):
+            return [self._construct(child, (*path, i)) for i, child in enumerate(node.value)]
+        return yaml.SafeLoader("").construct_object(node)
+
+    def error(self, path: tuple, fault: str) -> LedgerError:
+        """Return the error with the line of the nearest known key."""
+        while path not in self.lines and path:
+            path = path[:-1]
+        return LedgerError(f"{self.name}:{self.lines.get(path, 1)}: {fault}")
+
+    def validate(self, model: type[Raw]) -> Raw:
+        """Return the file's content as `model`. Raises LedgerError with file and line."""
+        try:
+            return model.model_validate(self.data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            loc = tuple(first["loc"])
+            where = ".".join(str(part) for part in loc)
+            fault = {
+                "extra_forbidden": f"unknown key {where!r}; remove it or mend its spelling",
+                "missing": f"key {where!r} is missing; add it",
+            }.get(first["type"], f"{where}: {first['msg'].removeprefix('Value error, ')}")
+            if len(error.errors()) > 1:
+                fault += f" (and {len(error.errors()) - 1} more)"
+            raise self.error(loc, fault) from None
+
+
+def _table(source: _Source) -> Table:
+    raw = source.validate(RawTable)
+    rows = tuple(
+        Row(
+            id=row.id,
+            table=raw.id,
+            number=number,
+            labels=tuple(row.labels),
+            marks=tuple(row.marks),
+            cells={c: Cell(c, text, c in row.bold) for c, text in zip(raw.columns, row.cells, strict=True)},
+            same_as=row.same_as,
+            cost_as=row.cost_as,
+            blocked=row.blocked,
+        )
+        for number, row in enumerate(raw.rows, start=1)
+    )
+    return Table(raw.id, raw.title, raw.task, tuple(raw.labels), tuple(raw.columns), rows, raw.architecture)
+
+
+def _order(table_id: str) -> tuple[int, str]:
+    digits = table_id.rstrip("abc")
+    return int(digits), table_id[len(digits) :]
+
+
+def _load_tables(folder: Path) -> dict[str, Table]:
+    """Return the tables in the paper's order. Raises LedgerError for repeated ids and broken references."""
+    sources = {path: _Source(path) for path in sorted(folder.glob("*.yaml"))}
+    if not sources:
+        raise LedgerError(f"{folder.parent.name}/{folder.name}: no tables; restore them from the repository")
+    tables: dict[str, Table] = {}
+    home: dict[str, tuple[_Source, int]] = {}
+    for source in sources.values():
+        table = _table(source)
+        if table.id in tables:
+            raise source.error(("id",), f"table {table.id!r} stands in two files; give one another id")
+        tables[table.id] = table
+        for i, row in enumerate(table.rows):
+            if row.id in home:
+                raise source.error(("rows", i, "id"), f"row id {row.id!r} is taken; ids are unique over all tables")
+            home[row.id] = source, i
+    rows = {row.id: row for table in tables.values() for row in table.rows}
+    for row in rows.values():
+        source, i = home[row.id]
+        for key in ("same_as", "cost_as"):
+            target = getattr(row, key)
+            if target is None:
+                continue
+            if target not in rows:
+                raise source.error(("rows", i, key), f"{key} names {target!r}, which is no row; mend it")
+            if rows[target].same_as or rows[target].cost_as:
+                raise source.error(("rows", i, key), f"{key} names {target!r}, itself a repeat; name the first row")
+    return {key: tables[key] for key in sorted(tables, key=_order)}
+
+
+def load_ledger(root: Path | None = None) -> Ledger:
+    """Return the validated ledger of the folder `root` (default: this package's).
+
+    Raises LedgerError "file:line: fault; mend".
+    """
+    root = root or HERE
+    paper = _Source(root / "paper.yaml").validate(RawPaper)
+    tables = _load_tables(root / "tables")
+    issues_source = _Source(root / "known_issues.yaml")
+    raw_issues = issues_source.validate(RawIssues)
+    claims_source = _Source(root / "claims.yaml")
+    raw_claims = claims_source.validate(RawClaims)
+    rows = {row.id: row for table in tables.values() for row in table.rows}
+
+    def known(ref: tuple[str, str]) -> str | None:
+        if ref[0] not in rows:
+            return f"no row {ref[0]!r}; `python -m paper rows` lists them"
+        if ref[1] not in rows[ref[0]].cells:
+            return f"row {ref[0]!r} has no column {ref[1]!r}"
+        return None
+
+    issues: dict[str, RawIssue] = {}
+    for i, issue in enumerate(raw_issues.issues):
+        if issue.id in issues:
+            raise issues_source.error(("issues", i, "id"), f"issue id {issue.id!r} stands twice; rename one")
+        issues[issue.id] = issue
+        refs = [tuple(cell.split(".")) for cell in issue.cells]
+        if issue.contradiction:
+            refs += compile_expr(issue.contradiction).refs
+        for ref in refs:
+            if fault := known(ref):
+                raise issues_source.error(("issues", i, "cells"), f"issue {issue.id}: {fault}")
+    claims: dict[str, Claim] = {}
+    for i, raw in enumerate(raw_claims.claims):
+        if raw.id in claims:
+            raise claims_source.error(("claims", i, "id"), f"claim id {raw.id!r} stands twice; rename one")
+        key = "expr" if raw.expr else "expect"
+        expression = compile_expr(raw.expr or raw.expect or "")
+        for ref in expression.refs:
+            if fault := known(ref):
+                raise claims_source.error(("claims", i, key), f"claim {raw.id}: {fault}")
+        if raw.issue and raw.issue not in issues:
+            raise claims_source.error(("claims", i, "issue"), f"claim {raw.id}: no issue {raw.issue!r}")
+        claims[raw.id] = Claim(
+            raw.id, raw.section, raw.statement, raw.kind, expression, raw.computation, raw.reading, raw.issue
+        )
+    ledger = Ledger(
+        paper.arxiv,
+        paper.title,
+        tuple(paper.authors),
+        tables,
+        tuple(claims.values()),
+        issues,
+        tuple(Alias(a.this, a.later, a.note) for a in raw_issues.aliases),
+        raw_issues.later_version,
+        tuple(paper.budgets),
+    )
+    found = sum(1 for _ in ledger.cells())
+    if found != paper.numeric_cells:
+        raise LedgerError(
+            f"paper/tables: {found} printed numbers, paper.yaml counts {paper.numeric_cells}; restore the lost cell"
+        )
+    return ledger

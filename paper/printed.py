@@ -1,0 +1,50 @@
+"""Printed numbers: a verbatim string is an interval, half a unit of its last place to either side."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+
+UNITS = {"": Decimal(1), "K": Decimal(1000), "M": Decimal(1_000_000), "B": Decimal(1_000_000_000), "%": Decimal(1)}
+#: How the paper prints a number that it does not have.
+ABSENT = "–"
+_NUMBER = re.compile(r"(\d+)(?:\.(\d+))?([KMB%]?)")
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Hold the half-open interval [low, high) of values that round to one printed string."""
+
+    low: Decimal
+    high: Decimal
+    value: Decimal
+
+    def __contains__(self, x: object) -> bool:
+        if isinstance(x, float):
+            x = Decimal(repr(x))
+        return isinstance(x, (int, Decimal)) and self.low <= x < self.high
+
+    def __str__(self) -> str:
+        return f"[{plain(self.low)}, {plain(self.high)})"
+
+
+def plain(x: Decimal) -> str:
+    """Return a decimal without exponent or trailing zeros."""
+    text = format(x, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def parse_printed(text: str) -> Interval:
+    """Return the interval of a printed number in base units: 2.4M is [2350000, 2450000), 58.5 is [58.45, 58.55).
+
+    Units K, M, B; a percent sign is dropped. Raises ValueError naming the string.
+    """
+    match = _NUMBER.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is no printed number; expected digits, an optional fraction and K, M, B or %")
+    whole, fraction, unit = match.group(1), match.group(2) or "", match.group(3)
+    scale = UNITS[unit]
+    value = Decimal(f"{whole}.{fraction}" if fraction else whole) * scale
+    half = scale * Decimal(10) ** -len(fraction) / 2
+    return Interval(value - half, value + half, value)

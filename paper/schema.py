@@ -1,0 +1,205 @@
+"""The ledger's schema: what each YAML file may hold. A wrong key, type or number is an error with file and line."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from paper.expressions import ExpressionError, compile_expr
+from paper.printed import ABSENT, parse_printed
+
+COLUMNS = ("params", "madds", "top1", "top5", "AP", "AP50", "AP75", "APM", "APL", "miou")
+COST_COLUMNS = ("params", "madds")
+MODELS = ("m0", "m1", "m2", "m3")
+Column = Literal["params", "madds", "top1", "top5", "AP", "AP50", "AP75", "APM", "APL", "miou"]
+Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class Strict(BaseModel):
+    """Refuse unknown keys and silent conversions."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class RawRow(Strict):
+    """Describe one printed row."""
+
+    id: Identifier
+    labels: list[str]
+    marks: list[Text] = []
+    cells: list[Text]
+    bold: list[Column] = []
+    same_as: Identifier | None = None
+    cost_as: Identifier | None = None
+    blocked: Text | None = None
+
+    @field_validator("cells")
+    @classmethod
+    def _numbers(cls, cells: list[str]) -> list[str]:
+        for cell in cells:
+            if cell != ABSENT:
+                parse_printed(cell)
+        return cells
+
+
+class RawArchRow(Strict):
+    """Describe one printed line of an architecture table."""
+
+    part: Text | None = None
+    output: str | None = None
+    all: Text | None = None
+    m0: list[Text] | None = None
+    m1: list[Text] | None = None
+    m2: list[Text] | None = None
+    m3: list[Text] | None = None
+
+
+class RawArchitecture(Strict):
+    """Describe the printed body of Table 1 or 10."""
+
+    columns: list[Text]
+    rows: list[RawArchRow]
+
+    @model_validator(mode="after")
+    def _widths(self) -> RawArchitecture:
+        for number, row in enumerate(self.rows, start=1):
+            for model in MODELS:
+                cells = getattr(row, model)
+                if cells is not None and len(cells) != len(self.columns):
+                    raise ValueError(
+                        f"architecture row {number}: {model} has {len(cells)} cells for {len(self.columns)} columns"
+                    )
+        return self
+
+
+class RawTable(Strict):
+    """Describe one table file."""
+
+    schema_: Literal[1] = Field(alias="schema")
+    id: Annotated[str, Field(pattern=r"^\d+[a-c]?$")]
+    title: Text
+    task: Literal["classification", "pose", "segmentation"]
+    labels: list[str]
+    columns: list[Column]
+    rows: list[RawRow] = Field(min_length=1)
+    architecture: RawArchitecture | None = None
+
+    @model_validator(mode="after")
+    def _widths(self) -> RawTable:
+        if len(set(self.columns)) != len(self.columns):
+            raise ValueError("columns repeat")
+        for row in self.rows:
+            for what, found, wanted in (
+                ("cells", len(row.cells), len(self.columns)),
+                ("labels", len(row.labels), len(self.labels)),
+            ):
+                if found != wanted:
+                    raise ValueError(f"row {row.id}: {found} {what}, the table has {wanted}")
+            if extra := set(row.bold) - set(self.columns):
+                raise ValueError(f"row {row.id}: bold names {sorted(extra)}, which the table does not have")
+        return self
+
+
+class RawClaim(Strict):
+    """Describe one checkable statement.
+
+    relation: `expr` over cells. cost, structure, data: a `computation` whose result `expect` judges as `computed`.
+    `reading` states how loose words ("about", "similar") were read.
+    """
+
+    id: Identifier
+    section: Text
+    statement: Text
+    kind: Literal["relation", "cost", "structure", "data"]
+    expr: Text | None = None
+    computation: Identifier | None = None
+    expect: Text | None = None
+    reading: Text | None = None
+    issue: Identifier | None = None
+
+    @model_validator(mode="after")
+    def _shape(self) -> RawClaim:
+        if self.kind == "relation" and (self.expr is None or self.computation or self.expect):
+            raise ValueError(f"claim {self.id}: a relation has `expr` and neither `computation` nor `expect`")
+        if self.kind != "relation" and (self.expr or not (self.computation and self.expect)):
+            raise ValueError(f"claim {self.id}: kind {self.kind} has `computation` and `expect`, not `expr`")
+        try:
+            compiled = compile_expr(self.expr or self.expect or "")
+        except ExpressionError as error:
+            raise ValueError(f"claim {self.id}: {error}") from None
+        if self.kind == "relation" and (compiled.names or not compiled.refs):
+            raise ValueError(f"claim {self.id}: a relation reads cells only, not {list(compiled.names)}")
+        if self.kind != "relation" and "computed" not in compiled.names:
+            raise ValueError(f"claim {self.id}: `expect` must judge `computed`")
+        return self
+
+
+class RawClaims(Strict):
+    """Describe claims.yaml."""
+
+    schema_: Literal[1] = Field(alias="schema")
+    claims: list[RawClaim]
+
+
+class RawIssue(Strict):
+    """Describe one known issue: a transcription doubt or an inconsistency of the paper, with its arithmetic.
+
+    `contradiction` is an expression over printed cells that the paper implies and its numbers break: cells listed here
+    that do not reproduce are then the paper's inconsistency, not only a difference.
+    """
+
+    id: Identifier
+    title: Text
+    kind: Literal["transcription", "inconsistency", "ambiguity", "omission"]
+    detail: Text
+    arithmetic: Text
+    cells: list[Annotated[str, Field(pattern=r"^[a-z0-9_]+\.[A-Za-z0-9]+$")]] = []
+    contradiction: Text | None = None
+
+    @field_validator("contradiction")
+    @classmethod
+    def _compiles(cls, text: str | None) -> str | None:
+        if text is not None:
+            compile_expr(text)
+        return text
+
+
+class RawAlias(Strict):
+    """Describe how a model of this version is named in a later one."""
+
+    this: Text
+    later: Text
+    note: Text
+
+
+class RawIssues(Strict):
+    """Describe known_issues.yaml."""
+
+    schema_: Literal[1] = Field(alias="schema")
+    issues: list[RawIssue]
+    later_version: Text
+    aliases: list[RawAlias]
+
+
+class RawBudget(Strict):
+    """Describe what one experiment of the paper costs to run."""
+
+    task: Literal["classification", "pose", "segmentation"]
+    tables: list[str]
+    dataset: Text
+    images: Annotated[int, Field(gt=0)]
+    epochs: Annotated[int, Field(gt=0)]
+    source: Text
+
+
+class RawPaper(Strict):
+    """Describe paper.yaml."""
+
+    schema_: Literal[1] = Field(alias="schema")
+    arxiv: Annotated[str, Field(pattern=r"^\d{4}\.\d{5}v\d+$")]
+    title: Text
+    authors: list[Text]
+    numeric_cells: Annotated[int, Field(gt=0)]
+    budgets: list[RawBudget]
