@@ -1,0 +1,77 @@
+"""Build the report from the ledger and the evidence.
+
+python -m report                                   write report/out/
+python -m report --fail-on differs not-reproduced  and gate: exit 3 "not reproduced", exit 4 "could not check"
+python -m report --accept                          make today's verdicts the baseline that changes are shown against
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from paper.ledger import LedgerError, load_ledger
+from report import verdicts
+from report.evidence import EvidenceError, read_evidence, write_json_atomic, write_text_atomic
+from report.model import Report, build, changes, read_baseline
+from report.render import files
+from report.settings import SettingsError, load_settings
+
+ROOT = Path(__file__).resolve().parent.parent
+OUT = Path("report/out")
+BASELINE = Path("report/baseline.json")
+OK, BROKEN, NOT_REPRODUCED, NOT_CHECKED = 0, 1, 3, 4
+
+
+def gate(report: Report, names: list[str]) -> int:
+    """Return the exit code for the verdicts that gate: 3 if any says not reproduced or changed, 4 if unchecked."""
+    given = {v for counts in report.summary().values() for v in counts}
+    if "changed" in names and report.changed:
+        return NOT_REPRODUCED
+    hit = given & set(names)
+    if hit & set(verdicts.FAILED) or hit & set(verdicts.PASSED):
+        return NOT_REPRODUCED
+    return NOT_CHECKED if hit else OK
+
+
+def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
+    """Write the report; returns 0, 1 (malformed input), 3 (gated: not reproduced) or 4 (gated: could not check)."""
+    parser = argparse.ArgumentParser(prog="python -m report", description="Build the report from ledger and evidence.")
+    parser.add_argument("--out", type=Path, default=None, help=f"folder to write (default {OUT})")
+    parser.add_argument("--profile", choices=("mini", "proxy", "paper"), help="instead of params.yaml's")
+    parser.add_argument(
+        "--fail-on", nargs="+", default=[], metavar="VERDICT", choices=(*verdicts.VERDICTS, "changed"),
+        help="exit 3 or 4 where a cell or a claim has one of these: " + ", ".join((*verdicts.VERDICTS, "changed")),
+    )  # fmt: skip
+    parser.add_argument("--accept", action="store_true", help=f"write {BASELINE} from today's verdicts")
+    args = parser.parse_args(argv)
+    try:
+        settings, runs = load_settings(root)
+        if args.profile:
+            settings = settings.model_copy(update={"profile": args.profile})
+        report = build(load_ledger(root / "paper"), read_evidence(root, runs), settings)
+        if args.accept:
+            write_json_atomic(root / BASELINE, report.verdict_map())
+        if (root / BASELINE).exists():
+            report.changed = changes(report, read_baseline(root / BASELINE))
+        out = (root / OUT) if args.out is None else args.out.resolve()
+        up = Path(os.path.relpath(root, out)).as_posix() + "/"
+        for name, text in files(report, up).items():
+            write_text_atomic(out / name, text)
+    except (LedgerError, EvidenceError, SettingsError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return BROKEN
+    for kind, counts in report.summary().items():
+        print(f"{kind}: " + ", ".join(f"{n} {name}" for name, n in counts.items()))
+    for problem in report.problems:
+        print(f"warning: {problem.path}: {problem.fault}", file=sys.stderr)
+    if report.changed:
+        print(f"{len(report.changed)} verdicts changed against {BASELINE}; first: {' '.join(report.changed[0])}")
+    print(f"report: {out / 'index.html'}")
+    return gate(report, args.fail_on)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,304 @@
+"""Evidence files: how stages write results/ and how the report reads it. Needs neither torch nor the other packages."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+PROFILES = ("mini", "proxy", "paper")
+#: What decides a result: a change here, uncommitted, marks evidence's code revision as dirty.
+CODE_PATHS = ("registry", "configs", "pipelines", "paper", "report/*.py", "params.yaml", "dvc.yaml")
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Count = Annotated[int, Field(gt=0)]
+
+
+class EvidenceError(Exception):
+    """Say which evidence file is at fault and how to mend it."""
+
+
+def write_text_atomic(path: Path, text: str) -> None:
+    """Write a file so that a kill or a full disk leaves the old one whole. Raises EvidenceError naming the file."""
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        raise EvidenceError(f"{path}: cannot be written ({error.strerror}); free space or mend permissions") from None
+
+
+def write_json_atomic(path: Path, value: Any) -> None:
+    """Write sorted, indented JSON atomically; refuses NaN."""
+    write_text_atomic(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def config_inputs(root: Path, config: Path) -> dict[str, str]:
+    """Return the sha256 of a config and of every `_base_` that it builds on, by path relative to `root`.
+
+    Reads the files' text only. Raises EvidenceError naming a missing or malformed one.
+    """
+    inputs: dict[str, str] = {}
+    todo = [Path(config)]
+    while todo:
+        path = todo.pop()
+        try:
+            text = (root / path).read_bytes()
+            tree = ast.parse(text)
+        except OSError as error:
+            raise EvidenceError(f"{path}: {error.strerror}; restore the config") from None
+        except SyntaxError as error:
+            raise EvidenceError(f"{path}:{error.lineno}: no Python ({error.msg}); mend the config") from None
+        inputs[path.as_posix()] = hashlib.sha256(text).hexdigest()
+        for node in tree.body:
+            if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "_base_" for t in node.targets):
+                bases = ast.literal_eval(node.value)
+                for base in [bases] if isinstance(bases, str) else bases:
+                    found = Path(os.path.normpath(path.parent / base))
+                    if found.as_posix() not in inputs:
+                        todo.append(found)
+    return inputs
+
+
+def config_hash(inputs: Mapping[str, str], params: Mapping[str, Any]) -> str:
+    """Return the sha256 over a config's files and the parameters of its run."""
+    text = json.dumps({"inputs": dict(inputs), "params": dict(params)}, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def code_revision(root: Path) -> str:
+    """Return git's commit, with "-dirty" where code differs from it, or "unknown" outside a repository."""
+
+    def git(*args: str) -> str:
+        done = subprocess.run(["git", "-C", str(root), *args], capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    try:
+        commit = git("rev-parse", "HEAD")
+        return commit + ("-dirty" if git("status", "--porcelain", "--", *CODE_PATHS) else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+class Strict(BaseModel):
+    """Refuse unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CostValues(Strict):
+    """Hold params and MAdds by counting rule."""
+
+    params: Annotated[int, Field(ge=0)]
+    madds: dict[str, Annotated[int, Field(ge=0)]]
+
+
+class CostEvidence(Strict):
+    """Hold a row's closed-form cost; `variants` are named other readings."""
+
+    schema_: Literal[1] = Field(alias="schema")
+    kind: Literal["cost"]
+    row: str
+    table: str
+    config: str
+    config_hash: str
+    inputs: dict[str, str]
+    construction: str
+    values: CostValues
+    variants: dict[str, CostValues]
+    notes: list[str]
+    input_size: list[Count]
+    code_revision: str
+    environment: dict[str, str]
+
+
+class DataPin(Strict):
+    """Name the data of a run."""
+
+    name: str
+    pin: str
+
+
+class TrainingEvidence(Strict):
+    """Hold one seed's trained metrics, in percent."""
+
+    schema_: Literal[1] = Field(alias="schema")
+    kind: Literal["training"]
+    profile: Literal["mini", "proxy", "paper"]
+    row: str
+    table: str
+    seed: int
+    values: dict[str, Finite]
+    config: str
+    config_hash: str
+    inputs: dict[str, str]
+    params: dict[str, Any]
+    data: DataPin
+    code_revision: str
+    environment: dict[str, str]
+    epochs: Count
+    duration_s: Annotated[float, Field(ge=0)]
+    command: str
+
+
+class ClaimEvidence(Strict):
+    """Hold what a claim's computation gave."""
+
+    schema_: Literal[1] = Field(alias="schema")
+    kind: Literal["claim"]
+    claim: str
+    computation: str
+    computed: bool | int | float | list
+    detail: str
+    code_revision: str
+    environment: dict[str, str]
+
+
+class Rules(Strict):
+    """Hold the counting rules as stated."""
+
+    schema_: Literal[1] = Field(alias="schema")
+    kind: Literal["rules"]
+    default: str
+    rules: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Name an evidence file that cannot count, and the row or claim that it was for."""
+
+    path: str
+    subject: str
+    fault: str
+
+
+@dataclass
+class Evidence:
+    """Hold all evidence of a checkout, by row and by claim, with the path of every file."""
+
+    cost: dict[str, CostEvidence] = field(default_factory=dict)
+    runs: dict[str, dict[str, list[TrainingEvidence]]] = field(default_factory=dict)
+    claims: dict[str, ClaimEvidence] = field(default_factory=dict)
+    rules: Rules | None = None
+    problems: list[Problem] = field(default_factory=list)
+    paths: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def problem(self, kind: str, subject: str) -> Problem | None:
+        """Return the problem with a subject's evidence of a kind (cost, claims, mini, proxy, paper)."""
+        prefix = f"results/{kind}/"
+        return next((p for p in self.problems if p.subject == subject and p.path.startswith(prefix)), None)
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def _read(path: Path, shown: str, model: type[Model]) -> Model:
+    """Return a file as `model`. Raises EvidenceError with the fault."""
+    try:
+        data = json.loads(path.read_text("utf-8"), parse_constant=_no_constant)
+    except OSError as error:
+        raise EvidenceError(f"{shown}: {error.strerror}") from None
+    except ValueError as error:
+        raise EvidenceError(f"{shown}: corrupt JSON ({error})") from None
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise EvidenceError(f"{shown}: {where}: {first['msg']}") from None
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is no number")
+
+
+def _config_fault(root: Path, evidence: CostEvidence | TrainingEvidence, params: Mapping[str, Any]) -> str | None:
+    """Return why evidence is stale, or None."""
+    try:
+        today = config_inputs(root, Path(evidence.config))
+    except EvidenceError as error:
+        return f"its config is gone or malformed: {error}"
+    if config_hash(evidence.inputs, params) != evidence.config_hash:
+        return "its config hash does not fit its own contents; it was edited by hand"
+    if today != evidence.inputs:
+        changed = sorted(set(today.items()) ^ set(evidence.inputs.items()))
+        return f"stale: {changed[0][0]} changed since"
+    return None
+
+
+def read_evidence(root: Path, settings: Mapping[str, Mapping[str, Any]] | None = None) -> Evidence:
+    """Return all evidence under root/results that can count, and a Problem for every file that cannot.
+
+    settings: today's training parameters by "profile/row"; a run under others is stale.
+    """
+    out = Evidence()
+
+    def read(path: Path, subject: str, model: type[Model]) -> Model | None:
+        shown = path.relative_to(root).as_posix()
+        try:
+            return _read(path, shown, model)
+        except EvidenceError as error:
+            out.problems.append(Problem(shown, subject, str(error).removeprefix(f"{shown}: ")))
+            return None
+
+    def reject(path: Path, subject: str, fault: str) -> None:
+        out.problems.append(Problem(path.relative_to(root).as_posix(), subject, fault))
+
+    for path in sorted((root / "results/cost").glob("*.json")):
+        if path.stem == "rules":
+            out.rules = read(path, "rules", Rules)
+            continue
+        cost = read(path, path.stem, CostEvidence)
+        if cost is None:
+            continue
+        if cost.row != path.stem:
+            reject(path, path.stem, f"is of row {cost.row!r}, not of the row that names the file")
+        elif fault := _config_fault(root, cost, {}):
+            reject(path, path.stem, fault)
+        else:
+            out.cost[cost.row] = cost
+            out.paths["cost", cost.row] = path.relative_to(root).as_posix()
+    for path in sorted((root / "results/claims").glob("*.json")):
+        claim = read(path, path.stem, ClaimEvidence)
+        if claim is None:
+            continue
+        if claim.claim != path.stem:
+            reject(path, path.stem, f"is of claim {claim.claim!r}, not of the claim that names the file")
+        else:
+            out.claims[claim.claim] = claim
+            out.paths["claims", claim.claim] = path.relative_to(root).as_posix()
+    for profile in PROFILES:
+        for path in sorted((root / "results" / profile).glob("*/*.json")):
+            row = path.name.split(".")[0]
+            run = read(path, row, TrainingEvidence)
+            if run is None:
+                continue
+            today = None if settings is None else settings.get(f"{profile}/{row}")
+            if run.row != row:
+                reject(path, row, f"is of row {run.row!r}, not of the row that names the file")
+            elif run.profile != profile:
+                reject(path, row, f"is of profile {run.profile!r}, but lies under {profile!r}")
+            elif fault := _config_fault(root, run, run.params):
+                reject(path, row, fault)
+            elif today is not None and run.params.get("train") != dict(today):
+                reject(path, row, "stale: params.yaml states other training parameters today")
+            else:
+                out.runs.setdefault(profile, {}).setdefault(row, []).append(run)
+                out.paths.setdefault((profile, row), path.relative_to(root).as_posix())
+    return out

@@ -1,0 +1,396 @@
+"""The view model: ledger, evidence and settings in; every line of the report out, as plain data."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from paper.expressions import ExpressionError
+from paper.ledger import Cell, Claim, Ledger, Row
+from paper.printed import parse_printed
+from paper.schema import COST_COLUMNS
+from report import verdicts
+from report.budget import TableBudget, table_budget
+from report.evidence import Evidence
+from report.settings import Settings
+from report.verdicts import Estimate, Verdict
+
+DEFAULT_RULE = "plain"
+
+
+@dataclass(frozen=True)
+class CellView:
+    """Hold one line of the report: a printed number, what was achieved, and the verdict."""
+
+    table: str
+    row: int
+    row_id: str
+    column: str
+    printed: str
+    bold: bool
+    achieved: int | float | None
+    shown: str
+    verdict: str
+    rule: str
+    evidence: str | None
+    note: str
+
+    @property
+    def key(self) -> str:
+        """Return the cell's name, row.column."""
+        return f"{self.row_id}.{self.column}"
+
+
+@dataclass(frozen=True)
+class RowView:
+    """Hold a printed row: labels, marks, its cells (None where the paper prints no number), small-scale results."""
+
+    row: Row
+    cells: list[CellView | str]
+    mini: str
+    mini_evidence: str | None
+    construction: str
+    notes: list[str]
+
+    @property
+    def has_notes(self) -> bool:
+        """Tell whether a cell with a computed value, or the row, has a note."""
+        cells = [c for c in self.cells if isinstance(c, CellView)]
+        return bool(self.notes) or any(c.note and c.achieved is not None for c in cells)
+
+
+@dataclass(frozen=True)
+class TableView:
+    """Hold a table as printed."""
+
+    id: str
+    title: str
+    label_columns: tuple[str, ...]
+    columns: tuple[str, ...]
+    rows: list[RowView]
+    budget: TableBudget | None
+    has_mini: bool
+
+
+@dataclass(frozen=True)
+class ClaimView:
+    """Hold one claim: does it hold on the paper's own numbers, and on achieved ones."""
+
+    id: str
+    section: str
+    statement: str
+    kind: str
+    expression: str
+    paper_holds: bool | None
+    paper_quantity: str
+    achieved: Any
+    shown: str
+    verdict: str
+    evidence: str | None
+    note: str
+
+
+@dataclass
+class Report:
+    """Hold all that the templates print."""
+
+    ledger: Ledger
+    settings: Settings
+    tables: list[TableView]
+    claims: list[ClaimView]
+    problems: list[Any]
+    rules: dict[str, str]
+    changed: list[tuple[str, str, str]] = field(default_factory=list)
+
+    @property
+    def cells(self) -> list[CellView]:
+        """Return every numeric cell in printed order."""
+        return [c for t in self.tables for r in t.rows for c in r.cells if isinstance(c, CellView)]
+
+    def summary(self) -> dict[str, dict[str, int]]:
+        """Return how often each verdict was given; verdicts never given are left out."""
+        return {
+            "cells": _count(c.verdict for c in self.cells),
+            "claims": _count(c.verdict for c in self.claims),
+        }
+
+    def verdict_map(self) -> dict[str, str]:
+        """Return every verdict by the name of its cell or claim."""
+        return {**{c.key: c.verdict for c in self.cells}, **{f"claim {c.id}": c.verdict for c in self.claims}}
+
+
+def _count(names: Any) -> dict[str, int]:
+    counts = Counter(names)
+    return {name: counts[name] for name in verdicts.VERDICTS if counts[name]}
+
+
+def show(value: int | float | Decimal, printed: str) -> str:
+    """Return a value in the unit of a printed string, to two more places, a million parameters as 2.394M."""
+    unit = printed[-1] if printed[-1] in "KMB" else ""
+    places = len(printed.rstrip("KMB%").partition(".")[2]) + 2
+    scale = parse_printed(f"1{unit}").value
+    return f"{Decimal(str(value)) / scale:.{places}f}{unit}"
+
+
+def quantity(value: Any) -> str:
+    """Return a compared quantity for a reader: at most four significant digits, large ones with their unit."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(quantity(v) for v in value) + "]"
+    number = float(value)
+    if float(value).is_integer() and abs(number) < 1e5:
+        return str(int(number))
+    for scale, unit in ((1e9, "B"), (1e6, "M")):
+        if abs(number) >= scale:
+            return f"{number / scale:.4g}{unit}"
+    return str(int(number)) if number.is_integer() else f"{number:.4g}"
+
+
+class _Builder:
+    """Judge every cell and claim once."""
+
+    def __init__(self, ledger: Ledger, evidence: Evidence, settings: Settings) -> None:
+        self.ledger, self.evidence, self.settings = ledger, evidence, settings
+        self.issue_of: dict[str, list[str]] = {}
+        for issue in ledger.issues.values():
+            for cell in issue.cells:
+                self.issue_of.setdefault(cell, []).append(issue.id)
+
+    # cells
+
+    def cost_value(self, row_id: str, column: str) -> int | None:
+        """Return a computed params or MAdds (default rule) of a row, or None."""
+        found = self.evidence.cost.get(self.ledger.cost_row(row_id))
+        if found is None:
+            return None
+        return found.values.params if column == "params" else found.values.madds.get(DEFAULT_RULE)
+
+    def trained_values(self, row_id: str, column: str) -> list[float]:
+        """Return a column's values of the paper profile, one a seed."""
+        runs = self.evidence.runs.get("paper", {}).get(self.ledger.canonical(row_id), [])
+        return [run.values[column] for run in runs if column in run.values]
+
+    def cell(self, row: Row, cell: Cell) -> CellView:
+        """Judge one cell."""
+        verdict, achieved, rule, path = (self.cost_cell if cell.column in COST_COLUMNS else self.trained_cell)(
+            row, cell
+        )
+        known = self.issue_of.get(f"{row.id}.{cell.column}", [])
+        if verdict.name in ("differs", "close") and self.contradicted(known):
+            verdict = Verdict("paper-inconsistent", verdict.note)
+        note = verdict.note
+        if known:
+            note = "; ".join(filter(None, (note, "known issue " + ", ".join(known))))
+        shown = "" if achieved is None else show(achieved, cell.printed)
+        return CellView(
+            row.table,
+            row.number,
+            row.id,
+            cell.column,
+            cell.printed,
+            cell.bold,
+            achieved,
+            shown,
+            verdict.name,
+            rule,
+            path,
+            note,
+        )
+
+    def contradicted(self, issue_ids: list[str]) -> bool:
+        """Tell whether an issue states a relation that the paper's own numbers break."""
+        from paper.expressions import compile_expr
+
+        for issue_id in issue_ids:
+            text = self.ledger.issues[issue_id].contradiction
+            if text and not compile_expr(text).evaluate(self.ledger.printed_value).holds:
+                return True
+        return False
+
+    def cost_cell(self, row: Row, cell: Cell) -> tuple[Verdict, int | None, str, str | None]:
+        source = self.ledger.cost_row(row.id)
+        rule = verdicts.DETERMINISTIC_RULE
+        if cell.column == "madds":
+            rule = f"{rule}, MAdds rule {DEFAULT_RULE}"
+        if problem := self.evidence.problem("cost", source):
+            return Verdict("invalid-evidence", problem.fault), None, rule, problem.path
+        found = self.evidence.cost.get(source)
+        if found is None:
+            return self.absent(row, "no model of this row is costed yet"), None, rule, None
+        achieved = self.cost_value(row.id, cell.column)
+        if achieved is None:
+            return Verdict("invalid-evidence", f"no MAdds under rule {DEFAULT_RULE}"), None, rule, None
+        verdict = verdicts.deterministic(cell.interval, achieved, self.settings.close_percent)
+        return (
+            Verdict(verdict.name, "; ".join(filter(None, (verdict.note, self.beside(found, cell))))),
+            achieved,
+            rule,
+            self.evidence.paths["cost", source],
+        )
+
+    def beside(self, found: Any, cell: Cell) -> str:
+        """Return the same cell under the other counting rules and in the row's variants."""
+
+        def value(values: Any, rule: str) -> str:
+            return show(values.params if cell.column == "params" else values.madds[rule], cell.printed)
+
+        parts = []
+        if cell.column == "madds":
+            parts += [f"rule {rule} {value(found.values, rule)}" for rule in found.values.madds if rule != DEFAULT_RULE]
+        for name, values in found.variants.items():
+            text = f"{name} {value(values, DEFAULT_RULE)}"
+            if cell.column == "madds":
+                text += "".join(f" ({rule} {value(values, rule)})" for rule in values.madds if rule != DEFAULT_RULE)
+            parts.append(text)
+        if found.construction not in ("printed", "official"):
+            parts.append(f"{found.construction} construction")
+        return "; ".join(parts)
+
+    def trained_cell(self, row: Row, cell: Cell) -> tuple[Verdict, float | None, str, str | None]:
+        source = self.ledger.canonical(row.id)
+        margin = self.settings.margins[cell.column]
+        rule = f"{verdicts.TRAINED_RULE}, margin {margin:g}"
+        if problem := self.evidence.problem("paper", source):
+            return Verdict("invalid-evidence", problem.fault), None, rule, problem.path
+        values = self.trained_values(row.id, cell.column)
+        if not values:
+            return self.absent(row, "needs the profile `paper`"), None, rule, None
+        verdict = verdicts.trained(cell.value, values, margin, self.settings.alpha)
+        return verdict, sum(values) / len(values), rule, self.evidence.paths["paper", source]
+
+    def absent(self, row: Row, why: str) -> Verdict:
+        """Return blocked where the paper gives no architecture and nobody has built one; else not-run."""
+        if row.blocked and self.ledger.cost_row(row.id) not in self.evidence.cost:
+            return Verdict("blocked", row.blocked)
+        return Verdict("not-run", why)
+
+    def row(self, row: Row) -> RowView:
+        """Judge one row, and show the small-scale result beside it."""
+        profile = self.settings.profile
+        runs = self.evidence.runs.get(profile, {}).get(row.id, []) if profile != "paper" else []
+        metrics = "; ".join(
+            ", ".join(f"{key} {value:.1f}" for key, value in sorted(run.values.items(), key=_metric_order))
+            + f" ({run.data.name}, {run.epochs} epochs)"
+            for run in runs
+        )
+        if problem := self.evidence.problem(profile, row.id):
+            metrics = f"invalid evidence: {problem.fault}"
+        cost = self.evidence.cost.get(self.ledger.cost_row(row.id))
+        cells = [self.cell(row, c) if c.numeric else c.printed for c in row.cells.values()]
+        return RowView(
+            row,
+            cells,
+            metrics,
+            self.evidence.paths.get((profile, row.id)),
+            cost.construction if cost else "",
+            cost.notes if cost else [],
+        )
+
+    # claims
+
+    def achieved(self, row_id: str, column: str) -> Estimate | None:
+        """Return what was achieved for a cell, with its uncertainty."""
+        if column in COST_COLUMNS:
+            value = self.cost_value(row_id, column)
+            return None if value is None else Estimate(Decimal(value))
+        values = self.trained_values(row_id, column)
+        return verdicts.estimate(values, self.settings.alpha) if values else None
+
+    def claim(self, claim: Claim) -> ClaimView:
+        """Judge one claim."""
+        if claim.kind == "relation":
+            return self.relation(claim)
+        source = self.evidence.claims.get(claim.id)
+        problem = self.evidence.problem("claims", claim.id)
+        holds = None
+        achieved = None
+        if problem:
+            verdict = Verdict("invalid-evidence", problem.fault)
+        elif source is None:
+            why = "needs the dataset" if claim.kind == "data" else "its computation has not run; `dvc repro claims`"
+            verdict = Verdict("not-run", why)
+        elif source.computation != claim.computation:
+            verdict = Verdict("invalid-evidence", f"is of computation {source.computation!r}; run `dvc repro claims`")
+        else:
+            achieved = source.computed
+            try:
+                verdict = verdicts.computed_claim(claim.expression, self.ledger.printed_value, achieved)
+            except ExpressionError as error:
+                verdict = Verdict("invalid-evidence", f"cannot be judged: {error}")
+            if verdict.name in ("reproduced", "differs"):
+                holds = verdict.name == "reproduced"
+                if not holds and claim.issue:
+                    verdict = Verdict("paper-inconsistent")
+        notes = [verdict.note, source.detail if source and not problem else "", *self.remarks(claim)]
+        return ClaimView(
+            claim.id, claim.section, claim.statement, claim.kind, claim.expression.text, holds, "", achieved,
+            quantity(achieved), verdict.name, self.evidence.paths.get(("claims", claim.id)),
+            "; ".join(filter(None, notes)),
+        )  # fmt: skip
+
+    def relation(self, claim: Claim) -> ClaimView:
+        """Judge a relation on the paper's own numbers, then on achieved ones."""
+        outcome = claim.expression.evaluate(self.ledger.printed_value)
+        margin = max((self.settings.margins[c] for _, c in claim.expression.refs if c not in COST_COLUMNS), default=0)
+        verdict, achieved = verdicts.relation(claim.expression, self.achieved, Decimal(str(margin)))
+        if not outcome.holds:
+            own = f"the paper's own numbers fail at {outcome.part}"
+            own += "" if achieved is None else f"; on achieved ones: {verdict.name}"
+            verdict = Verdict("paper-inconsistent", own)
+        value = None if achieved is None else float(achieved)
+        return ClaimView(
+            claim.id, claim.section, claim.statement, claim.kind, claim.expression.text, outcome.holds,
+            quantity(outcome.quantity), value, quantity(value), verdict.name, None,
+            "; ".join(filter(None, [verdict.note, *self.remarks(claim)])),
+        )  # fmt: skip
+
+    def remarks(self, claim: Claim) -> list[str]:
+        """Return the reading and the known issue of a claim."""
+        reading = f"read as: {claim.reading}" if claim.reading else ""
+        return [reading, f"known issue {claim.issue}" if claim.issue else ""]
+
+
+def _metric_order(item: tuple[str, float]) -> int:
+    order = ("top1", "top5", "AP", "AP50", "AP75", "APM", "APL", "miou")
+    return order.index(item[0]) if item[0] in order else len(order)
+
+
+def build(ledger: Ledger, evidence: Evidence, settings: Settings) -> Report:
+    """Return the report's view model."""
+    builder = _Builder(ledger, evidence, settings)
+    tables = []
+    for table in ledger.tables.values():
+        rows = [builder.row(row) for row in table.rows]
+        has_mini = any(r.mini for r in rows)
+        budget = table_budget(ledger, table)
+        tables.append(TableView(table.id, table.title, table.label_columns, table.columns, rows, budget, has_mini))
+    rules = {} if evidence.rules is None else dict(evidence.rules.rules)
+    return Report(ledger, settings, tables, [builder.claim(c) for c in ledger.claims], evidence.problems, rules)
+
+
+def changes(report: Report, baseline: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """Return (name, verdict before, verdict now) for every verdict that changed against a baseline."""
+    now = report.verdict_map()
+    names = [*now, *sorted(set(baseline) - set(now))]
+    out = [(name, baseline.get(name, "absent"), now.get(name, "absent")) for name in names]
+    return [(name, before, after) for name, before, after in out if before != after]
+
+
+def read_baseline(path: Path) -> dict[str, str]:
+    """Return an accepted verdict map. Raises ValueError naming the file."""
+    try:
+        data = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: corrupt JSON ({error}); restore it or run `python -m report --accept`") from None
+    known = set(verdicts.VERDICTS)
+    if not isinstance(data, dict) or not all(isinstance(v, str) and v in known for v in data.values()):
+        raise ValueError(f"{path}: no map of verdicts; restore it or run `python -m report --accept`")
+    return data

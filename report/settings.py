@@ -1,0 +1,57 @@
+"""The report's settings from params.yaml, validated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from paper.schema import COLUMNS, COST_COLUMNS
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class SettingsError(Exception):
+    """Say what is wrong with params.yaml."""
+
+
+class Settings(BaseModel):
+    """Hold the profile shown and the rules' numbers: alpha, the width of "close" in percent, margins in points."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    profile: Literal["mini", "proxy", "paper"]
+    alpha: Annotated[float, Field(gt=0, lt=0.5)]
+    close_percent: Positive
+    margins: dict[str, Positive]
+
+
+def load_settings(root: Path) -> tuple[Settings, dict[str, dict[str, Any]]]:
+    """Return the settings and today's training parameters by "profile/row". Raises SettingsError."""
+    path = root / "params.yaml"
+    try:
+        params = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"params.yaml: cannot be read ({error}); restore it from the repository") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        raise SettingsError(f"params.yaml{line}: not valid YAML ({getattr(error, 'problem', error)})") from None
+    try:
+        settings = Settings(profile=params["profile"], **params["report"])
+        missing = set(COLUMNS) - set(COST_COLUMNS) - set(settings.margins)
+        if missing:
+            raise SettingsError(f"params.yaml: report.margins lacks {', '.join(sorted(missing))}; add them")
+        runs = {
+            f"{profile}/{row}": {**common, **{k: v for k, v in own.items() if k != "table"}}
+            for profile, common in params["train"].items()
+            for row, own in params["rows"].items()
+        }
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SettingsError(f"params.yaml: report.{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    except (KeyError, TypeError, AttributeError) as error:
+        raise SettingsError(f"params.yaml: a key is missing or malformed ({error}); restore the file") from None
+    return settings, runs

@@ -1,0 +1,167 @@
+"""Verdicts as pure functions: a printed number and achieved ones in, a named verdict with its arithmetic out."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from paper.expressions import Expression, MissingValue, Outcome
+from paper.printed import Interval
+
+#: Every verdict, worst first, as the report sorts and gates them.
+FAILED = ("not-reproduced", "differs", "inconsistent (n = 1)", "paper-inconsistent")
+UNCHECKED = ("invalid-evidence", "underpowered", "blocked", "not-run")
+PASSED = ("close", "consistent (n = 1)", "reproduced")
+VERDICTS = (*FAILED, *UNCHECKED, *PASSED)
+
+DETERMINISTIC_RULE = "printed interval"
+TRAINED_RULE = "TOST"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Hold a verdict's name and one line of arithmetic."""
+
+    name: str
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if self.name not in VERDICTS:
+            raise ValueError(f"unknown verdict {self.name!r}")
+
+
+def signed_percent(achieved: float | Decimal, printed: Decimal) -> float:
+    """Return the deviation from the printed number in percent of it."""
+    return float((Decimal(repr(achieved) if isinstance(achieved, float) else achieved) - printed) / printed * 100)
+
+
+def deterministic(printed: Interval, achieved: int | float | Decimal, close_percent: float) -> Verdict:
+    """Judge a cell that no data decides (params, MAdds).
+
+    reproduced inside the printed string's interval; else close within `close_percent` of the printed number, else
+    differs, with the signed deviation.
+    """
+    if isinstance(achieved, float) and not math.isfinite(achieved):
+        raise ValueError("the achieved value is not finite")
+    percent = signed_percent(achieved, printed.value)
+    if achieved in printed:
+        return Verdict("reproduced")
+    name = "close" if abs(percent) <= close_percent else "differs"
+    return Verdict(name, f"{percent:+.1f} %")
+
+
+def trained(printed: Decimal, values: Sequence[float], margin: float, alpha: float) -> Verdict:
+    """Judge a trained cell from one value a seed, by two one-sided t tests against `margin` (both in points).
+
+    reproduced: the (1 - 2 alpha) interval of mean - printed lies inside the margin; not-reproduced: the (1 - alpha)
+    interval lies outside it; else underpowered. One seed is never more than consistent or inconsistent.
+    """
+    if not values:
+        raise ValueError("no values")
+    if not all(math.isfinite(v) for v in values):
+        raise ValueError("a value is not finite")
+    n = len(values)
+    mean = math.fsum(values) / n
+    gap = mean - float(printed)
+    if n == 1:
+        inside = abs(gap) <= margin
+        return Verdict("consistent (n = 1)" if inside else "inconsistent (n = 1)", f"{gap:+.2f} points, one seed")
+    sd = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1))
+    narrow, wide = (_t(1 - a, n - 1) * sd / math.sqrt(n) for a in (alpha, alpha / 2))
+    note = f"{gap:+.2f} ± {wide:.2f} points ({n} seeds, margin {margin:g})"
+    if -margin < gap - narrow and gap + narrow < margin:
+        return Verdict("reproduced", note)
+    if gap - wide > margin or gap + wide < -margin:
+        return Verdict("not-reproduced", note)
+    return Verdict("underpowered", note)
+
+
+def _t(quantile: float, freedom: int) -> float:
+    from scipy.stats import t
+
+    return float(t.ppf(quantile, freedom))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Hold an achieved value: exact (n 0), of one seed (n 1), or a mean with its interval's half width."""
+
+    value: Decimal
+    half_width: Decimal = Decimal(0)
+    n: int = 0
+
+
+def estimate(values: Sequence[float], alpha: float) -> Estimate:
+    """Return the mean of one value a seed with its (1 - alpha) interval."""
+    n = len(values)
+    mean = math.fsum(values) / n
+    half = 0.0
+    if n > 1:
+        sd = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1))
+        half = _t(1 - alpha / 2, n - 1) * sd / math.sqrt(n)
+    return Estimate(Decimal(repr(mean)), Decimal(repr(half)), n)
+
+
+#: Beyond this many uncertain cells, corners are too many: ends and middle of all together stand for them.
+MAX_CORNERS = 8
+
+
+def relation(
+    expression: Expression, achieved: Callable[[str, str], Estimate | None], margin: Decimal
+) -> tuple[Verdict, Any]:
+    """Judge a relation on achieved values: (verdict, the compared quantity or None).
+
+    Uncertain cells are moved to the ends of their intervals in every combination: holds throughout is reproduced,
+    nowhere is not-reproduced, else underpowered. With one seed only: consistent or inconsistent.
+    """
+    estimates: dict[tuple[str, str], Estimate] = {}
+    missing = []
+    for ref in expression.refs:
+        found = achieved(*ref)
+        if found is None:
+            missing.append(".".join(ref))
+        else:
+            estimates[ref] = found
+    if missing:
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        return Verdict("not-run", f"needs {', '.join(missing[:3])}{more}"), None
+
+    def evaluate(point: Mapping[tuple[str, str], Decimal]) -> Outcome:
+        return expression.evaluate(lambda row, column: point[row, column], margin=margin)
+
+    centre = {ref: e.value for ref, e in estimates.items()}
+    outcome = evaluate(centre)
+    holds, quantity = outcome.holds, outcome.quantity
+    if any(e.n == 1 for e in estimates.values()):
+        name = "consistent (n = 1)" if holds else "inconsistent (n = 1)"
+        return Verdict(name, "one seed of a trained cell"), quantity
+    uncertain = [ref for ref, e in estimates.items() if e.half_width]
+    signs = list(itertools.product((-1, 1), repeat=len(uncertain))) if len(uncertain) <= MAX_CORNERS else []
+    if len(uncertain) > MAX_CORNERS:
+        signs = [tuple([-1] * len(uncertain)), tuple([1] * len(uncertain))]
+        signs += [tuple(-1 if i == j else 1 for i in range(len(uncertain))) for j in range(len(uncertain))]
+        signs += [tuple(1 if i == j else -1 for i in range(len(uncertain))) for j in range(len(uncertain))]
+    truths = {holds}
+    for sign in signs:
+        moved = {
+            ref: estimates[ref].value + s * estimates[ref].half_width for ref, s in zip(uncertain, sign, strict=True)
+        }
+        truths.add(evaluate({**centre, **moved}).holds)
+    if truths == {True}:
+        return Verdict("reproduced"), quantity
+    if truths == {False}:
+        return Verdict("not-reproduced" if uncertain else "differs", f"fails at {outcome.part}"), quantity
+    return Verdict("underpowered", "holds only in part of the intervals"), quantity
+
+
+def computed_claim(expression: Expression, lookup: Callable[[str, str], Any], computed: Any) -> Verdict:
+    """Judge a computation's result by the claim's `expect`."""
+    try:
+        holds = expression.evaluate(lookup, {"computed": computed}).holds
+    except MissingValue as error:
+        return Verdict("not-run", f"needs {error}")
+    return Verdict("reproduced" if holds else "differs")
