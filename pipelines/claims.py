@@ -1,0 +1,64 @@
+"""Stage `claims`: run the computations that the ledger's claims name and file each result.
+
+python -m pipelines.claims
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from paper import load_ledger
+from pipelines.common import ROOT, PipelineError, environment, guard
+from pipelines.computations import load_all
+from report.evidence import code_revision, write_json_atomic
+
+RESULTS = Path("results/claims")
+
+
+def results(root: Path = ROOT) -> dict[str, dict[str, Any]]:
+    """Return the evidence of every claim with a computation that needs no data, by claim id.
+
+    Raises PipelineError for a claim that names no known computation.
+    """
+    known = load_all()
+    out = {}
+    for claim in load_ledger().claims:
+        if claim.computation is None:
+            continue
+        if claim.computation not in known:
+            if claim.kind == "data":  # counted when the data is there
+                continue
+            raise PipelineError(
+                f"paper/claims.yaml: claim {claim.id!r} names the computation {claim.computation!r}, which "
+                f"pipelines/computations does not have; known: {', '.join(sorted(known))}"
+            )
+        result = known[claim.computation]()
+        out[claim.id] = {
+            "schema": 1,
+            "kind": "claim",
+            "claim": claim.id,
+            "computation": claim.computation,
+            "computed": result.computed,
+            "detail": result.detail,
+            "code_revision": code_revision(root),
+            "environment": environment(),
+        }
+    return out
+
+
+def main() -> int:
+    """Write results/claims/, one file a claim."""
+    found = results()
+    folder = ROOT / RESULTS
+    for claim_id, evidence in found.items():
+        write_json_atomic(folder / f"{claim_id}.json", evidence)
+    for old in folder.glob("*.json"):
+        if old.stem not in found:
+            old.unlink()
+    print(f"results/claims: {len(found)} computations")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(guard(main))

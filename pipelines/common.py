@@ -1,0 +1,108 @@
+"""What every stage shares: the repository's root, params.yaml, row configs and one-line errors."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+CONFIGS = Path("configs/classification")
+PROFILES = ("mini", "proxy", "paper")
+
+
+class PipelineError(Exception):
+    """Say what stops a stage, in one line that names the file and the mend."""
+
+
+def guard(main: Callable[[], int | None]) -> int:
+    """Run a stage's main and turn the errors a user can mend into one line and exit code 1."""
+    from paper import LedgerError
+    from report.evidence import EvidenceError
+
+    try:
+        return main() or 0
+    except (PipelineError, EvidenceError, LedgerError) as error:
+        print(f"error: {error}", file=sys.stderr)
+    except OSError as error:
+        print(f"error: {error.filename or 'file system'}: {error.strerror or error}", file=sys.stderr)
+    return 1
+
+
+def load_params(root: Path = ROOT) -> dict[str, Any]:
+    """Return params.yaml as a mapping. Raises PipelineError naming the file and the line."""
+    path = root / "params.yaml"
+    try:
+        params = yaml.safe_load(path.read_text("utf-8"))
+    except OSError as error:
+        raise PipelineError(f"{path.name}: {error.strerror}; restore it from the repository") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        where = getattr(error, "problem_mark", None)
+        line = f":{where.line + 1}" if where else ""
+        raise PipelineError(
+            f"{path.name}{line}: not valid YAML ({getattr(error, 'problem', error)}); mend it"
+        ) from None
+    if not isinstance(params, dict):
+        raise PipelineError(f"{path.name}: holds no mapping; restore it from the repository")
+    return params
+
+
+def section(params: Mapping[str, Any], *keys: str) -> Any:
+    """Return params[key][key]...; raises PipelineError naming the missing key."""
+    value: Any = params
+    for i, key in enumerate(keys):
+        if not isinstance(value, Mapping) or key not in value:
+            raise PipelineError(f"params.yaml: no key {'.'.join(keys[: i + 1])!r}; add it or restore the file")
+        value = value[key]
+    return value
+
+
+def config_path(row_id: str) -> Path:
+    """Return a row's config, relative to the root."""
+    return CONFIGS / f"{row_id}.py"
+
+
+def load_config(row_id: str, root: Path = ROOT) -> Any:
+    """Return a row's mmengine Config. Raises PipelineError naming the file that is missing or malformed."""
+    from mmengine.config import Config
+
+    path = root / config_path(row_id)
+    if not path.is_file():
+        raise PipelineError(f"{config_path(row_id)}: no such config; row {row_id!r} has no experiment of its own")
+    try:
+        return Config.fromfile(str(path), lazy_import=False)
+    except Exception as error:  # mmengine raises many kinds for a malformed file
+        raise PipelineError(f"{config_path(row_id)}: malformed config: {error}") from None
+
+
+def configured_rows(root: Path = ROOT) -> list[str]:
+    """Return the row ids that have a config, sorted."""
+    return sorted(p.stem for p in (root / CONFIGS).glob("t*.py"))
+
+
+def hash_files(paths: Iterable[Path], root: Path = ROOT) -> str:
+    """Return the sha256 over names and bytes of files and, recursively, of the Python files of folders."""
+    digest = hashlib.sha256()
+    for path in paths:
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            digest.update(file.relative_to(root).as_posix().encode() + b"\0")
+            digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def environment() -> dict[str, str]:
+    """Return what ran: Python, torch, device and threads."""
+    import torch
+
+    cuda = torch.cuda.is_available()
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "device": torch.cuda.get_device_name(0) if cuda else f"cpu ({platform.machine()})",
+        "threads": str(torch.get_num_threads()),
+    }

@@ -1,0 +1,88 @@
+"""Stage `cost`: params and MAdds of every configured row in closed form, under every counting rule.
+
+python -m pipelines.cost
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipelines.common import ROOT, PipelineError, config_path, configured_rows, environment, guard, load_config
+from registry.cost import RULES, Cost
+from registry.model_cost import model_cost
+from report.evidence import code_revision, config_hash, config_inputs, write_json_atomic
+
+RESULTS = Path("results/cost")
+IMAGE_SIZE = (224, 224)
+
+
+def merged(model: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a model config with a variant's changes merged in, key by key."""
+    out = dict(model)
+    for key, value in changes.items():
+        inner = out.get(key)
+        out[key] = merged(inner, value) if isinstance(value, Mapping) and isinstance(inner, Mapping) else value
+    return out
+
+
+def values(cost: Cost) -> dict[str, Any]:
+    """Return a cost as the evidence file states it."""
+    return {"params": cost.params, "madds": {rule: cost.madds(rule) for rule in RULES}}
+
+
+def row_cost(row: str, root: Path = ROOT) -> dict[str, Any]:
+    """Return a row's cost evidence. Raises PipelineError naming the config that cannot be costed."""
+    from paper import load_ledger
+
+    config = load_config(row, root)
+    variants = config.get("variants", {})
+    try:
+        own = values(model_cost(config.model, IMAGE_SIZE))
+        others = {
+            name: values(model_cost(merged(config.model, change), IMAGE_SIZE)) for name, change in variants.items()
+        }
+    except (ValueError, TypeError, KeyError) as error:
+        raise PipelineError(f"{config_path(row)}: cannot be costed: {error}") from None
+    inputs = config_inputs(root, config_path(row))
+    return {
+        "schema": 1,
+        "kind": "cost",
+        "row": row,
+        "table": load_ledger().row(row).table,
+        "config": config_path(row).as_posix(),
+        "config_hash": config_hash(inputs, {}),
+        "inputs": inputs,
+        "construction": config.construction,
+        "values": own,
+        "variants": others,
+        "notes": list(config.get("notes", [])),
+        "input_size": [3, *IMAGE_SIZE],
+        "code_revision": code_revision(root),
+        "environment": environment(),
+    }
+
+
+def rules() -> dict[str, Any]:
+    """Return the counting rules as the report prints them."""
+    return {
+        "schema": 1,
+        "kind": "rules",
+        "default": "plain",
+        "rules": {name: rule.statement for name, rule in RULES.items()},
+    }
+
+
+def main() -> int:
+    """Write results/cost/."""
+    rows = configured_rows()
+    for row in rows:
+        write_json_atomic(ROOT / RESULTS / f"{row}.json", row_cost(row))
+    write_json_atomic(ROOT / RESULTS / "rules.json", rules())
+    print(f"results/cost: {len(rows)} rows")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(guard(main))

@@ -1,0 +1,109 @@
+"""Stage `evaluate@ROW`: score a trained row on its validation images and file the evidence.
+
+python -m pipelines.evaluate --row t2_micronet_m0 [--profile mini]
+"""
+
+from __future__ import annotations
+
+import argparse
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from pipelines.common import ROOT, PipelineError, config_path, environment, guard, load_params, section
+from pipelines.data import read_manifest
+from pipelines.datasets import FolderClassification
+from pipelines.train import build_model, checkpoint_path, quiet, row_params
+from registry.classification import TopK
+from report.evidence import code_revision, config_hash, config_inputs, write_json_atomic
+
+
+def load_weights(model: nn.Module, path: Path, expected: dict[str, str]) -> dict[str, Any]:
+    """Load a finished row's weights and return what the checkpoint says of its run.
+
+    Raises PipelineError where it is missing, corrupt or of another config.
+    """
+    mend = f"run `dvc repro -f train@{path.stem}`"
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+        state, meta = saved["state_dict"], saved["meta"]
+    except FileNotFoundError:
+        raise PipelineError(f"{path}: no checkpoint; {mend}") from None
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, pickle.UnpicklingError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise PipelineError(f"{path}: corrupt checkpoint ({reason}); {mend}") from None
+    for key, value in expected.items():
+        if meta.get(key) != value:
+            raise PipelineError(f"{path}: its {key} is {meta.get(key)}, today's is {value}; {mend}")
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise PipelineError(f"{path}: does not fit the model ({str(error).splitlines()[0]}); {mend}") from None
+    return meta
+
+
+@torch.no_grad()
+def score(model: nn.Module, folder: Path, image_size: int) -> dict[str, float]:
+    """Return top-1 and top-5 in percent on folder/val."""
+    data = FolderClassification(str(folder / "val"), image_size, train=False)
+    metric = TopK()
+    model.eval()
+    for batch in DataLoader(data, batch_size=256):
+        metric.process(batch, model(batch["inputs"], batch["data_samples"], mode="predict"))
+    return {key: round(value, 6) for key, value in metric.evaluate(len(data)).items()}
+
+
+def evaluate(row: str, profile: str = "mini", root: Path = ROOT) -> dict[str, Any]:
+    """Write results/PROFILE/TABLE/ROW.json and results/metrics/PROFILE/ROW.json; returns the evidence."""
+    quiet()
+    params = load_params(root)
+    settings = row_params(params, profile, row)
+    manifest = read_manifest(root / settings["folder"])
+    inputs = config_inputs(root, config_path(row))
+    stated = {"train": settings}
+    digest = config_hash(inputs, stated)
+    model = build_model(row, settings["classes"], deployed=True)
+    meta = load_weights(model, root / checkpoint_path(profile, row), {"config_hash": digest, "pin": manifest["pin"]})
+    values = score(model, root / settings["folder"], settings["image_size"])
+    table = section(params, "rows", row, "table")
+    evidence = {
+        "schema": 1,
+        "kind": "training",
+        "profile": profile,
+        "row": row,
+        "table": table,
+        "seed": settings["seed"],
+        "values": values,
+        "config": config_path(row).as_posix(),
+        "config_hash": digest,
+        "inputs": inputs,
+        "params": stated,
+        "data": {"name": manifest["name"], "pin": manifest["pin"]},
+        "code_revision": code_revision(root),
+        "environment": environment(),
+        "epochs": settings["epochs"],
+        "duration_s": float(meta.get("seconds", 0.0)),
+        "command": f"dvc repro evaluate@{row}",
+    }
+    write_json_atomic(root / "results" / profile / table / f"{row}.json", evidence)
+    write_json_atomic(root / "results/metrics" / profile / f"{row}.json", values)
+    return evidence
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse the command line, evaluate and print the metrics."""
+    parser = argparse.ArgumentParser(description="Score one trained row and file the evidence.")
+    parser.add_argument("--row", required=True, help="row id, as in the ledger")
+    parser.add_argument("--profile", default="mini", choices=("mini",))
+    args = parser.parse_args(argv)
+    values = evaluate(args.row, args.profile)["values"]
+    print(f"{args.row}: " + ", ".join(f"{key} {value:.2f} %" for key, value in values.items()))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(guard(main))
