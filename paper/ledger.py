@@ -207,7 +207,8 @@ class _Source:
         try:
             return model.model_validate(self.data)
         except ValidationError as error:
-            first = error.errors()[0]
+            # A misspelt key is both unknown and missing: the unknown one shows the mend.
+            first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
             loc = tuple(first["loc"])
             where = ".".join(str(part) for part in loc)
             fault = {
@@ -250,11 +251,12 @@ def _load_tables(folder: Path) -> dict[str, Table]:
         raise LedgerError(f"{folder.parent.name}/{folder.name}: no tables; restore them from the repository")
     tables: dict[str, Table] = {}
     home: dict[str, tuple[_Source, int]] = {}
+    owner: dict[str, str] = {}
     for source in sources.values():
         table = _table(source)
         if table.id in tables:
-            raise source.error(("id",), f"table {table.id!r} stands in two files; give one another id")
-        tables[table.id] = table
+            raise source.error(("id",), f"table {table.id!r} stands in {owner[table.id]} too; give one another id")
+        tables[table.id], owner[table.id] = table, source.path.name
         for i, row in enumerate(table.rows):
             if row.id in home:
                 raise source.error(("rows", i, "id"), f"row id {row.id!r} is taken; ids are unique over all tables")

@@ -1,0 +1,34 @@
+"""Shared fixtures: no timing in property tests, and a small checkout to break."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("steady", deadline=None, derandomize=True)
+settings.load_profile("steady")
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Return the folder of real data and golden files named by MICRONET_SHARED; skip without it."""
+    folder = os.environ.get("MICRONET_SHARED")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("MICRONET_SHARED names no folder with real data")
+    return Path(folder)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """Return a copy of what the report reads: ledger, configs, params.yaml, committed results."""
+    for name in ("paper", "configs", "results"):
+        if (ROOT / name).exists():
+            shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("*.py.orig", "__pycache__"))
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    return tmp_path

@@ -1,0 +1,41 @@
+"""Sound evidence files for tests to write and to break."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from report.evidence import config_hash, config_inputs, write_json_atomic
+from report.settings import load_settings
+
+COST = "results/cost/t5_relu.json"
+CONFIG = Path("configs/classification/t5_relu.py")
+
+
+def fresh(root: Path) -> str:
+    """Write sound cost evidence of one row for today's config, and return its name."""
+    inputs = config_inputs(root, CONFIG)
+    evidence = {
+        "schema": 1, "kind": "cost", "row": "t5_relu", "table": "5", "config": CONFIG.as_posix(),
+        "config_hash": config_hash(inputs, {}), "inputs": inputs, "construction": "printed",
+        "values": {"params": 1_876_172, "madds": {"plain": 10_603_776, "S": 10_465_792}}, "variants": {}, "notes": [],
+        "input_size": [3, 224, 224], "code_revision": "abc", "environment": {"python": "3.11"},
+    }  # fmt: skip
+    write_json_atomic(root / COST, evidence)
+    return COST
+
+
+def training(root: Path, profile: str = "mini", **values: object) -> str:
+    """Write sound evidence of one trained row under today's parameters, and return its name."""
+    config = Path("configs/classification/t2_micronet_m0.py")
+    inputs = config_inputs(root, config)
+    params = {"train": load_settings(root)[1]["mini/t2_micronet_m0"]}
+    name = f"results/{profile}/2/t2_micronet_m0.json"
+    evidence = {
+        "schema": 1, "kind": "training", "profile": profile, "row": "t2_micronet_m0", "table": "2", "seed": 0,
+        "values": {"top1": 51.0, "top5": 74.0}, "config": config.as_posix(),
+        "config_hash": config_hash(inputs, params), "inputs": inputs, "params": params,
+        "data": {"name": "digits", "pin": "x"}, "code_revision": "abc", "environment": {}, "epochs": 3,
+        "duration_s": 1.0, "command": "x", **values,
+    }  # fmt: skip
+    write_json_atomic(root / name, evidence)
+    return name

@@ -1,0 +1,155 @@
+"""The ledger holds what the paper prints, and any fault in it is one error with file and line."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from paper import LedgerError, load_ledger
+from paper.__main__ import main
+from paper.ledger import HERE
+
+
+@pytest.fixture(scope="module")
+def ledger():
+    return load_ledger()
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    shutil.copytree(HERE, tmp_path / "paper", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    return tmp_path / "paper"
+
+
+def edit(folder: Path, name: str, old: str, new: str) -> int:
+    """Replace the first occurrence and return its line."""
+    path = folder / name
+    text = path.read_text("utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), "utf-8")
+    return text[: text.index(old)].count("\n") + 1
+
+
+def test_every_printed_number_has_a_cell(ledger):
+    counts = Counter(row.table for row, _ in ledger.cells())
+    assert counts == {
+        "1": 8, "2": 65, "3": 18, "4a": 15, "4b": 15, "4c": 9, "5": 16, "6": 32, "7": 32, "8": 56, "9": 18, "10": 8,
+    }  # fmt: skip
+    assert sum(counts.values()) == 292
+
+
+def test_tables_stand_in_the_papers_order(ledger):
+    assert list(ledger.tables) == ["1", "2", "3", "4a", "4b", "4c", "5", "6", "7", "8", "9", "10"]
+
+
+def test_some_cells_verbatim(ledger):
+    assert ledger.cell("t2_micronet_m3_ml", "top1").printed == "71.2"
+    assert ledger.cell("t2_micronet_m3_ml", "top1").bold
+    assert ledger.cell("t9_mobilenetv2", "madds").printed == "4.00B"
+    assert ledger.row("t2_mobilenetv3_0_2").marks == ("†",)
+    assert not ledger.cell("t2_shufflenetv1_0_25", "params").numeric
+    assert [r.number for r in ledger.tables["7"].rows if r.same_as] == [3, 6]
+
+
+def test_architectures_as_printed(ledger):
+    one, ten = ledger.tables["1"].architecture, ledger.tables["10"].architecture
+    assert [len([r for r in one.rows if getattr(r, m)]) for m in ("m0", "m1", "m2", "m3")] == [7, 9, 11, 11]
+    assert one.rows[0].m3 == ["stem", "3", "16", "4", "(1, 4)"]
+    assert one.rows[-1].all == "avg pool → 2fc → softmax"
+    assert [r.part for r in ten.rows if r.part] == ["backbone", "head"]
+    assert ten.rows[-1].m0 == ["Micro-A†", "5", "320", "48", "(8, -)"]
+
+
+def test_repeated_rows_lead_to_one_experiment(ledger):
+    assert ledger.canonical("t7_j2_k2_again") == "t5_dynamic_shift_max"
+    assert ledger.canonical("t4b_l1") == "t5_relu"
+    assert ledger.cost_row("t2_micronet_m1_ml") == "t2_micronet_m1"
+    assert ledger.canonical("t2_micronet_m1_ml") == "t2_micronet_m1_ml"
+
+
+def test_at_least_forty_statements_and_those_that_fail_are_the_known_ones(ledger):
+    assert len(ledger.claims) >= 40
+    relations = [c for c in ledger.claims if c.kind == "relation"]
+    failing = {c.id for c in relations if not c.expression.evaluate(ledger.printed_value).holds}
+    assert failing == {
+        "dynamic_relu_rows_agree",
+        "gain_over_ghostnet",
+        "pose_33_percent_mobilenetv3_dyconv",
+        "pose_33_percent_mobilenetv3_dyrelu",
+        "pose_range",
+    }
+    assert all(c.issue for c in relations if c.id in failing)
+
+
+def test_a_contradiction_of_an_issue_is_one(ledger):
+    from paper.expressions import compile_expr
+
+    stated = [i for i in ledger.issues.values() if i.contradiction]
+    assert stated
+    for issue in stated:
+        assert not compile_expr(issue.contradiction).evaluate(ledger.printed_value).holds
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "fault"),
+    [
+        ("tables/table_05.yaml", "task:", "tsk:", "unknown key 'tsk'"),
+        ("tables/table_05.yaml", "title:", "# title:", "'title' is missing"),
+        ("tables/table_05.yaml", '"10.9M"', '"10,9M"', "'10,9M' is no printed number"),
+        ("tables/table_05.yaml", '"10.9M", ', "", "3 cells, the table has 4"),
+        ("tables/table_05.yaml", "id: t5_relu", "id: t5_se_relu", "'t5_se_relu' is taken"),
+        ("tables/table_05.yaml", "id: t5_relu", "id: T5 relu", "pattern"),
+        ("tables/table_05.yaml", 'id: "5"', 'id: "6"', "stands in table_05.yaml too"),
+        ("tables/table_05.yaml", "bold: [top1, top5]", "bold: [AP]", "which the table does not have"),
+        ("tables/table_05.yaml", "rows:", "rows: [", "not valid YAML"),
+        ("tables/table_05.yaml", "schema: 1", "schema: 1\nschema: 1", "'schema' stands twice"),
+        ("tables/table_07.yaml", "same_as: t5_dynamic_shift_max", "same_as: t5_dynamic", "is no row"),
+        ("tables/table_07.yaml", "same_as: t5_dynamic_shift_max", "same_as: t6_a1_a2_a3", "itself a repeat"),
+        ("tables/table_01.yaml", '"(1, 3)"]', "]", "cells for 5 columns"),
+        ("claims.yaml", "kind: relation", "kind: guess", "kind"),
+        ("claims.yaml", "t2_micronet_m1_ml.top1", "t2_micronet_m9.top1", "no row 't2_micronet_m9'"),
+        ("claims.yaml", "t2_micronet_m1_ml.top1", "t2_micronet_m1_ml.miou", "no column 'miou'"),
+        ("claims.yaml", "id: abstract_m1_gain", "id: abstract_m1_accuracy", "stands twice"),
+        ("claims.yaml", "issue: ghostnet_gain", "issue: ghost", "no issue 'ghost'"),
+        ("claims.yaml", "computation: thin_stem_madds", "computation: null", "`computation` and `expect`"),
+        ("known_issues.yaml", "id: pose_77m", "id: ghostnet_gain", "stands twice"),
+        ("known_issues.yaml", "cells: [t8_micronet_m0.madds]", "cells: [t8_micronet_m0.miou]", "no column 'miou'"),
+        ("paper.yaml", "numeric_cells: 292", "numeric_cells: 293", "292 printed numbers"),
+        ("paper.yaml", "arxiv:", "arxive:", "unknown key 'arxive'"),
+    ],
+)
+def test_a_fault_is_one_error_with_file_and_line(copy, name, old, new, fault):
+    edit(copy, name, old, new)
+    with pytest.raises(LedgerError) as caught:
+        load_ledger(copy)
+    message = str(caught.value)
+    assert fault in message
+    assert "\n" not in message
+    if "printed numbers" not in fault:
+        assert Path(name).name in message
+        assert message.split(": ")[0].rpartition(":")[2].isdigit()
+
+
+def test_the_line_is_the_faults_line(copy):
+    line = edit(copy, "tables/table_05.yaml", '"10.9M"', '"x"')
+    with pytest.raises(LedgerError, match=rf"tables/table_05.yaml:{line}: "):
+        load_ledger(copy)
+
+
+def test_a_missing_or_binary_file_is_named(copy):
+    (copy / "claims.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(LedgerError, match="claims.yaml"):
+        load_ledger(copy)
+    (copy / "claims.yaml").unlink()
+    with pytest.raises(LedgerError, match="claims.yaml: No such file"):
+        load_ledger(copy)
+
+
+def test_command_line(capsys):
+    assert main([]) == 0
+    assert "292 printed numbers" in capsys.readouterr().out
+    assert main(["rows"]) == 0
+    assert "t10_m3" in capsys.readouterr().out
