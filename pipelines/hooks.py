@@ -53,6 +53,12 @@ class KeepCurve(Hook):
     def __init__(self) -> None:
         self.rows: list[dict[str, float]] = []
         self._losses: dict[str, list[float]] = {}
+        self._validated = False
+
+    def before_train(self, runner: Runner) -> None:
+        """Validate a resumed epoch anew where the kill came between its checkpoint and its validation's end."""
+        if self.rows and runner.val_loop is not None and not self._validated:
+            runner.val_loop.run()
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Start an epoch's sums."""
@@ -67,18 +73,20 @@ class KeepCurve(Hook):
         """Add the epoch's mean losses."""
         means = {key: sum(v) / len(v) for key, v in self._losses.items()}
         self.rows.append({"epoch": runner.epoch + 1, **means})
+        self._validated = False
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Add validation metrics to the last epoch."""
         if self.rows:
             self.rows[-1].update(metrics or {})
+            self._validated = True
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Put the curve into the checkpoint."""
         checkpoint["curve"] = [dict(row) for row in self.rows]
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Take the curve back from the checkpoint."""
+        """Take the curve back from the checkpoint, which was written before its epoch's validation."""
         self.rows = [dict(row) for row in checkpoint.get("curve", [])]
 
 

@@ -117,7 +117,7 @@ def runner_config(row: str, model: nn.Module, folder: Path, settings: dict, work
         "log_level": "ERROR",
         "visualizer": {"type": "Visualizer", "vis_backends": None},
         "default_scope": "mmengine",
-        "experiment_name": row,
+        "experiment_name": f"{row}-{time.time_ns()}",  # mmengine keeps loggers by name
     }  # fmt: skip
 
 
@@ -175,7 +175,8 @@ def curve_csv(rows: list[dict[str, float]]) -> str:
 
 def quiet() -> None:
     """Keep mmengine to errors: it logs each parameter's initialization and warns of its own deprecations."""
-    MMLogger.get_instance("quiet", log_level="ERROR")
+    if not MMLogger.check_instance_created("quiet"):
+        MMLogger.get_instance("quiet", log_level="ERROR")
     logging.getLogger("mmengine").setLevel(logging.ERROR)
 
 
@@ -220,7 +221,6 @@ def train(row: str, profile: str = "mini", root: Path = ROOT) -> None:
     save_weights(runner.model, root / checkpoint_path(profile, row), meta)
     write_text_atomic(root / "results/curves" / profile / f"{row}.csv", curve_csv(curve))
     # Finished: another run of this stage starts anew.
-    logging.shutdown()
     shutil.rmtree(work_dir, ignore_errors=True)
 
 

@@ -7,12 +7,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from helpers import ROOT
 from hypothesis import settings
 
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="session")

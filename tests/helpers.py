@@ -7,6 +7,7 @@ from pathlib import Path
 from report.evidence import config_hash, config_inputs, write_json_atomic
 from report.settings import load_settings
 
+ROOT = Path(__file__).resolve().parent.parent
 COST = "results/cost/t5_relu.json"
 CONFIG = Path("configs/classification/t5_relu.py")
 

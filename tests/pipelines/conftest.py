@@ -1,0 +1,33 @@
+"""A tiny checkout that trains in seconds: its own params.yaml, real configs, a few digits."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from helpers import ROOT
+
+from pipelines.data import digits, pixels_pin, write
+
+
+@pytest.fixture(scope="session")
+def few_digits(tmp_path_factory) -> Path:
+    """Return an image folder of 160 training and 40 validation digits with its manifest."""
+    folder = tmp_path_factory.mktemp("data") / "digits"
+    images = digits()
+    kept = [i for i in images if i[0].startswith("train")][::9] + [i for i in images if i[0].startswith("val")][::9]
+    write(folder, kept, pixels_pin(kept))
+    return folder
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, few_digits: Path) -> Path:
+    """Return a checkout whose mini profile trains two epochs on few digits."""
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    shutil.copytree(few_digits, tmp_path / "data/digits")
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["train"]["mini"] |= {"epochs": 3, "batch_size": 32, "image_size": 32}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    return tmp_path

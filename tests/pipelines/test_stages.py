@@ -1,0 +1,95 @@
+"""Data, cost and claims stages, and that configs, params.yaml, dvc.yaml and ledger name the same rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import yaml
+from helpers import ROOT
+
+from paper import load_ledger
+from pipelines import claims, cost
+from pipelines.common import PipelineError, configured_rows, guard, load_params
+from pipelines.computations import load_all
+from pipelines.data import digits, pixels_pin, write
+from registry.cost import RULES
+from report.evidence import ClaimEvidence, CostEvidence, Rules
+
+
+def test_digits_are_the_pinned_real_ones():
+    images = digits()
+    assert len(images) == 1797
+    assert pixels_pin(images) == load_params()["data"]["digits"]["pin"]
+    assert sum(name.startswith("val/") for name, _ in images) == 364
+
+
+def test_another_data_set_is_refused_and_the_old_folder_stays(tmp_path):
+    images = digits()[:20]
+    pin = pixels_pin(images)
+    write(tmp_path / "d", images, pin)
+    before = sorted(p.name for p in (tmp_path / "d").rglob("*"))
+    other = [(images[0][0], np.zeros((8, 8), np.uint8)), *images[1:]]
+    with pytest.raises(PipelineError, match=r"params.yaml: data.digits.pin"):
+        write(tmp_path / "d", other, pin)
+    assert sorted(p.name for p in (tmp_path / "d").rglob("*")) == before
+    assert pixels_pin(other) != pin
+
+
+@pytest.mark.parametrize("row", configured_rows())
+def test_every_config_is_a_row_of_the_ledger_and_is_costed(row):
+    evidence = cost.row_cost(row)
+    assert evidence["row"] == row
+    assert load_ledger().row(row).same_as is None
+    CostEvidence.model_validate(evidence)
+    assert set(evidence["values"]["madds"]) == set(RULES)
+
+
+def test_rules_are_stated():
+    assert Rules.model_validate(cost.rules()).default == "plain"
+
+
+def test_merged_changes_nested_keys_only():
+    assert cost.merged({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 9}}) == {"a": {"b": 9, "c": 2}, "d": 3}
+
+
+def test_every_claim_that_needs_no_data_is_computed():
+    found = claims.results()
+    wanted = {c.id for c in load_ledger().claims if c.kind in ("cost", "structure")}
+    assert set(found) == wanted
+    for evidence in found.values():
+        ClaimEvidence.model_validate(evidence)
+
+
+def test_no_computation_is_unused():
+    named = {c.computation for c in load_ledger().claims}
+    assert set(load_all()) <= named
+
+
+def test_params_rows_name_the_ledgers_table():
+    ledger = load_ledger()
+    for row, own in load_params()["rows"].items():
+        assert own["table"] == ledger.row(row).table
+        assert row in configured_rows()
+
+
+def test_stage_dependencies_exist():
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    for name, stage in stages.items():
+        for dep in stage.get("do", stage)["deps"]:
+            generated = dep.startswith(("data/", "results/", "checkpoints/")) or "${" in dep
+            assert generated or (ROOT / dep).exists(), (name, dep)
+
+
+def test_guard_turns_known_errors_into_one_line(capsys):
+    def fail():
+        raise PipelineError("x.yaml: broken; mend it")
+
+    def missing():
+        raise FileNotFoundError(2, "No such file or directory", "y.json")
+
+    assert guard(fail) == 1
+    assert guard(missing) == 1
+    assert guard(lambda: 0) == 0
+    assert capsys.readouterr().err == "error: x.yaml: broken; mend it\nerror: y.json: No such file or directory\n"
+    with pytest.raises(ZeroDivisionError):  # a defect is not hidden
+        guard(lambda: 1 // 0)
