@@ -59,7 +59,6 @@ class Row:
     marks: tuple[str, ...]
     cells: dict[str, Cell]
     same_as: str | None
-    cost_as: str | None
     blocked: str | None
 
 
@@ -142,11 +141,6 @@ class Ledger:
     def canonical(self, row_id: str) -> str:
         """Return the id of the row whose experiment a row repeats, or the row's own."""
         return self.row(row_id).same_as or row_id
-
-    def cost_row(self, row_id: str) -> str:
-        """Return the id of the row whose params and MAdds a row has (mutual learning drops the partner)."""
-        row = self.row(row_id)
-        return row.cost_as or row.same_as or row_id
 
     def printed_value(self, row_id: str, column: str) -> Decimal | None:
         """Return a printed number in units, or None where the paper prints none: a lookup for expressions."""
@@ -231,7 +225,6 @@ def _table(source: _Source) -> Table:
             marks=tuple(row.marks),
             cells={c: Cell(c, text, c in row.bold) for c, text in zip(raw.columns, row.cells, strict=True)},
             same_as=row.same_as,
-            cost_as=row.cost_as,
             blocked=row.blocked,
         )
         for number, row in enumerate(raw.rows, start=1)
@@ -264,14 +257,13 @@ def _load_tables(folder: Path) -> dict[str, Table]:
     rows = {row.id: row for table in tables.values() for row in table.rows}
     for row in rows.values():
         source, i = home[row.id]
-        for key in ("same_as", "cost_as"):
-            target = getattr(row, key)
-            if target is None:
-                continue
-            if target not in rows:
-                raise source.error(("rows", i, key), f"{key} names {target!r}, which is no row; mend it")
-            if rows[target].same_as or rows[target].cost_as:
-                raise source.error(("rows", i, key), f"{key} names {target!r}, itself a repeat; name the first row")
+        if row.same_as is None:
+            continue
+        where = ("rows", i, "same_as")
+        if row.same_as not in rows:
+            raise source.error(where, f"same_as names {row.same_as!r}, which is no row; mend it")
+        if rows[row.same_as].same_as:
+            raise source.error(where, f"same_as names {row.same_as!r}, itself a repeat; name the first row")
     return {key: tables[key] for key in sorted(tables, key=_order)}
 
 

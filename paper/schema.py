@@ -32,7 +32,6 @@ class RawRow(Strict):
     cells: list[Text]
     bold: list[Column] = []
     same_as: Identifier | None = None
-    cost_as: Identifier | None = None
     blocked: Text | None = None
 
     @field_validator("cells")

@@ -44,11 +44,19 @@ CODE = (ROOT / "registry", ROOT / "pipelines/train.py", ROOT / "pipelines/hooks.
 
 def row_params(params: dict, profile: str, row: str) -> dict[str, Any]:
     """Return a row's training parameters: the profile's, overridden by the row's own (epochs, lr, seed ...)."""
-    own = section(params, "rows", row)
+    own = row_entry(params, row)
     common = dict(section(params, "train", profile))
     if unknown := set(own) - {"table"} - set(common):
-        raise PipelineError(f"params.yaml: rows.{row} has unknown keys {sorted(unknown)}; known: {sorted(common)}")
+        raise PipelineError(f"params.yaml: row {row} has unknown keys {sorted(unknown)}; known: {sorted(common)}")
     return {**common, **{k: v for k, v in own.items() if k != "table"}}
+
+
+def row_entry(params: dict, row: str) -> dict[str, Any]:
+    """Return a row's own entry in params.yaml. Raises PipelineError for a row that is in neither list."""
+    rows = {**section(params, "rows"), **params.get("more_rows", {})}
+    if row not in rows:
+        raise PipelineError(f"params.yaml: no row {row!r} under rows or more_rows; add it")
+    return rows[row]
 
 
 def checkpoint_path(profile: str, row: str) -> Path:

@@ -18,7 +18,10 @@ class BlockSpec:
 
     C is the depthwise output for A and the block's output for B and C; an A block puts out C/R (Table 1).
     `ratio` multiplies the dynamic activations' base reduction at this block's A1 and A2, and the A3 before it.
-    `expand` False stops Micro-Block-A's depthwise from expanding (Table 10's last block).
+    `expand` False stops Micro-Block-A's depthwise from expanding (Table 10's last block). For ablations: `factors`
+    are the depthwise's expansions in k x 1 and 1 x k (default 2 and 2 in A and B, 1 and 1 in C); `before` (channels,
+    groups) puts a pointwise expansion with A3's activation before an unexpanding depthwise: the regular combination
+    instead of the lite one.
     """
 
     kind: str
@@ -29,6 +32,8 @@ class BlockSpec:
     stride: int = 1
     ratio: int = 1
     expand: bool = True
+    factors: tuple[int, int] | None = None
+    before: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in ("A", "B", "C"):
@@ -39,6 +44,13 @@ class BlockSpec:
             )
         if self.kernel % 2 == 0 or self.stride not in (1, 2) or self.ratio < 1:
             raise ValueError(f"Micro-Block-{self.kind}: k must be odd, stride 1 or 2, ratio at least 1: {self}")
+
+    @property
+    def depthwise_factors(self) -> tuple[int, int]:
+        """Return the depthwise's expansions in k x 1 and in 1 x k."""
+        if self.before is not None:
+            return 1, 1
+        return self.factors or ((2, 2) if self.kind != "C" and self.expand else (1, 1))
 
     @property
     def out_channels(self) -> int:
@@ -150,6 +162,8 @@ ARCHS["m3_adjusted"] = replace(
 def get_arch(arch: str | Mapping[str, Any] | ArchSpec) -> ArchSpec:
     """Return an architecture by name, or from a mapping with ArchSpec's keys (blocks as BlockSpec's keys).
 
+    `base` names the architecture to change; `solve` alone holds solved_m1's arguments (Tables 3 and 4).
+
     Raises ValueError with the known names, or naming the wrong key.
     """
     if isinstance(arch, ArchSpec):
@@ -161,6 +175,10 @@ def get_arch(arch: str | Mapping[str, Any] | ArchSpec) -> ArchSpec:
     fields = dict(arch)
     base = fields.pop("base", None)
     try:
+        if "solve" in fields:
+            from registry.ablations import solved_m1
+
+            return solved_m1(**fields["solve"])
         if "blocks" in fields:
             fields["blocks"] = tuple(
                 b if isinstance(b, BlockSpec) else BlockSpec(**{**b, "groups": tuple(b["groups"])})

@@ -43,10 +43,13 @@ class MicroBlock(nn.Module):
         shuffle1: nn.Module | None = None,
         shuffle2: nn.Module | None = None,
         shuffle3: nn.Module | None = None,
+        before: nn.Module | None = None,
+        act0: nn.Module | None = None,
         skip: bool = False,
         bottleneck_skip: bool = False,
     ) -> None:
         super().__init__()
+        self.before, self.act0 = before or nn.Identity(), act0 or nn.Identity()
         self.depthwise, self.act1 = depthwise, act1
         self.shuffle1 = shuffle1 or nn.Identity()
         self.squeeze, self.act2 = squeeze, act2
@@ -56,7 +59,7 @@ class MicroBlock(nn.Module):
         self.skip, self.bottleneck_skip = skip, bottleneck_skip
 
     def forward(self, x: Tensor, bottleneck: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        y = self.shuffle1(self.act1(self.depthwise(x)))
+        y = self.shuffle1(self.act1(self.depthwise(self.act0(self.before(x)))))
         y = self.shuffle2(self.act2(self.squeeze(y)))
         if self.bottleneck_skip and bottleneck is not None:
             y = y + bottleneck
@@ -146,8 +149,9 @@ def plan_block(
         raise ValueError(f"unknown wiring {wiring!r}; known: {', '.join(WIRINGS)}")
     official = wiring == "official"
     g1, g2 = spec.groups
-    factor = 2 if spec.kind != "C" and spec.expand else 1
-    depthwise = (FactorizedDepthwise if factorized else FullDepthwise)(cin, spec.kernel, spec.stride, factor)
+    width = spec.before[0] if spec.before else cin
+    make = FactorizedDepthwise if factorized else FullDepthwise
+    depthwise = make(width, spec.kernel, spec.stride, spec.depthwise_factors)
     mid = depthwise.out_channels
     if spec.kind == "A" and mid != spec.channels:
         raise ValueError(f"Micro-Block-A on {cin} channels makes {mid}, not C = {spec.channels}")
@@ -155,7 +159,11 @@ def plan_block(
     # The official code shuffles C before A1, so there a group has a1_groups channels.
     act1_groups = mid // groups_in if official and spec.kind == "C" else groups_in
     dynamic1 = rule.type != "ReLU" and "A1" in rule.sites and not (first and not rule.first_a1)
-    ops: dict[str, Any] = {
+    ops: dict[str, Any] = {}
+    if spec.before:
+        groups_in = spec.before[1] if factorized else 1
+        ops |= {"before": GroupPointwise(cin, width, groups_in), "act0": rule.at("A3", width, groups_in, spec.ratio)}
+    ops |= {
         "depthwise": depthwise,
         "act1": rule.at("A1", mid, act1_groups, spec.ratio, first),
         "squeeze": GroupPointwise(mid, spec.squeeze, g1 if factorized else 1),

@@ -12,6 +12,7 @@ from mmengine.registry import METRICS, MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from registry.baselines import build_net
 from registry.cost import Cost, batch_norm_cost, linear_cost
 
 
@@ -58,21 +59,82 @@ class Classifier(BaseModel):
     ) -> None:  # fmt: skip
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         self.backbone = MODELS.build(backbone)
-        self.head = MODELS.build(head)
+        self.head = MODELS.build({"channels": self.backbone.out_channels[-1], **head})
         self.label_smoothing = label_smoothing
 
     def forward(self, inputs: Tensor, data_samples: Tensor | None = None, mode: str = "tensor") -> Any:
-        logits = self.head(self.backbone(inputs))
+        if mode not in ("tensor", "loss", "predict"):
+            raise ValueError(f"unknown mode {mode!r}; known: tensor, loss, predict")
         if mode == "tensor":
-            return logits
+            return self.logits(inputs)
         if data_samples is None:
             raise ValueError(f"mode {mode!r} needs labels in data_samples")
-        labels = data_samples.to(logits.device)
+        labels = data_samples.to(inputs.device)
         if mode == "loss":
-            return {"loss": F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)}
-        if mode == "predict":
-            return [{"scores": s, "label": y} for s, y in zip(logits, labels, strict=True)]
-        raise ValueError(f"unknown mode {mode!r}; known: tensor, loss, predict")
+            return self.losses(inputs, labels)
+        return [{"scores": s, "label": y} for s, y in zip(self.logits(inputs), labels, strict=True)]
+
+    def logits(self, inputs: Tensor) -> Tensor:
+        """Return logits (N, classes)."""
+        return self.head(self.backbone(inputs))
+
+    def losses(self, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Return the cross-entropy against labels (N,)."""
+        return {"loss": F.cross_entropy(self.logits(inputs), labels, label_smoothing=self.label_smoothing)}
+
+
+@MODELS.register_module()
+class NetClassifier(Classifier):
+    """Train and evaluate a whole network that puts out logits: a baseline of Table 2, by name (registry.baselines).
+
+    net: {'type': name, ...its arguments}; head: {'classes': n}, as Classifier's configs have it.
+    """
+
+    def __init__(
+        self, net: dict, head: dict, label_smoothing: float = 0.0, data_preprocessor: Any = None, init_cfg: Any = None
+    ) -> None:
+        BaseModel.__init__(self, data_preprocessor=data_preprocessor, init_cfg=init_cfg)
+        self.net = build_net(net, head["classes"])
+        self.label_smoothing = label_smoothing
+
+    def logits(self, inputs: Tensor) -> Tensor:
+        """Return logits (N, classes)."""
+        return self.net(inputs)
+
+
+@MODELS.register_module()
+class MutualClassifier(Classifier):
+    """Train a MicroNet together with a full-rank partner of the same widths, each by labels and by the other.
+
+    The partner replaces Micro-Factorized convolutions by plain pointwise and k x k depthwise ones (section 5.1). The
+    loss adds both cross-entropies and both KL divergences, each with the other side's distribution as fixed target.
+    At test time, and in the saved weights, the MicroNet stands alone.
+    """
+
+    def __init__(self, backbone: dict, head: dict, **kwargs: Any) -> None:
+        super().__init__(backbone, head, **kwargs)
+        self.partner_backbone = MODELS.build({**backbone, "factorized": False})
+        self.partner_head = MODELS.build({"channels": self.partner_backbone.out_channels[-1], **head})
+
+    def losses(self, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Return cross-entropy and KL of either side; mmengine sums them."""
+        own = self.logits(inputs)
+        other = self.partner_head(self.partner_backbone(inputs))
+        log_own, log_other = F.log_softmax(own, 1), F.log_softmax(other, 1)
+
+        def kl(student: Tensor, teacher: Tensor) -> Tensor:
+            return F.kl_div(student, teacher.detach(), reduction="batchmean", log_target=True)
+
+        return {
+            "loss_ce": F.cross_entropy(own, labels, label_smoothing=self.label_smoothing),
+            "loss_ce_partner": F.cross_entropy(other, labels, label_smoothing=self.label_smoothing),
+            "loss_kl": kl(log_own, log_other),
+            "loss_kl_partner": kl(log_other, log_own),
+        }
+
+    def deployed_state_dict(self) -> dict[str, Tensor]:
+        """Return the MicroNet's weights without the partner's."""
+        return {k: v for k, v in self.state_dict().items() if not k.startswith("partner_")}
 
 
 @METRICS.register_module()

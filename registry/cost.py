@@ -111,7 +111,8 @@ RULES: dict[str, CountingRule] = {
         CountingRule(
             "plain",
             "Nothing fitted: one per weight application of convolutions and fully connected layers, one per "
-            "element of a ReLU (stem and A1-A3), K per element of Dynamic ReLU, J*K per element of Shift-Max. Biases, "
+            "element of a ReLU or ReLU6 on a feature map (MicroNets: stem and A1-A3), K per element of Dynamic ReLU, "
+            "J*K per element of Shift-Max. Biases, "
             "BatchNorm, pooling, shuffles, skips and the classifier's element-wise functions are not counted.",
             _plain,
         ),

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
+
 from registry.arch import ArchSpec, get_arch
-from registry.classification import classifier_cost
+from registry.classification import NetClassifier, classifier_cost
 from registry.cost import Cost
 from registry.micronet import Plan
 
@@ -24,13 +26,26 @@ def backbone_cost(config: Config, size: tuple[int, int]) -> tuple[Cost, int]:
 def _classifier(config: Config, size: tuple[int, int]) -> Cost:
     cost, channels = backbone_cost(config["backbone"], size)
     head = config["head"]
-    if head["channels"] != channels:
+    if head.get("channels", channels) != channels:
         raise ValueError(f"head.channels is {head['channels']}, but the backbone puts out {channels}")
     return cost + classifier_cost(channels, head.get("hidden", 1024), head.get("classes", 1000))
 
 
+def _net_classifier(config: Config, size: tuple[int, int]) -> Cost:
+    """Count a baseline's modules on the meta device: its layers are a library's and have no closed form here."""
+    from registry.trace import trace_cost
+
+    with torch.device("meta"):
+        model = NetClassifier(config["net"], {"classes": config["head"].get("classes", 1000)})
+    return trace_cost(model, (3, *size))
+
+
 #: Model type -> closed form of its config. Further model families add theirs here.
-CLOSED_FORMS: dict[str, Callable[[Config, tuple[int, int]], Cost]] = {"Classifier": _classifier}
+CLOSED_FORMS: dict[str, Callable[[Config, tuple[int, int]], Cost]] = {
+    "Classifier": _classifier,
+    "MutualClassifier": _classifier,  # the partner is dropped at test time
+    "NetClassifier": _net_classifier,
+}
 
 
 def model_cost(config: Config, size: tuple[int, int] = (224, 224)) -> Cost:

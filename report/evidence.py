@@ -201,8 +201,8 @@ class Evidence:
 
     def problem(self, kind: str, subject: str) -> Problem | None:
         """Return the problem with a subject's evidence of a kind (cost, claims, mini, proxy, paper)."""
-        prefix = f"results/{kind}/"
-        return next((p for p in self.problems if p.subject == subject and p.path.startswith(prefix)), None)
+        prefixes = (f"results/{kind}/", f"results/{kind}_more/")
+        return next((p for p in self.problems if p.subject == subject and p.path.startswith(prefixes)), None)
 
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -284,7 +284,8 @@ def read_evidence(root: Path, settings: Mapping[str, Mapping[str, Any]] | None =
             out.claims[claim.claim] = claim
             out.paths["claims", claim.claim] = path.relative_to(root).as_posix()
     for profile in PROFILES:
-        for path in sorted((root / "results" / profile).glob("*/*.json")):
+        folders = (root / "results" / profile, root / "results" / f"{profile}_more")
+        for path in sorted(path for folder in folders for path in folder.glob("*/*.json")):
             row = path.name.split(".")[0]
             run = read(path, row, TrainingEvidence)
             if run is None:

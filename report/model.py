@@ -168,7 +168,7 @@ class _Builder:
 
     def cost_value(self, row_id: str, column: str) -> int | None:
         """Return a computed params or MAdds (default rule) of a row, or None."""
-        found = self.evidence.cost.get(self.ledger.cost_row(row_id))
+        found = self.evidence.cost.get(self.ledger.canonical(row_id))
         if found is None:
             return None
         return found.values.params if column == "params" else found.values.madds.get(DEFAULT_RULE)
@@ -216,7 +216,7 @@ class _Builder:
         return False
 
     def cost_cell(self, row: Row, cell: Cell) -> tuple[Verdict, int | None, str, str | None]:
-        source = self.ledger.cost_row(row.id)
+        source = self.ledger.canonical(row.id)
         rule = verdicts.DETERMINISTIC_RULE
         if cell.column == "madds":
             rule = f"{rule}, MAdds rule {DEFAULT_RULE}"
@@ -250,8 +250,8 @@ class _Builder:
             if cell.column == "madds":
                 text += "".join(f" ({rule} {value(values, rule)})" for rule in values.madds if rule != DEFAULT_RULE)
             parts.append(text)
-        if found.construction not in ("printed", "official"):
-            parts.append(f"{found.construction} construction")
+        if found.construction not in ("printed", "library"):
+            parts.append(f"construction: {found.construction}")
         return "; ".join(parts)
 
     def trained_cell(self, row: Row, cell: Cell) -> tuple[Verdict, float | None, str, str | None]:
@@ -268,7 +268,7 @@ class _Builder:
 
     def absent(self, row: Row, why: str) -> Verdict:
         """Return blocked where the paper gives no architecture and nobody has built one; else not-run."""
-        if row.blocked and self.ledger.cost_row(row.id) not in self.evidence.cost:
+        if row.blocked and self.ledger.canonical(row.id) not in self.evidence.cost:
             return Verdict("blocked", row.blocked)
         return Verdict("not-run", why)
 
@@ -283,7 +283,7 @@ class _Builder:
         )
         if problem := self.evidence.problem(profile, row.id):
             metrics = f"invalid evidence: {problem.fault}"
-        cost = self.evidence.cost.get(self.ledger.cost_row(row.id))
+        cost = self.evidence.cost.get(self.ledger.canonical(row.id))
         cells = [self.cell(row, c) if c.numeric else c.printed for c in row.cells.values()]
         return RowView(
             row,

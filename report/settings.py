@@ -47,7 +47,7 @@ def load_settings(root: Path) -> tuple[Settings, dict[str, dict[str, Any]]]:
         runs = {
             f"{profile}/{row}": {**common, **{k: v for k, v in own.items() if k != "table"}}
             for profile, common in params["train"].items()
-            for row, own in params["rows"].items()
+            for row, own in {**params["rows"], **params.get("more_rows", {})}.items()
         }
     except ValidationError as error:
         first = error.errors()[0]

@@ -1,4 +1,4 @@
 """Section 5.3's schedule for ablations: section 5.1's with 300 epochs."""
 
-_base_ = ['./schedule_600e.py']
+_base_ = ["./schedule_600e.py"]
 schedule = dict(epochs=300)

@@ -17,6 +17,10 @@ from registry.cost import Cost, batch_norm_cost, conv2d_cost, conv_out
 Size = tuple[int, int]
 
 
+def _pair(expand: int | tuple[int, int]) -> tuple[int, int]:
+    return (expand, expand) if isinstance(expand, int) else expand
+
+
 def group_adaptive_groups(channels: int, reduction: int) -> float:
     """Return G = sqrt(C / R), at which every output channel meets every input channel once (Eq. 2)."""
     return math.sqrt(channels / reduction)
@@ -60,24 +64,30 @@ class ChannelShuffle(nn.Module):
 
 @dataclass(frozen=True)
 class FactorizedDepthwise:
-    """Factorize a k x k depthwise convolution into k x 1 and 1 x k, each expanding by `expand` (Figure 2, middle).
+    """Factorize a k x k depthwise convolution into k x 1 and 1 x k (Figure 2, middle).
 
-    Stride falls on the height in the first and on the width in the second, so the first runs at (H/s, W).
+    `expand` is each step's number of filters a channel, one number for both or a pair. Stride falls on the height in
+    the first and on the width in the second, so the first runs at (H/s, W).
     """
 
     channels: int
     kernel: int
     stride: int = 1
-    expand: int = 1
+    expand: int | tuple[int, int] = 1
+
+    @property
+    def mid_channels(self) -> int:
+        """Return the channels between the two convolutions."""
+        return self.channels * _pair(self.expand)[0]
 
     @property
     def out_channels(self) -> int:
         """Return C times both expansions (the lite combination uses 2 and 2: section 3.2)."""
-        return self.channels * self.expand**2
+        return self.mid_channels * _pair(self.expand)[1]
 
     def build(self) -> nn.Sequential:
         """Return conv k x 1, BatchNorm, conv 1 x k, BatchNorm on (N, C, H, W)."""
-        k, mid = self.kernel, self.channels * self.expand
+        k, mid = self.kernel, self.mid_channels
         return nn.Sequential(
             nn.Conv2d(self.channels, mid, (k, 1), (self.stride, 1), (k // 2, 0), groups=self.channels, bias=False),
             nn.BatchNorm2d(mid),
@@ -87,7 +97,7 @@ class FactorizedDepthwise:
 
     def cost(self, size: Size) -> tuple[Cost, Size]:
         """Return the cost on an input of `size` and the output size."""
-        k, mid = self.kernel, self.channels * self.expand
+        k, mid = self.kernel, self.mid_channels
         tall = conv_out(size, (k, 1), (self.stride, 1))
         out = conv_out(tall, (1, k), (1, self.stride))
         cost = conv2d_cost(self.channels, mid, (k, 1), tall, groups=self.channels) + batch_norm_cost(mid)
@@ -99,18 +109,19 @@ class FactorizedDepthwise:
 class FullDepthwise:
     """Convolve each channel with its own k x k kernel: what Micro-Factorized depthwise approximates.
 
-    `expand` filters a channel and step (expand^2 in all), so that it can stand in the same place.
+    `expand` is as there, the product of the pair counting, so that it can stand in the same place.
     """
 
     channels: int
     kernel: int
     stride: int = 1
-    expand: int = 1
+    expand: int | tuple[int, int] = 1
 
     @property
     def out_channels(self) -> int:
-        """Return C times expand squared, as for the factorized form."""
-        return self.channels * self.expand**2
+        """Return C times both expansions, as for the factorized form."""
+        first, second = _pair(self.expand)
+        return self.channels * first * second
 
     def build(self) -> nn.Sequential:
         """Return conv k x k and BatchNorm on (N, C, H, W)."""

@@ -66,7 +66,6 @@ def test_architectures_as_printed(ledger):
 def test_repeated_rows_lead_to_one_experiment(ledger):
     assert ledger.canonical("t7_j2_k2_again") == "t5_dynamic_shift_max"
     assert ledger.canonical("t4b_l1") == "t5_relu"
-    assert ledger.cost_row("t2_micronet_m1_ml") == "t2_micronet_m1"
     assert ledger.canonical("t2_micronet_m1_ml") == "t2_micronet_m1_ml"
 
 

@@ -67,9 +67,11 @@ def test_no_computation_is_unused():
 
 def test_params_rows_name_the_ledgers_table():
     ledger = load_ledger()
-    for row, own in load_params()["rows"].items():
+    rows, more = load_params()["rows"], load_params()["more_rows"]
+    assert not set(rows) & set(more)
+    assert set(rows) | set(more) == set(configured_rows())
+    for row, own in {**rows, **more}.items():
         assert own["table"] == ledger.row(row).table
-        assert row in configured_rows()
 
 
 def test_stage_dependencies_exist():
