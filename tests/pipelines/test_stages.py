@@ -95,3 +95,27 @@ def test_guard_turns_known_errors_into_one_line(capsys):
     assert capsys.readouterr().err == "error: x.yaml: broken; mend it\nerror: y.json: No such file or directory\n"
     with pytest.raises(ZeroDivisionError):  # a defect is not hidden
         guard(lambda: 1 // 0)
+
+
+def test_the_other_rows_have_the_same_stages():
+    """more/dvc.yaml repeats dvc.yaml's stages for more_rows; only paths that keep the report apart differ."""
+    own = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    more = yaml.safe_load((ROOT / "more/dvc.yaml").read_text())["stages"]
+    assert set(more) == {"train", "evaluate"}
+    for name, stage in more.items():
+        text = yaml.safe_dump(stage).replace("more_rows", "rows").replace("mini_more", "mini")
+        found = yaml.safe_load(text)
+        assert found["do"].pop("wdir") == ".."
+        assert found == own[name]
+
+
+def test_fan_out_names_unknown_rows_and_reports_failures(monkeypatch, capsys):
+    from pipelines import fan_out
+
+    with pytest.raises(PipelineError, match="more_rows has no t0_none"):
+        fan_out.main(["--rows", "t0_none"])
+    monkeypatch.setattr(fan_out, "run_row", lambda row: "train@x:\nerror: broken" if row == "t3_dw" else None)
+    assert fan_out.main(["--rows", "t3_dw", "t3_mobile"]) == 1
+    captured = capsys.readouterr()
+    assert "error: broken" in captured.err
+    assert "1 of 2 rows done" in captured.out
