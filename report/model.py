@@ -299,6 +299,9 @@ class _Builder:
     def achieved(self, row_id: str, column: str) -> Estimate | None:
         """Return what was achieved for a cell, with its uncertainty."""
         if column in COST_COLUMNS:
+            found = self.evidence.cost.get(self.ledger.canonical(row_id))
+            if found and column == "madds" and "solved" in found.construction:
+                return None  # built to meet the printed MAdds: they prove nothing
             value = self.cost_value(row_id, column)
             return None if value is None else Estimate(Decimal(value))
         values = self.trained_values(row_id, column)
@@ -345,12 +348,21 @@ class _Builder:
             own = f"the paper's own numbers fail at {outcome.part}"
             own += "" if achieved is None else f"; on achieved ones: {verdict.name}"
             verdict = Verdict("paper-inconsistent", own)
+        elif verdict.name == "not-run" and self.solved(claim):
+            verdict = Verdict(
+                "not-run", f"{verdict.note}; MAdds of our constructions are met by design and prove nothing"
+            )
         value = None if achieved is None else float(achieved)
         return ClaimView(
             claim.id, claim.section, claim.statement, claim.kind, claim.expression.text, outcome.holds,
             quantity(outcome.quantity), value, quantity(value), verdict.name, None,
             "; ".join(filter(None, [verdict.note, *self.remarks(claim)])),
         )  # fmt: skip
+
+    def solved(self, claim: Claim) -> bool:
+        """Tell whether a claim reads MAdds of a network that was built to meet them."""
+        rows = [self.ledger.canonical(row) for row, column in claim.expression.refs if column == "madds"]
+        return any(row in self.evidence.cost and "solved" in self.evidence.cost[row].construction for row in rows)
 
     def remarks(self, claim: Claim) -> list[str]:
         """Return the reading and the known issue of a claim."""

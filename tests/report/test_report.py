@@ -264,3 +264,15 @@ def test_all_outputs_come_from_one_model(checkout):
         if c.achieved is not None:
             assert c.shown in out["index.html"]
             assert c.shown in out["report.md"]
+
+
+def test_madds_met_by_construction_prove_no_claim(checkout):
+    """A row solved for its printed MAdds must not support a statement about them."""
+    path = checkout / fresh(checkout)
+    (checkout / "results").joinpath("cost").mkdir(exist_ok=True)
+    evidence = json.loads(path.read_text())
+    path.write_text(json.dumps({**evidence, "construction": "ours, solved to the printed MAdds"}))
+    report = run(checkout)
+    claim = next(c for c in report["claims"] if c["id"] == "path_similar_cost")
+    assert (claim["verdict"], claim["achieved"]) == ("not-run", None)
+    assert "prove nothing" in claim["note"]
