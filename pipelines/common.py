@@ -12,7 +12,10 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-CONFIGS = Path("configs/classification")
+CONFIGS = Path("configs")
+#: Where a table's rows have their configs; all other tables' rows are classification.
+TASK_OF_TABLE = {"t8": "pose", "t9": "segmentation"}
+TASKS = ("classification", "pose", "segmentation")
 PROFILES = ("mini", "proxy", "paper")
 
 
@@ -64,25 +67,33 @@ def section(params: Mapping[str, Any], *keys: str) -> Any:
 
 def config_path(row_id: str) -> Path:
     """Return a row's config, relative to the root."""
-    return CONFIGS / f"{row_id}.py"
+    return CONFIGS / task_of(row_id) / f"{row_id}.py"
 
 
-def load_config(row_id: str, root: Path = ROOT) -> Any:
-    """Return a row's mmengine Config. Raises PipelineError naming the file that is missing or malformed."""
+def task_of(row_id: str) -> str:
+    """Return the task of a row: classification, pose or segmentation."""
+    return TASK_OF_TABLE.get(row_id.partition("_")[0], "classification")
+
+
+def load_config(row_id: str, root: Path = ROOT, plugins: bool = True) -> Any:
+    """Return a row's mmengine Config; `plugins` imports what it names, such as mmpose.
+
+    Raises PipelineError naming the file that is missing or malformed.
+    """
     from mmengine.config import Config
 
     path = root / config_path(row_id)
     if not path.is_file():
         raise PipelineError(f"{config_path(row_id)}: no such config; row {row_id!r} has no experiment of its own")
     try:
-        return Config.fromfile(str(path), lazy_import=False)
+        return Config.fromfile(str(path), import_custom_modules=plugins, lazy_import=False)
     except Exception as error:  # mmengine raises many kinds for a malformed file
         raise PipelineError(f"{config_path(row_id)}: malformed config: {error}") from None
 
 
-def configured_rows(root: Path = ROOT) -> list[str]:
+def configured_rows(root: Path = ROOT, tasks: Iterable[str] = TASKS) -> list[str]:
     """Return the row ids that have a config, sorted."""
-    return sorted(p.stem for p in (root / CONFIGS).glob("t*.py"))
+    return sorted(p.stem for task in tasks for p in (root / CONFIGS / task).glob("t*.py"))
 
 
 def hash_files(paths: Iterable[Path], root: Path = ROOT) -> str:

@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipelines.common import ROOT, PipelineError, config_path, configured_rows, environment, guard, load_config
+from pipelines.common import ROOT, PipelineError, config_path, configured_rows, environment, guard, load_config, task_of
 from registry.cost import RULES, Cost
 from registry.model_cost import model_cost
 from report.evidence import code_revision, config_hash, config_inputs, write_json_atomic
 
 RESULTS = Path("results/cost")
-IMAGE_SIZE = (224, 224)
+#: (height, width) that each task's costs are printed for.
+IMAGE_SIZES = {"classification": (224, 224), "pose": (256, 192), "segmentation": (1024, 2048)}
 
 
 def merged(model: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -36,13 +37,11 @@ def row_cost(row: str, root: Path = ROOT) -> dict[str, Any]:
     """Return a row's cost evidence. Raises PipelineError naming the config that cannot be costed."""
     from paper import load_ledger
 
-    config = load_config(row, root)
+    config, size = load_config(row, root, plugins=False), IMAGE_SIZES[task_of(row)]
     variants = config.get("variants", {})
     try:
-        own = values(model_cost(config.model, IMAGE_SIZE))
-        others = {
-            name: values(model_cost(merged(config.model, change), IMAGE_SIZE)) for name, change in variants.items()
-        }
+        own = values(model_cost(config.model, size))
+        others = {name: values(model_cost(merged(config.model, change), size)) for name, change in variants.items()}
     except (ValueError, TypeError, KeyError) as error:
         raise PipelineError(f"{config_path(row)}: cannot be costed: {error}") from None
     inputs = config_inputs(root, config_path(row))
@@ -58,7 +57,7 @@ def row_cost(row: str, root: Path = ROOT) -> dict[str, Any]:
         "values": own,
         "variants": others,
         "notes": list(config.get("notes", [])),
-        "input_size": [3, *IMAGE_SIZE],
+        "input_size": [3, *size],
         "code_revision": code_revision(root),
         "environment": environment(),
     }

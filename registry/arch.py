@@ -62,7 +62,8 @@ class BlockSpec:
 class ArchSpec:
     """Specify a MicroNet: stem (C, C/R), blocks, the ratio of the last expansion and the classifier's width.
 
-    `k_linear` is K at A2 and after the last expansion; `construction` says where the reading comes from.
+    `k_linear` is K at A2 and after the last expansion; `construction` says where the reading comes from. `ends` False
+    says that a head of Micro-Blocks follows, so that the last expansion here is one like any other (section 6.1).
     """
 
     stem: tuple[int, int]
@@ -72,6 +73,7 @@ class ArchSpec:
     dropout: float = 0.05
     k_linear: int = 1
     construction: str = "printed"
+    ends: bool = True
 
 
 def _blocks(strided: Sequence[int], ratios: Sequence[int], rows: str) -> tuple[BlockSpec, ...]:

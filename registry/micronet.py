@@ -34,13 +34,14 @@ class Plan:
         cin, previous = arch.stem[0], None
         for i, spec in enumerate(arch.blocks):
             last = i == len(arch.blocks) - 1
-            produced = (previous.groups[1] or previous.groups[0]) if previous else 1
+            produced = (previous.groups[1] or previous.groups[0]) if previous else arch.stem[1]
             plan = plan_block(
                 spec, cin, rule, wiring,
-                a1_groups=produced if spec.kind == "C" else None,
+                # an expanding depthwise makes a group of every channel; without it the groups before remain
+                a1_groups=produced if spec.kind == "C" or not spec.expand else None,
                 previous_squeeze=previous.squeeze if previous else None,
                 a3_ratio=arch.last_ratio if last else arch.blocks[i + 1].ratio,
-                last=last, first=i == 0, factorized=factorized,
+                last=last and arch.ends, first=i == 0, factorized=factorized,
             )  # fmt: skip
             if spec.stride == 2:
                 self.stages.append([])

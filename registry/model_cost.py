@@ -10,6 +10,7 @@ import torch
 from registry.arch import ArchSpec, get_arch
 from registry.classification import NetClassifier, classifier_cost
 from registry.cost import Cost
+from registry.dense.head import HeadPlan
 from registry.micronet import Plan
 
 Config = Mapping[str, Any]
@@ -40,11 +41,41 @@ def _net_classifier(config: Config, size: tuple[int, int]) -> Cost:
     return trace_cost(model, (3, *size))
 
 
+def _pose(config: Config, size: tuple[int, int]) -> Cost:
+    head = config["head"]
+    if config["backbone"]["type"] == "MobileBackbone":
+        return _mobile_pose(config, size)
+    backbone = config["backbone"]
+    arch = get_arch(backbone["arch"])
+    if head["arch"] != backbone["arch"]:
+        raise ValueError(f"the head is for {head['arch']!r}, the backbone is {backbone['arch']!r}")
+    plan = Plan(arch, backbone.get("activation"), backbone.get("wiring", "paper"))
+    cost, features = plan.cost(size)
+    blocks = HeadPlan(arch, head.get("head") or head["arch"], head.get("activation"))
+    return cost + blocks.cost(features, head.get("out_channels", 17))
+
+
+def _mobile_pose(config: Config, size: tuple[int, int]) -> Cost:
+    """Count a MobileNet baseline's modules on the meta device."""
+    from registry.dense.mobile import mobile_backbone, mobile_head
+    from registry.trace import trace_cost
+
+    head = config["head"]
+    with torch.device("meta"):
+        backbone, channels = mobile_backbone(config["backbone"]["net"], config["backbone"]["dynamic"])
+        if head["in_channels"] != channels:
+            raise ValueError(f"head.in_channels is {head['in_channels']}, but the backbone puts out {channels}")
+        final = torch.nn.Conv2d(128, head["out_channels"], 1)
+        net = torch.nn.Sequential(backbone, mobile_head(channels, head["dynamic"]), final)
+    return trace_cost(net, (3, *size))
+
+
 #: Model type -> closed form of its config. Further model families add theirs here.
 CLOSED_FORMS: dict[str, Callable[[Config, tuple[int, int]], Cost]] = {
     "Classifier": _classifier,
     "MutualClassifier": _classifier,  # the partner is dropped at test time
     "NetClassifier": _net_classifier,
+    "TopdownPoseEstimator": _pose,
 }
 
 

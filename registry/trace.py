@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from registry.baselines.weightnet import GeneratedConv2d
 from registry.classification import ClassificationHead, NetClassifier
 from registry.cost import Cost, Term
+from registry.dense.dynamic import DynamicConv2d
 from registry.ops.activations import DynamicReLU
 from registry.ops.shift_max import DynamicShiftMax, SiteReLU, StaticShiftMax
 
@@ -38,6 +39,11 @@ def trace_cost(module: nn.Module, input_size: Sequence[int] = (3, 224, 224)) -> 
         weights = m.kernel**2 * (m.cin // m.groups) * m.cout
         terms.append(Term("conv", weights * out.shape[2] * out.shape[3]))
 
+    def dynamic_conv(m: DynamicConv2d, _: object, out: Tensor) -> None:
+        terms.append(Term("fc", m.weight.numel()))  # mixing K kernels
+        weights = m.weight[0].numel()
+        terms.append(Term("conv", weights * out.shape[2] * out.shape[3]))
+
     def body_relu(m: nn.Module, _: object, out: Tensor) -> None:
         if out.dim() == 4 and out.shape[2] * out.shape[3] > 1:  # not the ReLU inside an attention's vector
             terms.append(Term("relu", out[0].numel(), "body"))
@@ -60,6 +66,8 @@ def trace_cost(module: nn.Module, input_size: Sequence[int] = (3, 224, 224)) -> 
             hook = linear
         elif isinstance(m, GeneratedConv2d):
             hook = generated
+        elif isinstance(m, DynamicConv2d):
+            hook = dynamic_conv
         elif isinstance(m, nn.ReLU | nn.ReLU6):
             hook = body_relu
         elif isinstance(m, SiteReLU | DynamicReLU | DynamicShiftMax | StaticShiftMax):

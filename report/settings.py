@@ -9,7 +9,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from paper.schema import COLUMNS, COST_COLUMNS
+from report.evidence import PROFILES
 
+#: Sections of params.yaml that hold further rows with training parameters of their own.
+TASKS = ("pose", "segmentation")
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -28,6 +31,15 @@ class Settings(BaseModel):
     margins: dict[str, Positive]
 
 
+def _runs(profiles: dict[str, Any], rows: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {
+        f"{profile}/{row}": {**common, **{k: v for k, v in own.items() if k != "table"}}
+        for profile, common in profiles.items()
+        if profile in PROFILES
+        for row, own in rows.items()
+    }
+
+
 def load_settings(root: Path) -> tuple[Settings, dict[str, dict[str, Any]]]:
     """Return the settings and today's training parameters by "profile/row". Raises SettingsError."""
     path = root / "params.yaml"
@@ -44,11 +56,11 @@ def load_settings(root: Path) -> tuple[Settings, dict[str, dict[str, Any]]]:
         missing = set(COLUMNS) - set(COST_COLUMNS) - set(settings.margins)
         if missing:
             raise SettingsError(f"params.yaml: report.margins lacks {', '.join(sorted(missing))}; add them")
-        runs = {
-            f"{profile}/{row}": {**common, **{k: v for k, v in own.items() if k != "table"}}
-            for profile, common in params["train"].items()
-            for row, own in {**params["rows"], **params.get("more_rows", {})}.items()
-        }
+        runs = _runs(params["train"], {**params["rows"], **params.get("more_rows", {})})
+        for task in TASKS:
+            if task in params:
+                mine = params[task]
+                runs |= _runs(mine, {**mine["rows"], **mine.get("more_rows", {})})
     except ValidationError as error:
         first = error.errors()[0]
         raise SettingsError(f"params.yaml: report.{'.'.join(map(str, first['loc']))}: {first['msg']}") from None

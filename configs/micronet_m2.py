@@ -1,0 +1,5 @@
+"""MicroNet-M2 for COCO keypoints (Tables 8 and 10): `mim train mmpose configs/micronet_m2.py`."""
+
+_base_ = ["./pose/_base_/micronet.py"]
+
+model = dict(backbone=dict(arch="pose_m2"), head=dict(arch="pose_m2"))

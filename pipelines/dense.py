@@ -1,0 +1,170 @@
+"""Stages `train_TASK@ROW` and `evaluate_TASK@ROW`: a pixel-level row through its OpenMMLab framework, at small scale.
+
+python -m pipelines.dense train --row t8_micronet_m0 [--profile mini]
+python -m pipelines.dense evaluate --row t8_micronet_m0 [--profile mini]
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import logging
+import math
+import os
+import shutil
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pipelines import hooks
+from pipelines.common import ROOT, PipelineError, config_path, environment, guard, hash_files, load_params
+from pipelines.data import read_manifest
+from pipelines.evaluate import load_weights
+from pipelines.tasks import Task, find_row, mini_config
+from pipelines.train import checkpoint_path, curve_csv, manifest_meta, prepare_work_dir, quiet, save_weights
+from report.evidence import code_revision, config_hash, config_inputs, write_json_atomic, write_text_atomic
+
+CODE = (ROOT / "registry", ROOT / "pipelines/dense.py", ROOT / "pipelines/tasks.py", ROOT / "pipelines/hooks.py")
+
+
+def set_up(row: str, profile: str, root: Path) -> tuple[Task, dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Return a row's task, entry, settings and what its evidence says of config and data."""
+    params = load_params(root)
+    task, entry, settings, default = find_row(params, profile, row)
+    manifest = read_manifest(root / settings["folder"])
+    torch.set_num_threads(settings.get("threads") or max(1, min(2, os.cpu_count() or 1)))
+    inputs = config_inputs(root, config_path(row))
+    stated = {"train": settings}
+    return (
+        task,
+        {**entry, "default": default},
+        settings,
+        {"inputs": inputs, "stated": stated, "digest": config_hash(inputs, stated), "manifest": manifest},
+    )
+
+
+@contextlib.contextmanager
+def hushed() -> Any:
+    """Keep what the frameworks and pycocotools print off the terminal."""
+    logging.getLogger("mmengine").setLevel(logging.ERROR)
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def runner_for(config: Any) -> hooks.AtomicRunner:
+    """Return a runner, its frameworks kept quiet."""
+    quiet()
+    config.experiment_name = f"dense-{time.time_ns()}"  # mmengine keeps loggers by name
+    with hushed():
+        return hooks.AtomicRunner.from_cfg(config)
+
+
+def train(row: str, profile: str = "mini", root: Path = ROOT) -> None:
+    """Train a row and write checkpoints/PROFILE/ROW.pth and results/curves/PROFILE/ROW.csv; a killed run resumes."""
+    task, _, settings, known = set_up(row, profile, root)
+    key = {
+        "config": known["digest"],
+        "code": hash_files(CODE, ROOT),
+        "data": known["manifest"]["pin"],
+        "torch": torch.__version__,
+    }
+    work_dir = root / "work_dirs" / profile / row
+    resume_from = prepare_work_dir(work_dir, key)
+    config = mini_config(row, task, settings, root / settings["folder"], work_dir)
+    if resume_from is not None:
+        print(f"{row}: resuming from {resume_from.relative_to(root)}", file=sys.stderr)
+        config.load_from, config.resume = str(resume_from), True
+    hooks.set_random_seed(settings["seed"])  # the initial weights
+    runner = runner_for(config)
+    started = time.monotonic()
+    with hushed():
+        runner.train()
+    seconds = round(time.monotonic() - started, 1)
+    curve = next(h for h in runner.hooks if isinstance(h, hooks.KeepCurve)).rows
+    meta = {
+        "row": row, "profile": profile, "seed": settings["seed"], "config_hash": known["digest"], "seconds": seconds,
+        **manifest_meta(known["manifest"]),
+    }  # fmt: skip
+    save_weights(runner.model, root / checkpoint_path(profile, row), meta)
+    write_text_atomic(root / "results/curves" / profile / f"{row}.csv", curve_csv(curve))
+    shutil.rmtree(work_dir, ignore_errors=True)
+
+
+def trained_runner(row: str, profile: str, root: Path) -> tuple[hooks.AtomicRunner, dict[str, Any]]:
+    """Return a runner whose model has the row's finished weights, and what their checkpoint says."""
+    task, _, settings, known = set_up(row, profile, root)
+    work_dir = root / "work_dirs" / profile / f"{row}.test"
+    runner = runner_for(mini_config(row, task, settings, root / settings["folder"], work_dir))
+    expected = {"config_hash": known["digest"], "pin": known["manifest"]["pin"]}
+    meta = load_weights(runner.model, root / checkpoint_path(profile, row), expected, f"train_{task.name}@{row}")
+    return runner, meta
+
+
+def evaluate(row: str, profile: str = "mini", root: Path = ROOT) -> dict[str, Any]:
+    """Write results/PROFILE/TABLE/ROW.json and results/metrics/PROFILE/ROW.json; returns the evidence.
+
+    Values are in percent. Raises PipelineError where the framework reports no figure for a column.
+    """
+    task, entry, settings, known = set_up(row, profile, root)
+    runner, meta = trained_runner(row, profile, root)
+    with hushed():
+        found = runner.test()
+    shutil.rmtree(runner.work_dir, ignore_errors=True)
+    values = {column: score(found, name, row) for name, column in task.metrics.items()}
+    evidence = {
+        "schema": 1,
+        "kind": "training",
+        "profile": profile,
+        "row": row,
+        "table": entry["table"],
+        "seed": settings["seed"],
+        "values": values,
+        "config": config_path(row).as_posix(),
+        "config_hash": known["digest"],
+        "inputs": known["inputs"],
+        "params": known["stated"],
+        "data": {"name": known["manifest"]["name"], "pin": known["manifest"]["pin"]},
+        "code_revision": code_revision(root),
+        "environment": environment(),
+        "epochs": settings["epochs"],
+        "duration_s": float(meta.get("seconds", 0.0)),
+        "command": f"dvc repro {'' if entry['default'] else 'more/dvc.yaml:'}evaluate_{task.name}@{row}",
+    }
+    folder = profile if entry["default"] else f"{profile}_more"
+    write_json_atomic(root / "results" / folder / entry["table"] / f"{row}.json", evidence)
+    write_json_atomic(root / "results/metrics" / profile / f"{row}.json", values)
+    return evidence
+
+
+def score(found: dict[str, float], name: str, row: str) -> float:
+    """Return one result in percent: mmpose reports shares, mmsegmentation percents."""
+    value = found.get(name)
+    # pycocotools says -1 where no person of the size exists
+    if value is None or not math.isfinite(value) or value < 0:
+        raise PipelineError(f"{row}: the evaluation gives no {name!r} (got {value}); check the validation annotations")
+    return round(float(value) * (100 if name.startswith("coco/") else 1), 6)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse the command line, then train or evaluate."""
+    parser = argparse.ArgumentParser(description="Train or evaluate one row of the pixel-level tables.")
+    parser.add_argument("step", choices=("train", "evaluate"))
+    parser.add_argument("--row", required=True, help="row id, as in the ledger")
+    parser.add_argument("--profile", default="mini", choices=("mini",))
+    args = parser.parse_args(argv)
+    if args.step == "train":
+        train(args.row, args.profile)
+    else:
+        values = evaluate(args.row, args.profile)["values"]
+        print(f"{args.row}: " + ", ".join(f"{key} {value:.2f}" for key, value in values.items()))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(guard(main))

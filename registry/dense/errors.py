@@ -1,0 +1,11 @@
+"""Errors of the data that a user brings, as one line."""
+
+from __future__ import annotations
+
+
+class DataError(SystemExit, Exception):
+    """Say which data file is at fault and the mend.
+
+    Catchable like any exception; where nobody catches it, as under mim, it ends the process with this line on stderr
+    and exit code 1 instead of a traceback.
+    """

@@ -1,0 +1,185 @@
+"""mmpose plugins (section 6.1): the MicroNet pose head, Table 8's baselines, and COCO with clear errors.
+
+Name this module in `custom_imports`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+import registry  # noqa: F401  prepares the frameworks' imports
+from registry.arch import get_arch
+from registry.dense import temperature  # noqa: F401  registers the hook
+from registry.dense.attention import SpatialAttention
+from registry.dense.errors import DataError
+from registry.dense.head import HeadPlan
+from registry.dense.mobile import mobile_backbone, mobile_head
+
+# isort: split
+from mmpose.datasets.datasets.body.coco_dataset import CocoDataset
+from mmpose.models.heads.heatmap_heads.heatmap_head import HeatmapHead
+from mmpose.registry import DATASETS, MODELS
+
+TRY_WITHOUT = "to try without it, run `python -m pipelines.people data/people` and set COCO_ROOT=data/people"
+KEYPOINTS = 17
+INIT = [
+    {"type": "Kaiming", "layer": "Conv2d", "mode": "fan_out", "nonlinearity": "relu"},
+    {"type": "Normal", "layer": "Linear", "std": 0.01},
+    {"type": "Constant", "layer": ["_BatchNorm"], "val": 1},
+    {"type": "Normal", "std": 0.001, "override": {"type": "Normal", "name": "final_layer", "std": 0.001}},
+]
+
+
+class _BlocksHead(HeatmapHead):
+    """Predict heatmaps through blocks that upsample, then one pointwise convolution."""
+
+    def __init__(self, blocks: nn.Module, channels: int, out_channels: int, init_cfg: Any, **kwargs: Any) -> None:
+        super().__init__(
+            channels, out_channels, deconv_out_channels=None, final_layer={"kernel_size": 1},
+            init_cfg=INIT if init_cfg is None else init_cfg, **kwargs,
+        )  # fmt: skip
+        self.blocks = blocks
+
+    def init_weights(self) -> None:
+        """Initialize as configured, but attention to the same weight everywhere."""
+        super().init_weights()
+        for module in self.modules():
+            if isinstance(module, SpatialAttention):
+                module.reset_parameters()
+
+    def forward(self, feats: Sequence[Tensor]) -> Tensor:
+        """Return heatmaps (N, K, 4H, 4W), or (N, K, 8H, 8W) after a stride of 32, of features (N, C, H, W)."""
+        return self.final_layer(self.blocks(feats[-1]))
+
+
+@MODELS.register_module()
+class MicroPoseHead(_BlocksHead):
+    """Upsample by three Micro-Blocks, the second Micro-A without expansion (section 6.1, Table 10).
+
+    arch: the backbone's; head: pose_m0 ... pose_m3, pose_m2_printed, or {'base': name, 'upsample', 'attention'}.
+    `loss` and `decoder` are HeatmapHead's. Raises ValueError for an unknown name or setting.
+    """
+
+    def __init__(
+        self, arch: Any = "pose_m0", head: Any = None, activation: dict | None = None, out_channels: int = KEYPOINTS,
+        init_cfg: Any = None, **kwargs: Any,
+    ) -> None:  # fmt: skip
+        plan = HeadPlan(get_arch(arch), arch if head is None else head, activation)
+        super().__init__(plan.build(), plan.out_channels, out_channels, init_cfg, **kwargs)
+
+
+@MODELS.register_module()
+class MobileBackbone(BaseModule):
+    """Compute MobileNet features at stride 32, each layer dynamic (Table 8's baselines).
+
+    net: MobileNetV2x0.5 or MobileNetV3Small; dynamic: conv, relu or None. Returns ((N, C, H/32, W/32),).
+    """
+
+    def __init__(self, net: str = "MobileNetV2x0.5", dynamic: str | None = None, init_cfg: Any = None) -> None:
+        super().__init__(init_cfg)
+        self.features, self.out_channels = mobile_backbone(net, dynamic)
+
+    def forward(self, x: Tensor) -> tuple[Tensor]:
+        """Return the last features."""
+        return (self.features(x),)
+
+
+@MODELS.register_module()
+class MobilePoseHead(_BlocksHead):
+    """Upsample by three Mobile-Blocks: our construction of Table 8's head, whose widths the paper does not print."""
+
+    def __init__(
+        self, in_channels: int, dynamic: str | None = None, out_channels: int = KEYPOINTS, init_cfg: Any = None,
+        **kwargs: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(mobile_head(in_channels, dynamic), 128, out_channels, init_cfg, **kwargs)
+
+
+@DATASETS.register_module()
+class CocoKeypoints(CocoDataset):
+    """Serve COCO keypoints as mmpose's CocoDataset does, stopping with one clear line where files are not right.
+
+    Raises DataError for a missing folder, and for a missing, truncated or malformed annotation or detection file.
+    """
+
+    def full_init(self) -> None:
+        """Check the files, then load them."""
+        if not self._fully_initialized:
+            check_coco(self.ann_file, self.data_prefix["img"], self.bbox_file)
+        super().full_init()
+
+
+def check_coco(annotations: str, images: str, detections: str | None = None) -> dict[str, Any]:
+    """Return a COCO keypoint annotation file after checking it and that its images' folder exists.
+
+    Raises DataError naming the file, what is wrong and the mend.
+    """
+    if not Path(annotations).is_file():
+        raise DataError(
+            f"error: {annotations}: no such annotation file. Put COCO 2017 there (annotations/, train2017/, val2017/, "
+            f"person_detection_results/) or set COCO_ROOT to its folder; {TRY_WITHOUT}"
+        )
+    data = _load(annotations)
+    if not isinstance(data, dict):
+        raise DataError(f"error: {annotations}: holds no COCO annotations (a JSON object); unpack it anew")
+    for key in ("images", "annotations", "categories"):
+        if not isinstance(data.get(key), list):
+            raise DataError(f"error: {annotations}: has no list {key!r}; it is no COCO annotation file: unpack it anew")
+    for image in data["images"]:
+        if not isinstance(image, dict) or not {"id", "file_name", "height", "width"} <= image.keys():
+            raise DataError(f"error: {annotations}: image {image!r:.60} lacks id, file_name, height or width")
+    known = {image["id"] for image in data["images"]}
+    for item in data["annotations"]:
+        fault = _annotation_fault(item, known)
+        if fault:
+            name = item.get("id") if isinstance(item, dict) else item
+            raise DataError(f"error: {annotations}: annotation {name!r:.40} {fault}; mend or unpack it anew")
+    if not Path(images).is_dir():
+        raise DataError(f"error: {images}: no such image folder; unpack the images of {Path(annotations).name} there")
+    if data["images"] and not (first := Path(images) / data["images"][0]["file_name"]).is_file():
+        raise DataError(f"error: {first}: no such image, though {annotations} lists it; unpack the images anew")
+    if detections:
+        _check_detections(detections, known)
+    return data
+
+
+def _annotation_fault(item: Any, known: set[int]) -> str | None:
+    if not isinstance(item, dict) or not {"id", "image_id", "bbox"} <= item.keys():
+        return "lacks id, image_id or bbox"
+    if item["image_id"] not in known:
+        return f"is of image {item['image_id']!r}, which the file does not list"
+    if not isinstance(item["bbox"], list) or len(item["bbox"]) != 4:
+        return "has no box of four numbers"
+    points = item.get("keypoints")
+    if points is not None and (not isinstance(points, list) or len(points) != 3 * KEYPOINTS):
+        return f"has no {KEYPOINTS} keypoints of x, y and visibility"
+    return None
+
+
+def _check_detections(path: str, known: set[int]) -> None:
+    if not Path(path).is_file():
+        raise DataError(
+            f"error: {path}: no such detection file. The paper tests with the person boxes of the simple-baselines "
+            f"release (56.4 AP): put them there; {TRY_WITHOUT}"
+        )
+    found = _load(path)
+    need = {"category_id", "image_id", "bbox", "score"}
+    if not isinstance(found, list) or not all(isinstance(d, dict) and need <= d.keys() for d in found):
+        raise DataError(f"error: {path}: is no list of detections with {', '.join(sorted(need))}; fetch it anew")
+    if stray := [d["image_id"] for d in found if d["image_id"] not in known]:
+        raise DataError(f"error: {path}: {len(stray)} boxes are of images that the annotations lack, first {stray[0]}")
+
+
+def _load(path: str) -> Any:
+    try:
+        return json.loads(Path(path).read_text("utf-8"))
+    except ValueError as error:
+        raise DataError(f"error: {path}: truncated or malformed JSON ({error}); unpack or fetch it anew") from None
+    except OSError as error:
+        raise DataError(f"error: {path}: {error.strerror}; mend its permissions") from None
