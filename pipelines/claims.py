@@ -5,6 +5,7 @@ python -m pipelines.claims
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,11 @@ def results(root: Path = ROOT) -> dict[str, dict[str, Any]]:
     for claim in load_ledger().claims:
         if claim.computation is None:
             continue
+        if claim.kind == "data":
+            if (evidence := counted(claim.id, claim.computation, root)) is not None:
+                out[claim.id] = evidence
+            continue
         if claim.computation not in known:
-            if claim.kind == "data":  # counted when the data is there
-                continue
             raise PipelineError(
                 f"paper/claims.yaml: claim {claim.id!r} names the computation {claim.computation!r}, which "
                 f"pipelines/computations does not have; known: {', '.join(sorted(known))}"
@@ -45,6 +48,42 @@ def results(root: Path = ROOT) -> dict[str, dict[str, Any]]:
             "environment": environment(),
         }
     return out
+
+
+#: Computation -> the dataset that `python -m pipelines.verify` counted, and the count.
+COUNTS = {
+    "coco_train_images": ("coco", "train_labelled_images"),
+    "coco_train_instances": ("coco", "train_labelled_instances"),
+    "coco_val_images": ("coco", "val_images"),
+}
+
+
+def counted(claim_id: str, computation: str, root: Path) -> dict[str, Any] | None:
+    """Return the evidence of a claim about a dataset from its verified manifest, or None where nobody verified it.
+
+    Raises PipelineError for a corrupt manifest.
+    """
+    if computation not in COUNTS:
+        return None
+    dataset, key = COUNTS[computation]
+    path = root / "results/manifests" / f"{dataset}.json"
+    if not path.is_file():
+        return None
+    try:
+        manifest = json.loads(path.read_text("utf-8"))
+        count, files = int(manifest["counts"][key]), int(manifest["files"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise PipelineError(f"{path}: corrupt ({error}); run `python -m pipelines.verify {dataset}` anew") from None
+    return {
+        "schema": 1,
+        "kind": "claim",
+        "claim": claim_id,
+        "computation": computation,
+        "computed": count,
+        "detail": f"{key.replace('_', ' ')} of {dataset}, {files} files, sha256 {manifest['sha256'][:12]}",
+        "code_revision": code_revision(root),
+        "environment": environment(),
+    }
 
 
 def main() -> int:

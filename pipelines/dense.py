@@ -25,6 +25,8 @@ from pipelines import hooks
 from pipelines.common import ROOT, PipelineError, config_path, environment, guard, hash_files, load_params
 from pipelines.data import read_manifest
 from pipelines.evaluate import load_weights
+from pipelines.show import pictures_path, strip
+from pipelines.show import save as save_picture
 from pipelines.tasks import Task, find_row, mini_config
 from pipelines.train import checkpoint_path, curve_csv, manifest_meta, prepare_work_dir, quiet, save_weights
 from report.evidence import code_revision, config_hash, config_inputs, write_json_atomic, write_text_atomic
@@ -98,16 +100,17 @@ def train(row: str, profile: str = "mini", root: Path = ROOT) -> None:
 
 def trained_runner(row: str, profile: str, root: Path) -> tuple[hooks.AtomicRunner, dict[str, Any]]:
     """Return a runner whose model has the row's finished weights, and what their checkpoint says."""
-    task, _, settings, known = set_up(row, profile, root)
+    task, entry, settings, known = set_up(row, profile, root)
     work_dir = root / "work_dirs" / profile / f"{row}.test"
     runner = runner_for(mini_config(row, task, settings, root / settings["folder"], work_dir))
     expected = {"config_hash": known["digest"], "pin": known["manifest"]["pin"]}
-    meta = load_weights(runner.model, root / checkpoint_path(profile, row), expected, f"train_{task.name}@{row}")
+    stage = f"{'' if entry['default'] else 'more/dvc.yaml:'}train_{task.name}@{row}"
+    meta = load_weights(runner.model, root / checkpoint_path(profile, row), expected, stage)
     return runner, meta
 
 
 def evaluate(row: str, profile: str = "mini", root: Path = ROOT) -> dict[str, Any]:
-    """Write results/PROFILE/TABLE/ROW.json and results/metrics/PROFILE/ROW.json; returns the evidence.
+    """Write a row's evidence, metrics and a strip of pictures under results/; returns the evidence.
 
     Values are in percent. Raises PipelineError where the framework reports no figure for a column.
     """
@@ -115,6 +118,7 @@ def evaluate(row: str, profile: str = "mini", root: Path = ROOT) -> dict[str, An
     runner, meta = trained_runner(row, profile, root)
     with hushed():
         found = runner.test()
+        picture = strip(runner, task.name)
     shutil.rmtree(runner.work_dir, ignore_errors=True)
     values = {column: score(found, name, row) for name, column in task.metrics.items()}
     evidence = {
@@ -139,6 +143,7 @@ def evaluate(row: str, profile: str = "mini", root: Path = ROOT) -> dict[str, An
     folder = profile if entry["default"] else f"{profile}_more"
     write_json_atomic(root / "results" / folder / entry["table"] / f"{row}.json", evidence)
     write_json_atomic(root / "results/metrics" / profile / f"{row}.json", values)
+    save_picture(picture, root / pictures_path(profile, row))
     return evidence
 
 

@@ -198,6 +198,7 @@ class Evidence:
     rules: Rules | None = None
     problems: list[Problem] = field(default_factory=list)
     paths: dict[tuple[str, str], str] = field(default_factory=dict)
+    pictures: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def problem(self, kind: str, subject: str) -> Problem | None:
         """Return the problem with a subject's evidence of a kind (cost, claims, mini, proxy, paper)."""
@@ -302,4 +303,7 @@ def read_evidence(root: Path, settings: Mapping[str, Mapping[str, Any]] | None =
             else:
                 out.runs.setdefault(profile, {}).setdefault(row, []).append(run)
                 out.paths.setdefault((profile, row), path.relative_to(root).as_posix())
+                picture = root / "results/pictures" / profile / f"{row}.jpg"
+                if picture.is_file():
+                    out.pictures[profile, row] = picture.relative_to(root).as_posix()
     return out

@@ -56,6 +56,7 @@ class RowView:
     mini_evidence: str | None
     construction: str
     notes: list[str]
+    picture: str | None = None
 
     @property
     def has_notes(self) -> bool:
@@ -292,6 +293,7 @@ class _Builder:
             self.evidence.paths.get((profile, row.id)),
             cost.construction if cost else "",
             cost.notes if cost else [],
+            self.evidence.pictures.get((profile, row.id)),
         )
 
     # claims

@@ -1,0 +1,149 @@
+"""Pin a full-size dataset: check archives, counts and annotations, and hold every later run to the first one's files.
+
+python -m pipelines.verify coco [--root data/coco]
+
+What the first verified run finds is written to results/manifests/coco.json (small, to be committed) and, file by file,
+to ROOT.sha256 beside the data; from then on a changed, missing or added file is an error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from pipelines.common import ROOT, PipelineError, guard
+from report.evidence import code_revision, write_json_atomic, write_text_atomic
+
+MANIFESTS = Path("results/manifests")
+
+
+@dataclass(frozen=True)
+class Pin:
+    """State what a dataset is: its archives' MD5, what is counted in it, its folders, and how to get it."""
+
+    archives: Mapping[str, str]
+    counts: Mapping[str, int]
+    folders: tuple[str, ...]
+    count: Callable[[Path], dict[str, int]]
+    get: str
+
+
+def count_coco(root: Path) -> dict[str, int]:
+    """Return what COCO 2017's keypoint files hold, counting images on disk too. Raises DataError for broken files."""
+    from registry.dense.coco import DETECTIONS, check_coco
+
+    out: dict[str, int] = {}
+    for split in ("train", "val"):
+        folder = root / f"{split}2017"
+        detections = str(root / DETECTIONS) if split == "val" else None
+        data = check_coco(str(root / f"annotations/person_keypoints_{split}2017.json"), str(folder), detections)
+        labelled = [a for a in data["annotations"] if a.get("num_keypoints", 0) > 0]
+        out |= {
+            f"{split}_images": len(data["images"]),
+            f"{split}_files": sum(1 for _ in folder.glob("*.jpg")),
+            f"{split}_instances": len(data["annotations"]),
+            f"{split}_labelled_instances": len(labelled),
+            f"{split}_labelled_images": len({a["image_id"] for a in labelled}),
+        }
+    out["detections"] = len(json.loads((root / DETECTIONS).read_text("utf-8")))
+    return out
+
+
+PINS = {
+    "coco": Pin(
+        archives={
+            "train2017.zip": "cced6f7f71b7629ddf16f17bbcfab6b2",
+            "val2017.zip": "442b8da7639aecaf257c1dceb8ba8c80",
+            "annotations_trainval2017.zip": "f4bbac642086de4f52a3fdda2de5fa2c",
+        },
+        counts={
+            "train_images": 118287, "train_files": 118287, "train_instances": 262465,
+            "val_images": 5000, "val_files": 5000, "val_instances": 11004, "detections": 104125,
+        },
+        folders=("annotations", "train2017", "val2017", "person_detection_results"),
+        count=count_coco,
+        get="download train2017.zip, val2017.zip and annotations_trainval2017.zip of COCO 2017 and the "
+        "simple-baselines release's COCO_val2017_detections_AP_H_56_person.json, and unpack them there",
+    )
+}  # fmt: skip
+
+
+def file_hash(path: Path, algorithm: str = "sha256") -> str:
+    """Return a file's digest, reading it in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+def manifest_of(root: Path, folders: tuple[str, ...]) -> str:
+    """Return 'sha256  path' lines, sorted, of every file in the folders."""
+    files = sorted(p for folder in folders for p in (root / folder).rglob("*") if p.is_file())
+    with ThreadPoolExecutor() as pool:
+        hashes = list(tqdm(pool.map(file_hash, files), total=len(files), unit="file", disable=None))
+    return "".join(f"{h}  {p.relative_to(root).as_posix()}\n" for h, p in zip(hashes, files, strict=True))
+
+
+def verify(name: str, root: Path, pin: Pin, repository: Path = ROOT) -> dict[str, Any]:
+    """Check a dataset against its pin and its manifest; returns what results/manifests/NAME.json holds.
+
+    Raises PipelineError naming what is missing or altered.
+    """
+    if not root.is_dir():
+        raise PipelineError(f"{root}: no such folder; {pin.get}")
+    for archive, md5 in pin.archives.items():
+        path = root / archive
+        if path.is_file() and (found := file_hash(path, "md5")) != md5:
+            raise PipelineError(f"{path}: its MD5 is {found}, the published one {md5}; download it anew")
+    counts = pin.count(root)
+    for key, expected in pin.counts.items():
+        if counts[key] != expected:
+            raise PipelineError(f"{root}: {counts[key]} {key.replace('_', ' ')}, not {expected}; {pin.get}")
+    listing = manifest_of(root, pin.folders)
+    summary = hashlib.sha256(listing.encode()).hexdigest()
+    stored, record = root.with_name(root.name + ".sha256"), repository / MANIFESTS / f"{name}.json"
+    if record.is_file():
+        try:
+            known = json.loads(record.read_text("utf-8"))["sha256"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise PipelineError(f"{record}: corrupt ({error}); restore it from the repository") from None
+        if known != summary:
+            raise PipelineError(f"{root}: {_difference(stored, listing)} since it was first verified; restore the data")
+    write_text_atomic(stored, listing)
+    evidence = {
+        "schema": 1, "kind": "manifest", "dataset": name, "files": listing.count("\n"), "sha256": summary,
+        "counts": counts, "code_revision": code_revision(repository),
+    }  # fmt: skip
+    write_json_atomic(record, evidence)
+    return evidence
+
+
+def _difference(stored: Path, listing: str) -> str:
+    if not stored.is_file():
+        return "its files changed"
+    before = dict(reversed(line.split("  ", 1)) for line in stored.read_text("utf-8").splitlines())
+    now = dict(reversed(line.split("  ", 1)) for line in listing.splitlines())
+    changed = sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))
+    return f"{len(changed)} files changed, first {changed[0]}" if changed else "its files changed"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Verify one dataset."""
+    parser = argparse.ArgumentParser(description="Check a full-size dataset against its pin.")
+    parser.add_argument("dataset", choices=sorted(PINS))
+    parser.add_argument("--root", type=Path, help="default: data/DATASET")
+    args = parser.parse_args(argv)
+    root = args.root or ROOT / "data" / args.dataset
+    found = verify(args.dataset, root, PINS[args.dataset])
+    print(f"{root}: {found['files']} files as pinned")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(guard(main))
