@@ -22,9 +22,7 @@ from registry.classification import TopK
 from report.evidence import code_revision, config_hash, config_inputs, write_json_atomic
 
 
-def load_weights(
-    model: nn.Module, path: Path, expected: dict[str, str], stage: str | None = None
-) -> dict[str, Any]:
+def load_weights(model: nn.Module, path: Path, expected: dict[str, str], stage: str | None = None) -> dict[str, Any]:
     """Load a finished row's weights and return what the checkpoint says of its run.
 
     Raises PipelineError where it is missing, corrupt or of another config.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import base64
 import hashlib
 import json
 import os
@@ -243,6 +244,11 @@ def _config_fault(root: Path, evidence: CostEvidence | TrainingEvidence, params:
     return None
 
 
+def _data_uri(picture: Path) -> str:
+    """Return a JPEG as a data URI, so that the page stays one file; an altered file is a broken picture there."""
+    return "data:image/jpeg;base64," + base64.b64encode(picture.read_bytes()).decode("ascii")
+
+
 def read_evidence(root: Path, settings: Mapping[str, Mapping[str, Any]] | None = None) -> Evidence:
     """Return all evidence under root/results that can count, and a Problem for every file that cannot.
 
@@ -305,5 +311,5 @@ def read_evidence(root: Path, settings: Mapping[str, Mapping[str, Any]] | None =
                 out.paths.setdefault((profile, row), path.relative_to(root).as_posix())
                 picture = root / "results/pictures" / profile / f"{row}.jpg"
                 if picture.is_file():
-                    out.pictures[profile, row] = picture.relative_to(root).as_posix()
+                    out.pictures[profile, row] = _data_uri(picture)
     return out

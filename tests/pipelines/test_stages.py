@@ -9,9 +9,10 @@ from helpers import ROOT
 
 from paper import load_ledger
 from pipelines import claims, cost
-from pipelines.common import PipelineError, configured_rows, guard, load_params
+from pipelines.common import TASKS, PipelineError, configured_rows, guard, load_params
 from pipelines.computations import load_all
 from pipelines.data import digits, pixels_pin, write
+from pipelines.tasks import TASKS as PIXEL
 from registry.cost import RULES
 from report.evidence import ClaimEvidence, CostEvidence, Rules
 
@@ -33,6 +34,9 @@ def test_another_data_set_is_refused_and_the_old_folder_stays(tmp_path):
         write(tmp_path / "d", other, pin)
     assert sorted(p.name for p in (tmp_path / "d").rglob("*")) == before
     assert pixels_pin(other) != pin
+
+
+PIXEL_TASKS = tuple(PIXEL)
 
 
 @pytest.mark.parametrize("row", configured_rows())
@@ -65,11 +69,13 @@ def test_no_computation_is_unused():
     assert set(load_all()) <= named
 
 
-def test_params_rows_name_the_ledgers_table():
+@pytest.mark.parametrize("task", [task for task in TASKS if task in ("classification", *PIXEL_TASKS)])
+def test_params_rows_name_the_ledgers_table(task):
     ledger = load_ledger()
-    rows, more = load_params()["rows"], load_params()["more_rows"]
+    params = load_params() if task == "classification" else load_params()[task]
+    rows, more = params["rows"], params["more_rows"]
     assert not set(rows) & set(more)
-    assert set(rows) | set(more) == set(configured_rows())
+    assert set(rows) | set(more) == set(configured_rows(tasks=(task,)))
     for row, own in {**rows, **more}.items():
         assert own["table"] == ledger.row(row).table
 
@@ -101,7 +107,7 @@ def test_the_other_rows_have_the_same_stages():
     """more/dvc.yaml repeats dvc.yaml's stages for more_rows; only paths that keep the report apart differ."""
     own = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     more = yaml.safe_load((ROOT / "more/dvc.yaml").read_text())["stages"]
-    assert set(more) == {"train", "evaluate"}
+    assert set(more) == {f"{step}{task}" for step in ("train", "evaluate") for task in ("", "_pose")}
     for name, stage in more.items():
         text = yaml.safe_dump(stage).replace("more_rows", "rows").replace("mini_more", "mini")
         found = yaml.safe_load(text)
@@ -112,9 +118,9 @@ def test_the_other_rows_have_the_same_stages():
 def test_fan_out_names_unknown_rows_and_reports_failures(monkeypatch, capsys):
     from pipelines import fan_out
 
-    with pytest.raises(PipelineError, match="more_rows has no t0_none"):
+    with pytest.raises(PipelineError, match="no more_rows has t0_none"):
         fan_out.main(["--rows", "t0_none"])
-    monkeypatch.setattr(fan_out, "run_row", lambda row: "train@x:\nerror: broken" if row == "t3_dw" else None)
+    monkeypatch.setattr(fan_out, "run_row", lambda row, ending: "train@x:\nerror: broken" if row == "t3_dw" else None)
     assert fan_out.main(["--rows", "t3_dw", "t3_mobile"]) == 1
     captured = capsys.readouterr()
     assert "error: broken" in captured.err

@@ -66,7 +66,7 @@ def test_closed_form_equals_trace_on_random_architectures(arch, activation, h, w
         assert tuple(net.eval()(torch.zeros(1, 3, h, w))[-1].shape) == (1, net.out_channels[-1], *size)
 
 
-@pytest.mark.parametrize("arch", ARCHS)
+@pytest.mark.parametrize("arch", [name for name, spec in ARCHS.items() if spec.ends])
 @pytest.mark.parametrize("wiring", ["paper", "official"])
 def test_closed_form_equals_trace_on_named_models(arch, wiring):
     config = classifier_config(arch, wiring=wiring)

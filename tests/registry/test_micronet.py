@@ -37,7 +37,7 @@ def test_architecture_equals_table_1(model):
     assert seen == sizes
 
 
-@pytest.mark.parametrize("arch", ARCHS)
+@pytest.mark.parametrize("arch", [name for name, spec in ARCHS.items() if spec.ends])
 def test_stages_have_strides_2_to_32(arch):
     net = MicroNet(arch, out_indices=(0, 1, 2, 3, 4)).eval()
     with torch.no_grad():

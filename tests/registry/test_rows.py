@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from mmengine.registry import MODELS
+from mmengine.registry import MODELS, DefaultScope
 from torch.utils.flop_counter import FlopCounterMode
 
 import registry  # noqa: F401  registers the models
@@ -13,7 +13,8 @@ from pipelines.common import configured_rows, load_config
 from registry.model_cost import model_cost
 from registry.trace import trace_cost
 
-ROWS = configured_rows()
+ROWS = configured_rows(tasks=("classification",))
+POSE_ROWS = configured_rows(tasks=("pose",))
 
 
 def test_every_row_of_tables_2_to_7_has_an_experiment():
@@ -45,6 +46,32 @@ def test_cost_agrees_with_the_real_module_and_with_torchs_counter(row):
     assert sum(p.numel() for p in model.parameters()) == closed.params
     if load_config(row).model["type"] != "NetClassifier":
         assert trace_cost(model).by_kind() == closed.by_kind()
+
+
+def test_every_row_of_table_8_has_an_experiment():
+    assert {row.id for row in load_ledger().tables["8"].rows} == set(POSE_ROWS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", POSE_ROWS)
+def test_pose_rows_cost_what_they_are_and_train_at_256x192(row):
+    """The same two counters, and a backward pass, on what mmpose builds."""
+    config = load_config(row)
+    from mmpose.registry import MODELS as POSE_MODELS
+
+    config.model.data_preprocessor = None
+    closed = model_cost(config.model, (256, 192))
+    with DefaultScope.overwrite_default_scope("mmpose"):
+        model = POSE_MODELS.build(config.model).eval()
+    assert sum(p.numel() for p in model.parameters()) == closed.params
+    images = torch.randn(2, 3, 256, 192)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(images[:1], None, mode="tensor")
+    assert counter.get_total_flops() == 2 * closed.convs_and_linears()
+    heatmaps = model.train()(images, None, mode="tensor")
+    assert heatmaps.shape == (2, 17, 64, 48)
+    heatmaps.square().mean().backward()
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in model.parameters())
 
 
 @pytest.mark.parametrize("row", ROWS)

@@ -186,7 +186,8 @@ class Balance(HTMLParser):
         self.ids += [attrs["id"]] if "id" in attrs else []
         if attrs.get("href", "").startswith("#"):
             self.fragments.append(attrs["href"][1:])
-        if tag in ("script", "link", "img", "iframe") or "src" in attrs:
+        embedded = tag == "img" and attrs.get("src", "").startswith("data:image/")
+        if not embedded and (tag in ("script", "link", "img", "iframe") or "src" in attrs):
             self.fetched.append(tag)
         if tag not in self.VOID:
             self.stack.append(tag)
