@@ -70,12 +70,59 @@ def _mobile_pose(config: Config, size: tuple[int, int]) -> Cost:
     return trace_cost(net, (3, *size))
 
 
+def _segmentation(config: Config, size: tuple[int, int]) -> Cost:
+    from registry.dense.aspp import MRASPPPlan
+
+    backbone, head = config["backbone"], config["decode_head"]
+    if backbone["type"] == "MobileSegBackbone":
+        return _mobile_segmentation(config, size)
+    for key in ("arch", "reading"):
+        if head.get(key) != backbone.get(key):
+            raise ValueError(f"the head is for {head.get(key)!r}, the backbone is {backbone.get(key)!r}")
+    arch = get_arch(backbone["arch"])
+    plan = Plan(arch, backbone.get("activation"), backbone.get("wiring", "paper"))
+    total, now = plan.stem.cost(size)
+    for i, block in enumerate(plan.blocks):
+        cost, now = block.cost(now)
+        total += cost
+        if i == plan.stages[2][-1]:
+            low = now
+    aspp = MRASPPPlan(
+        arch, head.get("reading", "fitted"), head.get("activation"), head.get("channels", 256),
+        head.get("attention", True),
+    )  # fmt: skip
+    return total + aspp.cost(low, now, head["num_classes"])
+
+
+def _mobile_segmentation(config: Config, size: tuple[int, int]) -> Cost:
+    """Count a MobileNet baseline's modules on the meta device."""
+    from registry.dense.mobile_seg import LRASPP, mobile_features
+    from registry.trace import trace_cost
+
+    with torch.device("meta"):
+        features, channels = mobile_features(config["backbone"]["net"])
+        head = LRASPP(*channels, config["decode_head"]["num_classes"])
+    if tuple(config["decode_head"]["in_channels"]) != channels:
+        raise ValueError(f"the head takes {config['decode_head']['in_channels']}, the backbone puts out {channels}")
+
+    class Net(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.features, self.head = features, head
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.head(*self.features(x))
+
+    return trace_cost(Net(), (3, *size))
+
+
 #: Model type -> closed form of its config. Further model families add theirs here.
 CLOSED_FORMS: dict[str, Callable[[Config, tuple[int, int]], Cost]] = {
     "Classifier": _classifier,
     "MutualClassifier": _classifier,  # the partner is dropped at test time
     "NetClassifier": _net_classifier,
     "TopdownPoseEstimator": _pose,
+    "EncoderDecoder": _segmentation,
 }
 
 

@@ -9,3 +9,7 @@ class DataError(SystemExit, Exception):
     Catchable like any exception; where nobody catches it, as under mim, it ends the process with this line on stderr
     and exit code 1 instead of a traceback.
     """
+
+    def __init__(self, message: str) -> None:
+        # torch's loader re-raises a worker's error with its traceback as the message: keep the line.
+        super().__init__(message[max(0, message.rfind("error: ")) :].rstrip())

@@ -1,0 +1,5 @@
+"""MicroNet-M1 with MR-ASPP for Cityscapes (Table 9): `mim train mmsegmentation configs/segmentation/micronet_m1.py`."""
+
+_base_ = ["./_base_/micronet.py"]
+
+model = dict(backbone=dict(arch="seg_m1"), decode_head=dict(arch="seg_m1"))

@@ -1,0 +1,162 @@
+"""mmsegmentation plugins (section 6.2): MicroNets at stride 16, MR-ASPP, Table 9's baselines, Cityscapes with errors.
+
+Name this module in `custom_imports`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+import registry  # noqa: F401  prepares the frameworks' imports
+from registry.dense import temperature  # noqa: F401  registers the hook
+from registry.dense.aspp import CHANNELS, MRASPPPlan, get_reading
+from registry.dense.attention import SpatialAttention
+from registry.dense.cityscapes import check_ids, pairs, unreadable
+from registry.dense.errors import DataError
+from registry.dense.mobile_seg import FILTERS, LRASPP, mobile_features
+from registry.micronet import DEFAULT_INIT, MicroNet
+
+# isort: split
+from mmcv.transforms import LoadImageFromFile
+from mmseg.datasets import CityscapesDataset
+from mmseg.datasets.transforms import LoadAnnotations
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.registry import DATASETS, MODELS, TRANSFORMS
+
+INIT = [*DEFAULT_INIT, {"type": "Normal", "std": 0.01, "override": {"type": "Normal", "name": "conv_seg", "std": 0.01}}]
+
+
+@MODELS.register_module()
+class SegMicroNet(MicroNet):
+    """Compute MicroNet features at strides 8 and 16, nothing at 32 (section 6.2).
+
+    arch: seg_m0 ... seg_m3, or any whose fourth stride is gone; reading: MR-ASPP's, which says what the stride-8
+    feature is. Further arguments are MicroNet's.
+    """
+
+    def __init__(self, arch: Any = "seg_m0", reading: str = "fitted", **kwargs: Any) -> None:
+        super().__init__(arch, out_indices=(2, 3), **kwargs)
+        self.bottleneck = get_reading(reading).low == "bottleneck"
+        self.low_block = next(block for block, stage in self._last_of_stage.items() if stage == 2) - 1
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return features (N, C8, H/8, W/8) and (N, C16, H/16, W/16) of images (N, 3, H, W)."""
+        x, narrow = self.stem(x), None
+        for i, block in enumerate(self.blocks):
+            x, narrow = block(x, narrow)
+            if i == self.low_block:
+                low = narrow if self.bottleneck else x
+        return low, x
+
+
+@MODELS.register_module()
+class MRASPPHead(BaseDecodeHead):
+    """Predict class logits (N, 19, H/8, W/8) by MR-ASPP (section 6.2).
+
+    arch and reading: the backbone's; losses and upsampling to the labels are BaseDecodeHead's. Raises ValueError for
+    an unknown name.
+    """
+
+    def __init__(
+        self, arch: Any = "seg_m0", reading: str = "fitted", activation: Mapping[str, Any] | None = None,
+        channels: int = CHANNELS, attention: bool = True, init_cfg: Any = None, **kwargs: Any,
+    ) -> None:  # fmt: skip
+        plan = MRASPPPlan(arch, reading, activation, channels, attention)
+        super().__init__(
+            (plan.low_channels, plan.high_channels), channels, in_index=(0, 1), input_transform="multiple_select",
+            init_cfg=INIT if init_cfg is None else init_cfg, **kwargs,
+        )  # fmt: skip
+        self.aspp = plan.build()
+
+    def init_weights(self) -> None:
+        """Initialize as configured, but attention to the same weight everywhere."""
+        super().init_weights()
+        for module in self.modules():
+            if isinstance(module, SpatialAttention):
+                module.reset_parameters()
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Return class logits at the stride of the first features."""
+        return self.cls_seg(self.aspp(*self._transform_inputs(inputs)))
+
+
+@MODELS.register_module()
+class MobileSegBackbone(BaseModule):
+    """Compute MobileNet features at strides 8 and 16: MobileNetV2x0.5 or MobileNetV3Small (Table 9's baselines)."""
+
+    def __init__(self, net: str = "MobileNetV3Small", init_cfg: Any = None) -> None:
+        super().__init__(init_cfg)
+        self.features, self.out_channels = mobile_features(net)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return both features."""
+        return self.features(x)
+
+
+@MODELS.register_module()
+class LiteRASPPHead(BaseDecodeHead):
+    """Predict class logits by torchvision's LR-ASPP with 128 filters, which pools whole images of any size.
+
+    mmsegmentation's LRASPPHead pools by 49 x 49 windows and needs inputs that large.
+    """
+
+    def __init__(self, in_channels: Sequence[int], num_classes: int = 19, init_cfg: Any = None, **kwargs: Any) -> None:
+        super().__init__(
+            in_channels, FILTERS, num_classes=num_classes, in_index=(0, 1), input_transform="multiple_select",
+            dropout_ratio=0.0, init_cfg=INIT[:-1] if init_cfg is None else init_cfg, **kwargs,
+        )  # fmt: skip
+        self.aspp = LRASPP(*in_channels, num_classes)
+        self.conv_seg = nn.Identity()  # LR-ASPP has a classifier on each branch
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Return class logits at the stride of the first features."""
+        return self.aspp(*self._transform_inputs(inputs))
+
+
+@DATASETS.register_module()
+class CityscapesScenes(CityscapesDataset):
+    """Serve Cityscapes as mmsegmentation's CityscapesDataset does, stopping with one clear line at a missing pair."""
+
+    def load_data_list(self) -> list[dict]:
+        """Check that every image has its label, then list them."""
+        pairs(self.data_prefix["img_path"], self.data_prefix["seg_map_path"])
+        return super().load_data_list()
+
+
+@TRANSFORMS.register_module()
+class LoadScene(LoadImageFromFile):
+    """Load an image; raises DataError naming a file that is truncated or none."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"imdecode_backend": "pillow", **kwargs})  # OpenCV fills a truncated PNG up silently
+
+    def transform(self, results: dict) -> dict | None:
+        """Add the image (H, W, 3) BGR and its shapes."""
+        try:
+            return super().transform(results)
+        except (OSError, ValueError, SyntaxError, AttributeError) as error:
+            raise unreadable(results["img_path"], error) from None
+
+
+@TRANSFORMS.register_module()
+class LoadTrainIds(LoadAnnotations):
+    """Load labels; raises DataError naming a file that is truncated, of another size, or has ids not in 0-18 and 255."""
+
+    def _load_seg_map(self, results: dict) -> None:
+        path = results["seg_map_path"]
+        try:
+            super()._load_seg_map(results)
+        except (OSError, ValueError, SyntaxError, AttributeError) as error:
+            raise unreadable(path, error) from None
+        label: np.ndarray = results["gt_seg_map"]
+        check_ids(label, path)
+        if "ori_shape" in results and label.shape != tuple(results["ori_shape"]):
+            raise DataError(
+                f"error: {path}: is {label.shape[1]} x {label.shape[0]}, its image "
+                f"{results['ori_shape'][1]} x {results['ori_shape'][0]}; unpack both anew"
+            )
