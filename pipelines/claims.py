@@ -50,11 +50,12 @@ def results(root: Path = ROOT) -> dict[str, dict[str, Any]]:
     return out
 
 
-#: Computation -> the dataset that `python -m pipelines.verify` counted, and the count.
+#: Computation -> the dataset that `python -m pipelines.verify` counted, and its count or list of counts.
 COUNTS = {
-    "coco_train_images": ("coco", "train_labelled_images"),
-    "coco_train_instances": ("coco", "train_labelled_instances"),
-    "coco_val_images": ("coco", "val_images"),
+    "coco_train_images": ("coco", ("train_labelled_images",)),
+    "coco_train_instances": ("coco", ("train_labelled_instances",)),
+    "coco_val_images": ("coco", ("val_images",)),
+    "cityscapes_counts": ("cityscapes", ("train_pairs", "val_pairs")),
 }
 
 
@@ -65,13 +66,13 @@ def counted(claim_id: str, computation: str, root: Path) -> dict[str, Any] | Non
     """
     if computation not in COUNTS:
         return None
-    dataset, key = COUNTS[computation]
+    dataset, keys = COUNTS[computation]
     path = root / "results/manifests" / f"{dataset}.json"
     if not path.is_file():
         return None
     try:
         manifest = json.loads(path.read_text("utf-8"))
-        count, files = int(manifest["counts"][key]), int(manifest["files"])
+        counts, files = [int(manifest["counts"][key]) for key in keys], int(manifest["files"])
     except (ValueError, KeyError, TypeError) as error:
         raise PipelineError(f"{path}: corrupt ({error}); run `python -m pipelines.verify {dataset}` anew") from None
     return {
@@ -79,8 +80,8 @@ def counted(claim_id: str, computation: str, root: Path) -> dict[str, Any] | Non
         "kind": "claim",
         "claim": claim_id,
         "computation": computation,
-        "computed": count,
-        "detail": f"{key.replace('_', ' ')} of {dataset}, {files} files, sha256 {manifest['sha256'][:12]}",
+        "computed": counts[0] if len(counts) == 1 else counts,
+        "detail": f"{', '.join(keys).replace('_', ' ')} of {dataset}, {files} files, sha256 {manifest['sha256'][:12]}",
         "code_revision": code_revision(root),
         "environment": environment(),
     }

@@ -1,6 +1,7 @@
 """Draw a row's predictions on its validation images, by the framework's own visualizer.
 
 python -m pipelines.show pose --row t8_micronet_m0 [--count 4] [--out FILE.jpg]
+python -m pipelines.show segmentation --row t9_micronet_m0
 """
 
 from __future__ import annotations
@@ -50,11 +51,29 @@ def _draw_pose(path: str, samples: list[Any]) -> np.ndarray:
 
     image = imread(path, channel_order="rgb")
     visualizer = Visualizer(radius=4, line_width=2)
-    visualizer.set_dataset_meta(DATASET_META["pose"]())
+    visualizer.set_dataset_meta(_coco_meta())
     confident = [s for s in samples if s.gt_instances.bbox_scores.max() >= 0.5] or samples
     return visualizer.add_datasample(
         "prediction", image, merge_data_samples(confident), draw_gt=False, kpt_thr=KEYPOINT_THRESHOLD
     )
+
+
+def _draw_segmentation(path: str, samples: list[Any]) -> np.ndarray:
+    from mmcv import imread
+    from mmseg.datasets import CityscapesDataset
+    from mmseg.visualization import SegLocalVisualizer
+
+    class Visualizer(SegLocalVisualizer):
+        """Keep the drawing, which mmsegmentation only hands to storage."""
+
+        def add_image(self, name: str, image: np.ndarray, step: int = 0) -> None:
+            self.drawn = image
+
+    visualizer = Visualizer(alpha=0.6)
+    visualizer.dataset_meta = CityscapesDataset.METAINFO
+    image = imread(path, channel_order="rgb")
+    visualizer.add_datasample("prediction", image, samples[0], draw_gt=False, with_labels=False)
+    return visualizer.drawn
 
 
 def _coco_meta() -> dict[str, Any]:
@@ -63,8 +82,7 @@ def _coco_meta() -> dict[str, Any]:
     return parse_pose_metainfo({"from_file": "configs/_base_/datasets/coco.py"})
 
 
-DATASET_META = {"pose": _coco_meta}
-DRAWERS = {"pose": _draw_pose}
+DRAWERS = {"pose": _draw_pose, "segmentation": _draw_segmentation}
 
 
 def strip(runner: Any, task: str, count: int = 4) -> np.ndarray:

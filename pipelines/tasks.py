@@ -53,6 +53,22 @@ def _shrink_pose(config: Any, settings: Mapping[str, Any]) -> None:
     ]  # fmt: skip
 
 
+def _shrink_segmentation(config: Any, settings: Mapping[str, Any]) -> None:
+    """Set the images' size (width, height), which crops have too, and end the cosine with the run."""
+    width, height = settings["input_size"]
+
+    def visit(node: dict) -> None:
+        if node.get("type") == "RandomResize":
+            node["scale"] = (width, height)
+        elif node.get("type") == "RandomCrop":
+            node["crop_size"] = (height, width)
+        elif node.get("type") == "SegDataPreProcessor":
+            node["size"] = (height, width)
+
+    _walk(config._cfg_dict, visit)
+    config.param_scheduler[0]["end"] = settings["epochs"]
+
+
 TASKS = {
     "pose": Task(
         "pose",
@@ -60,6 +76,7 @@ TASKS = {
         {"coco/AP": "AP", "coco/AP .5": "AP50", "coco/AP .75": "AP75", "coco/AP (M)": "APM", "coco/AP (L)": "APL"},
         _shrink_pose,
     ),
+    "segmentation": Task("segmentation", "CITYSCAPES_ROOT", {"mIoU": "miou"}, _shrink_segmentation),
 }
 
 

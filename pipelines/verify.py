@@ -1,9 +1,10 @@
 """Pin a full-size dataset: check archives, counts and annotations, and hold every later run to the first one's files.
 
 python -m pipelines.verify coco [--root data/coco]
+python -m pipelines.verify cityscapes [--root data/cityscapes]
 
-What the first verified run finds is written to results/manifests/coco.json (small, to be committed) and, file by file,
-to ROOT.sha256 beside the data; from then on a changed, missing or added file is an error.
+What the first verified run finds is written to results/manifests/DATASET.json (small, to be committed) and, file by
+file, to ROOT.sha256 beside the data; from then on a changed, missing or added file is an error.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
 from pipelines.common import ROOT, PipelineError, guard
@@ -57,6 +59,27 @@ def count_coco(root: Path) -> dict[str, int]:
     return out
 
 
+def count_cityscapes(root: Path) -> dict[str, int]:
+    """Return Cityscapes' numbers of pairs, every label file read. Raises DataError for missing or broken ones."""
+    from PIL import Image
+
+    from registry.dense.cityscapes import check_ids, pairs, unreadable
+
+    def check(label: Path) -> None:
+        try:
+            check_ids(np.asarray(Image.open(label)), label)
+        except (OSError, SyntaxError) as error:
+            raise unreadable(label, error) from None
+
+    out = {}
+    for split in ("train", "val"):
+        found = pairs(root / "leftImg8bit" / split, root / "gtFine" / split)
+        with ThreadPoolExecutor() as pool:
+            list(tqdm(pool.map(check, (label for _, label in found)), total=len(found), unit="label", disable=None))
+        out[f"{split}_pairs"] = len(found)
+    return out
+
+
 PINS = {
     "coco": Pin(
         archives={
@@ -72,7 +95,15 @@ PINS = {
         count=count_coco,
         get="download train2017.zip, val2017.zip and annotations_trainval2017.zip of COCO 2017 and the "
         "simple-baselines release's COCO_val2017_detections_AP_H_56_person.json, and unpack them there",
-    )
+    ),
+    "cityscapes": Pin(
+        archives={},  # they need a login, and no checksum is published
+        counts={"train_pairs": 2975, "val_pairs": 500},
+        folders=("leftImg8bit/train", "leftImg8bit/val", "gtFine/train", "gtFine/val"),
+        count=count_cityscapes,
+        get="unpack leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip of Cityscapes there, then make the train "
+        "ids: `python -m pipelines.cityscapes`",
+    ),
 }  # fmt: skip
 
 

@@ -28,13 +28,18 @@ class EvidenceError(Exception):
 
 
 def write_text_atomic(path: Path, text: str) -> None:
-    """Write a file so that a kill or a full disk leaves the old one whole. Raises EvidenceError naming the file."""
+    """Write a UTF-8 file so that a kill or a full disk leaves the old one whole. Raises EvidenceError naming it."""
+    write_bytes_atomic(path, text.encode("utf-8"))
+
+
+def write_bytes_atomic(path: Path, content: bytes) -> None:
+    """Write a file so that a kill or a full disk leaves the old one whole. Raises EvidenceError naming it."""
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)

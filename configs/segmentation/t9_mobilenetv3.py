@@ -1,4 +1,4 @@
-"""Table 9, MobileNetV3-small with LR-ASPP: the row is MobileNetV3's paper's, with half the filters in the last stage."""
+"""Table 9, MobileNetV3-small with LR-ASPP: MobileNetV3's paper's row, half the filters in the last stage."""
 
 _base_ = ["./_base_/micronet.py"]
 
@@ -9,7 +9,7 @@ model = dict(
         type="LiteRASPPHead",
         in_channels=(24, 288),
         num_classes=19,
-        loss_decode=dict(type="CrossEntropyLoss", use_sigmoid=False, loss_weight=1.0),
+        loss_decode=dict(type="CrossEntropyLoss", avg_non_ignore=True),
     ),
 )
 construction = "library"

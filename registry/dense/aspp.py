@@ -65,7 +65,9 @@ def at_stride_16(arch: ArchSpec) -> ArchSpec:
     return replace(arch, blocks=tuple(blocks), ends=False)
 
 
-SEG_ARCHS = {f"seg_{name}": at_stride_16(ARCHS[name]) for name in ("m0", "m1", "m2", "m3", "m2_adjusted", "m3_adjusted")}
+SEG_ARCHS = {
+    f"seg_{name}": at_stride_16(ARCHS[name]) for name in ("m0", "m1", "m2", "m3", "m2_adjusted", "m3_adjusted")
+}
 ARCHS.update(SEG_ARCHS)
 
 

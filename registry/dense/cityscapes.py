@@ -13,9 +13,7 @@ IGNORE = 255
 CLASSES = 19
 #: Cityscapes' label ids that are evaluated, in the order of their train ids; every other id up to 33 is ignored.
 EVALUATED_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
-TRY_WITHOUT = (
-    "to try without it, run `python -m pipelines.streets data/streets` and set CITYSCAPES_ROOT=data/streets"
-)
+TRY_WITHOUT = "to try without it, run `python -m pipelines.streets data/streets` and set CITYSCAPES_ROOT=data/streets"
 
 
 def pairs(images: str | Path, labels: str | Path) -> list[tuple[Path, Path]]:

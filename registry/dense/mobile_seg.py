@@ -19,7 +19,7 @@ V2_SETTING = [
 
 
 class StridedFeatures(nn.Module):
-    """Return the features of two of a sequence's layers: images (N, 3, H, W) to (N, C8, H/8, W/8), (N, C16, H/16, W/16)."""
+    """Return two layers' features: images (N, 3, H, W) to (N, C8, H/8, W/8) and (N, C16, H/16, W/16)."""
 
     def __init__(self, layers: nn.Sequential, low: int) -> None:
         super().__init__()

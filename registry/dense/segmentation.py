@@ -145,7 +145,7 @@ class LoadScene(LoadImageFromFile):
 
 @TRANSFORMS.register_module()
 class LoadTrainIds(LoadAnnotations):
-    """Load labels; raises DataError naming a file that is truncated, of another size, or has ids not in 0-18 and 255."""
+    """Load labels; raises DataError naming a file that is truncated, of another size, or has ids but 0-18 and 255."""
 
     def _load_seg_map(self, results: dict) -> None:
         path = results["seg_map_path"]

@@ -107,7 +107,7 @@ def test_the_other_rows_have_the_same_stages():
     """more/dvc.yaml repeats dvc.yaml's stages for more_rows; only paths that keep the report apart differ."""
     own = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     more = yaml.safe_load((ROOT / "more/dvc.yaml").read_text())["stages"]
-    assert set(more) == {f"{step}{task}" for step in ("train", "evaluate") for task in ("", "_pose")}
+    assert set(more) == {f"{step}{task}" for step in ("train", "evaluate") for task in ("", "_pose", "_segmentation")}
     for name, stage in more.items():
         text = yaml.safe_dump(stage).replace("more_rows", "rows").replace("mini_more", "mini")
         found = yaml.safe_load(text)
