@@ -302,8 +302,8 @@ class _Builder:
         """Return what was achieved for a cell, with its uncertainty."""
         if column in COST_COLUMNS:
             found = self.evidence.cost.get(self.ledger.canonical(row_id))
-            if found and column == "madds" and "solved" in found.construction:
-                return None  # built to meet the printed MAdds: they prove nothing
+            if found and column == "madds" and any(word in found.construction for word in ("solved", "fitted")):
+                return None  # built or chosen to meet the printed MAdds: they prove nothing
             value = self.cost_value(row_id, column)
             return None if value is None else Estimate(Decimal(value))
         values = self.trained_values(row_id, column)
