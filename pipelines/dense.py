@@ -143,7 +143,7 @@ def evaluate(row: str, profile: str = "mini", root: Path = ROOT) -> dict[str, An
     folder = profile if entry["default"] else f"{profile}_more"
     write_json_atomic(root / "results" / folder / entry["table"] / f"{row}.json", evidence)
     write_json_atomic(root / "results/metrics" / profile / f"{row}.json", values)
-    save_picture(picture, root / pictures_path(profile, row))
+    save_picture(picture, root / pictures_path(folder, row))
     return evidence
 
 

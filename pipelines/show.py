@@ -21,9 +21,9 @@ HEIGHT = 220  # of a picture in a strip, pixels
 KEYPOINT_THRESHOLD = 0.15
 
 
-def pictures_path(profile: str, row: str) -> Path:
-    """Return where a row's strip lies, relative to the root."""
-    return Path("results/pictures") / profile / f"{row}.jpg"
+def pictures_path(folder: str, row: str) -> Path:
+    """Return where a row's strip lies, relative to the root; folder: as its evidence's, PROFILE or PROFILE_more."""
+    return Path("results/pictures") / folder / f"{row}.jpg"
 
 
 def _predicted_images(runner: Any, count: int) -> Iterator[tuple[str, list[Any]]]:
@@ -118,14 +118,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--row", required=True, help="row id, as in the ledger")
     parser.add_argument("--profile", default="mini", choices=("mini",))
     parser.add_argument("--count", type=int, default=4, help="images (default 4)")
-    parser.add_argument("--out", type=Path, help="default: results/pictures/PROFILE/ROW.jpg")
+    parser.add_argument("--out", type=Path, help="default: work_dirs/ROW.jpg")
     args = parser.parse_args(argv)
     if task_of(args.row) != args.task:
         raise PipelineError(f"row {args.row!r} is a row of {task_of(args.row)}, not of {args.task}; tasks: {TASKS}")
     from pipelines.dense import hushed, trained_runner
 
     runner, _ = trained_runner(args.row, args.profile, ROOT)
-    out = args.out or ROOT / pictures_path(args.profile, args.row)
+    out = args.out or ROOT / "work_dirs" / f"{args.row}.jpg"
     with hushed():
         image = strip(runner, args.task, max(1, args.count))
     save(image, out)

@@ -2,6 +2,7 @@
 
 python -m pipelines.verify coco [--root data/coco]
 python -m pipelines.verify cityscapes [--root data/cityscapes]
+python -m pipelines.verify imagenet [--root data/imagenet]
 
 What the first verified run finds is written to results/manifests/DATASET.json (small, to be committed) and, file by
 file, to ROOT.sha256 beside the data; from then on a changed, missing or added file is an error.
@@ -21,6 +22,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from pipelines import imagenet
 from pipelines.common import ROOT, PipelineError, guard
 from report.evidence import code_revision, write_json_atomic, write_text_atomic
 
@@ -103,6 +105,10 @@ PINS = {
         count=count_cityscapes,
         get="unpack leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip of Cityscapes there, then make the train "
         "ids: `python -m pipelines.cityscapes`",
+    ),
+    "imagenet": Pin(
+        archives=imagenet.ARCHIVES, counts=imagenet.COUNTS, folders=("train", "val"), count=imagenet.count,
+        get=imagenet.GET,
     ),
 }  # fmt: skip
 

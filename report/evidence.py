@@ -314,7 +314,7 @@ def read_evidence(root: Path, settings: Mapping[str, Mapping[str, Any]] | None =
             else:
                 out.runs.setdefault(profile, {}).setdefault(row, []).append(run)
                 out.paths.setdefault((profile, row), path.relative_to(root).as_posix())
-                picture = root / "results/pictures" / profile / f"{row}.jpg"
+                picture = root / "results/pictures" / path.parent.parent.name / f"{row}.jpg"
                 if picture.is_file():
                     out.pictures[profile, row] = _data_uri(picture)
     return out

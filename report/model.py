@@ -17,10 +17,13 @@ from paper.schema import COST_COLUMNS
 from report import verdicts
 from report.budget import TableBudget, table_budget
 from report.evidence import Evidence
+from report.proxy import Ordering, RelationalClaim, orderings, relational_claims
 from report.settings import Settings
 from report.verdicts import Estimate, Verdict
 
 DEFAULT_RULE = "plain"
+
+SPELLED = {"miou": "mIoU", "top1": "top-1", "top5": "top-5"}
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,8 @@ class Report:
     claims: list[ClaimView]
     problems: list[Any]
     rules: dict[str, str]
+    orderings: list[Ordering] = field(default_factory=list)
+    ordered_claims: list[RelationalClaim] = field(default_factory=list)
     changed: list[tuple[str, str, str]] = field(default_factory=list)
 
     @property
@@ -278,7 +283,9 @@ class _Builder:
         profile = self.settings.profile
         runs = self.evidence.runs.get(profile, {}).get(row.id, []) if profile != "paper" else []
         metrics = "; ".join(
-            ", ".join(f"{key} {value:.1f}" for key, value in sorted(run.values.items(), key=_metric_order))
+            ", ".join(
+                f"{SPELLED.get(key, key)} {value:.1f}" for key, value in sorted(run.values.items(), key=_metric_order)
+            )
             + f" ({run.data.name}, {run.epochs} epochs)"
             for run in runs
         )
@@ -387,7 +394,12 @@ def build(ledger: Ledger, evidence: Evidence, settings: Settings) -> Report:
         budget = table_budget(ledger, table)
         tables.append(TableView(table.id, table.title, table.label_columns, table.columns, rows, budget, has_mini))
     rules = {} if evidence.rules is None else dict(evidence.rules.rules)
-    return Report(ledger, settings, tables, [builder.claim(c) for c in ledger.claims], evidence.problems, rules)
+    claims = [builder.claim(c) for c in ledger.claims]
+    proxy = evidence.runs.get("proxy", {})
+    return Report(
+        ledger, settings, tables, claims, evidence.problems, rules, orderings(ledger, proxy, settings.alpha),
+        relational_claims(ledger, proxy, settings.alpha),
+    )  # fmt: skip
 
 
 def changes(report: Report, baseline: Mapping[str, str]) -> list[tuple[str, str, str]]:

@@ -61,6 +61,8 @@ def load_settings(root: Path) -> tuple[Settings, dict[str, dict[str, Any]]]:
             if task in params:
                 mine = params[task]
                 runs |= _runs(mine, {**mine["rows"], **mine.get("more_rows", {})})
+        if "proxy" in params:
+            runs |= {f"proxy/{row}": params["proxy"]["train"] for row in params["proxy"]["rows"]}
     except ValidationError as error:
         first = error.errors()[0]
         raise SettingsError(f"params.yaml: report.{'.'.join(map(str, first['loc']))}: {first['msg']}") from None

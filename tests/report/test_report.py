@@ -83,7 +83,7 @@ def test_mini_results_are_shown_and_never_compared(checkout):
     training(checkout)
     report = run(checkout)
     assert cell(report, "t2_micronet_m0", "top1")["verdict"] == "not-run"
-    assert "top1 51.0, top5 74.0 (digits, 3 epochs)" in (checkout / "report/out/index.html").read_text("utf-8")
+    assert "top-1 51.0, top-5 74.0 (digits, 3 epochs)" in (checkout / "report/out/index.html").read_text("utf-8")
 
 
 def test_a_paper_run_gets_its_verdict_and_decides_claims(checkout):

@@ -1,0 +1,240 @@
+"""Stages of full/dvc.yaml: a classification row by the paper's own recipe (section 5.1) on ILSVRC2012.
+
+python -m pipelines.full --row t2_micronet_m3 [--recipe paper] [--data data/imagenet] [--seed 0] [--amp] [--ema]
+torchrun --nproc_per_node 8 -m pipelines.full --row t2_micronet_m3 --launcher pytorch
+srun ... python -m pipelines.full --row t2_micronet_m3 --launcher slurm
+python -m pipelines.full --row t2_micronet_m3 --dry-run     # a few steps on a tiny folder of the same layout
+
+Recipes: `paper` has the learning rate 0.02 that the paper prints, `official` the 0.2 of the released scripts. A killed
+run resumes from its last epoch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.dist import get_world_size, init_dist, is_main_process
+from mmengine.registry import MODELS
+
+import registry  # noqa: F401  registers the models
+from pipelines import hooks, imagenet
+from pipelines.common import ROOT, PipelineError, config_path, environment, guard, hash_files, load_config
+from pipelines.evaluate import load_weights
+from pipelines.train import curve_csv, prepare_work_dir, quiet, save_weights
+from report.evidence import code_revision, config_hash, config_inputs, write_json_atomic, write_text_atomic
+
+RECIPES = {"paper": {}, "official": {"lr": 0.2}}
+CODE = (ROOT / "registry", ROOT / "pipelines/full.py", ROOT / "pipelines/imagenet.py", ROOT / "pipelines/hooks.py")
+DRY = {"batch_size": 8, "epochs": 2}
+
+
+def recipe_settings(row: str, recipe: str, seed: int) -> dict[str, Any]:
+    """Return a row's schedule with the recipe's change. Raises PipelineError for a config that has none."""
+    config = load_config(row)
+    if "schedule" not in config:
+        raise PipelineError(f"{config_path(row)}: has no schedule; name a row of Tables 2 to 7")
+    return {**config.schedule.to_dict(), **RECIPES[recipe], "recipe": recipe, "seed": seed}
+
+
+def loader(root: Path, split: str, settings: dict[str, Any], classes: int, workers: int) -> dict[str, Any]:
+    """Return a split's dataloader config; a batch is shared out among the processes."""
+    train = split == "train"
+    mixup = settings["mixup"] if train else 0.0
+    share, rest = divmod(settings["batch_size"], get_world_size())
+    if rest or not share:
+        raise PipelineError(f"{get_world_size()} processes cannot share a batch of {settings['batch_size']} evenly")
+    return {
+        "batch_size": share,
+        "num_workers": workers,
+        "pin_memory": torch.cuda.is_available(),
+        "sampler": {"type": "DefaultSampler", "shuffle": train, "seed": settings["seed"]},
+        "dataset": {
+            "type": "ImageNetFolder", "root": str(root / split), "size": settings["image_size"], "train": train
+        },
+        "collate_fn": {"type": "mixup_collate", "alpha": mixup, "classes": classes},
+        "worker_init_fn": {"type": "torch_worker_seed"},
+        "drop_last": train,
+    }  # fmt: skip
+
+
+def build(row: str, classes: int, deployed: bool = False) -> torch.nn.Module:
+    """Return a row's model; deployed: as used at test time (a mutual pair's MicroNet alone)."""
+    model = load_config(row).model
+    model["head"]["classes"] = classes
+    if deployed and model["type"] == "MutualClassifier":
+        model = {k: v for k, v in model.items() if k in ("backbone", "head", "data_preprocessor")} | {
+            "type": "Classifier"
+        }
+    return MODELS.build(model)
+
+
+def runner_config(
+    row: str, model: torch.nn.Module, root: Path, settings: dict[str, Any], work_dir: Path, options: argparse.Namespace,
+    classes: int,
+) -> dict[str, Any]:  # fmt: skip
+    """Return the Runner's arguments: SGD, cosine to 0 a step, validation an epoch (section 5.1)."""
+    optimizer = {
+        "type": "SGD", "lr": settings["lr"], "momentum": settings["momentum"], "weight_decay": settings["weight_decay"]
+    }  # fmt: skip
+    extra = [{"type": "EMAHook", "momentum": 1e-4}] if options.ema else []
+    return {
+        "model": model,
+        "work_dir": str(work_dir),
+        "train_dataloader": loader(root, "train", settings, classes, options.workers),
+        "train_cfg": {"by_epoch": True, "max_epochs": settings["epochs"], "val_interval": 1},
+        "val_dataloader": loader(root, "val", settings, classes, options.workers),
+        "val_cfg": {},
+        "val_evaluator": {"type": "TopK"},
+        "optim_wrapper": {"type": "AmpOptimWrapper" if options.amp else "OptimWrapper", "optimizer": optimizer},
+        "param_scheduler": {
+            "type": "CosineAnnealingLR", "T_max": settings["epochs"], "by_epoch": True, "convert_to_iter_based": True,
+            "eta_min": 0,
+        },
+        "default_hooks": {
+            "checkpoint": {"type": "CheckpointHook", "interval": 1, "max_keep_ckpts": 2},
+            "logger": None,
+            "sampler_seed": {"type": "DistSamplerSeedHook"},
+        },
+        "custom_hooks": [
+            {"type": "SyncBuffersHook"},
+            {"type": "SeedEachEpoch", "seed": settings["seed"]},
+            {"type": "KeepCurve"},
+            *([{"type": "ProgressBar", "label": row}] if is_main_process() else []),
+            *extra,
+        ],
+        "launcher": options.launcher,
+        "randomness": {"seed": settings["seed"], "diff_rank_seed": True},
+        "env_cfg": {"cudnn_benchmark": True},
+        "log_level": "ERROR",
+        "visualizer": {"type": "Visualizer", "vis_backends": None},
+        "default_scope": "mmengine",
+        "experiment_name": f"{row}-{time.time_ns()}",
+    }  # fmt: skip
+
+
+def train(row: str, root: Path, settings: dict[str, Any], pin: str, options: argparse.Namespace, out: Path) -> dict:
+    """Train by the recipe and return the validation's metrics; weights, curve and evidence are filed under `out`.
+
+    out: the repository's root, or a dry run's folder.
+    """
+    table = _table(row)
+    stem = f"{row}.{settings['recipe']}.s{settings['seed']}"
+    inputs = config_inputs(ROOT, config_path(row))
+    stated = {"train": settings}
+    digest = config_hash(inputs, stated)
+    classes = sum(1 for p in (root / "train").iterdir() if p.is_dir())
+    key = {"config": digest, "code": hash_files(CODE, ROOT), "data": pin, "amp": options.amp, "ema": options.ema}
+    work_dir = out / "work_dirs/paper" / stem
+    resume_from = prepare_work_dir(work_dir, key) if is_main_process() else None
+    if options.launcher != "none":
+        from mmengine.dist import broadcast_object_list
+
+        shared = [None if resume_from is None else str(resume_from)]
+        broadcast_object_list(shared)
+        resume_from = None if shared[0] is None else Path(shared[0])
+    quiet()
+    if not torch.cuda.is_available():
+        torch.set_num_threads(max(1, min(2, os.cpu_count() or 1)))
+    hooks.set_random_seed(settings["seed"])
+    runner = hooks.AtomicRunner(
+        **runner_config(row, build(row, classes), root, settings, work_dir, options, classes),
+        load_from=None if resume_from is None else str(resume_from),
+        resume=resume_from is not None,
+    )
+    if resume_from is not None and is_main_process():
+        print(f"{row}: resuming from {resume_from.name}", file=sys.stderr)
+    started = time.monotonic()
+    runner.train()
+    seconds = round(time.monotonic() - started, 1)
+    curve = next(h for h in runner.hooks if isinstance(h, hooks.KeepCurve)).rows
+    values = {key: round(float(curve[-1][key]), 6) for key in ("top1", "top5")}
+    if not is_main_process():
+        return values
+    model = runner.model.module if hasattr(runner.model, "module") else runner.model
+    meta = {"row": row, "profile": "paper", "config_hash": digest, "pin": pin, "seconds": seconds}
+    save_weights(model, out / "checkpoints/paper" / f"{stem}.pth", meta)
+    write_text_atomic(out / "results/curves/paper" / f"{stem}.csv", curve_csv(curve))
+    evidence = {
+        "schema": 1, "kind": "training", "profile": "paper", "row": row, "table": table, "seed": settings["seed"],
+        "values": values, "config": config_path(row).as_posix(), "config_hash": digest, "inputs": inputs,
+        "params": stated, "data": {"name": "imagenet", "pin": pin}, "code_revision": code_revision(ROOT),
+        "environment": {**environment(), "processes": str(get_world_size())}, "epochs": settings["epochs"],
+        "duration_s": seconds,
+        "command": f"python -m pipelines.full --row {row} --recipe {settings['recipe']} --seed {settings['seed']}",
+    }  # fmt: skip
+    write_json_atomic(out / "results/paper" / table / f"{stem}.json", evidence)
+    shutil.rmtree(work_dir, ignore_errors=True)
+    return values
+
+
+def _table(row: str) -> str:
+    from paper import load_ledger
+
+    return load_ledger().row(row).table
+
+
+def dry_run(row: str, options: argparse.Namespace, keep: Path | None = None) -> dict[str, float]:
+    """Run the whole path of a row's recipe on a tiny folder of ILSVRC2012's layout, a few steps an epoch.
+
+    Batch and epochs shrink, all else is the recipe's. The weights are loaded back and must give the same scores.
+    """
+    settings = {**recipe_settings(row, options.recipe, options.seed), **DRY}
+    out = keep or Path(tempfile.mkdtemp(prefix="micronet-dry-"))
+    try:
+        root = options.data if options.data else imagenet.draw_tiny(out / "imagenet")
+        imagenet.count(root)
+        values = train(row, root, settings, "dry-run", options, out)
+        stem = f"{row}.{settings['recipe']}.s{settings['seed']}"
+        classes = sum(1 for p in (root / "train").iterdir() if p.is_dir())
+        load_weights(build(row, classes, deployed=True), out / "checkpoints/paper" / f"{stem}.pth", {"pin": "dry-run"})
+        return values
+    finally:
+        if keep is None:
+            shutil.rmtree(out, ignore_errors=True)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    out = argparse.ArgumentParser(description="Train a classification row by the paper's recipe on ImageNet.")
+    out.add_argument("--row", required=True, help="row id, as in the ledger")
+    out.add_argument("--recipe", choices=sorted(RECIPES), default="paper", help="learning rate 0.02 or 0.2")
+    out.add_argument("--data", type=Path, help="default: data/imagenet, or $IMAGENET_ROOT")
+    out.add_argument("--seed", type=int, default=0)
+    out.add_argument("--workers", type=int, default=8, help="loading processes a process (default 8)")
+    out.add_argument("--launcher", choices=("none", "pytorch", "slurm"), default="none")
+    out.add_argument("--amp", action="store_true", help="mixed precision")
+    out.add_argument("--ema", action="store_true", help="keep an average of the weights; no recipe of the paper has it")
+    out.add_argument("--dry-run", action="store_true", help="a few steps on a tiny folder; files nothing")
+    out.add_argument("--local-rank", "--local_rank", type=int, default=0, help=argparse.SUPPRESS)
+    return out
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Check the data, then train; or make a dry run."""
+    options = parser().parse_args(argv)
+    settings = recipe_settings(options.row, options.recipe, options.seed)
+    if options.dry_run:
+        options.workers = min(options.workers, 2)
+        values = dry_run(options.row, options)
+        print(f"{options.row}: dry run of recipe {options.recipe} done (top-1 {values['top1']:.1f} % of the tiny set)")
+        return 0
+    root = options.data or Path(os.environ.get("IMAGENET_ROOT") or ROOT / "data/imagenet")
+    pin = imagenet.check_verified(root, ROOT)
+    if options.launcher != "none":
+        init_dist(options.launcher, backend="nccl" if torch.cuda.is_available() else "gloo")
+    values = train(options.row, root, settings, pin, options, ROOT)
+    if is_main_process():
+        print(f"{options.row}: top-1 {values['top1']:.2f} %, top-5 {values['top5']:.2f} %")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(guard(main))

@@ -1,0 +1,155 @@
+"""ILSVRC2012 for the full-size recipe: its layout checked, its images augmented as section 5.1's baseline does, mixup.
+
+Layout: ROOT/train/WNID/*.JPEG and ROOT/val/WNID/*.JPEG, as torchvision's ImageNet unpacks the archives.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.registry import DATASETS, FUNCTIONS
+from torch.utils.data import Dataset, default_collate
+from torchvision.datasets import ImageFolder
+from torchvision.datasets.imagenet import ARCHIVE_META
+from torchvision.transforms import v2
+
+from pipelines.common import PipelineError
+from pipelines.datasets import MEAN, STD
+
+CLASSES = 1000
+COUNTS = {"train_images": 1_281_167, "val_images": 50_000, "train_classes": CLASSES, "val_classes": CLASSES}
+ARCHIVES = dict(ARCHIVE_META.values())
+GET = (
+    "download ILSVRC2012_img_train.tar, ILSVRC2012_img_val.tar and ILSVRC2012_devkit_t12.tar.gz (a free account at "
+    "image-net.org), put them there and unpack them with torchvision.datasets.ImageNet"
+)
+WNID = re.compile(r"n\d{8}")
+SAMPLED = 500
+
+
+def count(root: Path) -> dict[str, int]:
+    """Return images and classes of both splits. Raises PipelineError naming a folder that is missing or no class."""
+    out = {}
+    for split in ("train", "val"):
+        folder = root / split
+        if not folder.is_dir():
+            raise PipelineError(f"{folder}: no such folder; {GET}")
+        classes = sorted(p for p in folder.iterdir() if p.is_dir())
+        if strange := [p.name for p in classes if not WNID.fullmatch(p.name)]:
+            raise PipelineError(f"{folder / strange[0]}: is no class folder (n and eight digits); {GET}")
+        out[f"{split}_classes"] = len(classes)
+        out[f"{split}_images"] = sum(1 for folder in classes for _ in folder.glob("*.JPEG"))
+    return out
+
+
+def check_verified(root: Path, repository: Path) -> str:
+    """Return the sha256 over the verified manifest, after comparing all names and a sample of files with it.
+
+    Raises PipelineError before any training: what is missing, altered or never verified.
+    """
+    from pipelines.verify import MANIFESTS, file_hash
+
+    if not root.is_dir():
+        raise PipelineError(f"{root}: ImageNet is not there; {GET}. Without it: add --dry-run")
+    stored, record = root.with_name(root.name + ".sha256"), repository / MANIFESTS / "imagenet.json"
+    if not stored.is_file() or not record.is_file():
+        raise PipelineError(f"{root}: not verified yet; run `python -m pipelines.verify imagenet --root {root}` once")
+    import hashlib
+    import json
+
+    text = stored.read_text("utf-8")
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    if json.loads(record.read_text("utf-8")).get("sha256") != digest:
+        raise PipelineError(f"{stored}: is not the manifest that {record.name} names; verify {root} anew")
+    known = {path: sha for sha, path in (line.split("  ", 1) for line in text.splitlines())}
+    found = {p.relative_to(root).as_posix() for s in ("train", "val") for p in (root / s).glob("*/*") if p.is_file()}
+    if difference := sorted(found ^ known.keys()):
+        what = "is missing" if difference[0] in known else "was added"
+        raise PipelineError(f"{root / difference[0]}: {what} ({len(difference)} such files); restore the data")
+    for path in random.Random(0).sample(sorted(known), min(SAMPLED, len(known))):
+        if file_hash(root / path) != known[path]:
+            raise PipelineError(f"{root / path}: altered since it was verified; restore the data")
+    return digest
+
+
+def transforms(size: int, train: bool) -> v2.Compose:
+    """Return the usual ImageNet transforms: random resized crop and flip, or the middle of 256/224 of the size."""
+    shape = (
+        [v2.RandomResizedCrop(size, antialias=True), v2.RandomHorizontalFlip()]
+        if train
+        else [v2.Resize(round(size * 256 / 224), antialias=True), v2.CenterCrop(size)]
+    )
+    return v2.Compose([v2.PILToTensor(), *shape, v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD)])
+
+
+@DATASETS.register_module()
+class ImageNetFolder(Dataset):
+    """Serve root/class/image files as {'inputs': (3, size, size) float, 'data_samples': label}.
+
+    Raises PipelineError naming a missing folder or an image that cannot be decoded.
+    """
+
+    METAINFO: dict[str, Any] = {}
+
+    def __init__(self, root: str, size: int, train: bool) -> None:
+        if not Path(root).is_dir():
+            raise PipelineError(f"{root}: no such folder; {GET}")
+        try:
+            self.folder = ImageFolder(root)
+        except FileNotFoundError as error:
+            raise PipelineError(f"{root}: no images in class folders ({error}); {GET}") from None
+        self.transforms = transforms(size, train)
+        self.metainfo = {"classes": tuple(self.folder.classes)}
+
+    def __len__(self) -> int:
+        return len(self.folder)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        path, label = self.folder.samples[index]
+        try:
+            return {"inputs": self.transforms(self.folder.loader(path)), "data_samples": label}
+        except (OSError, SyntaxError) as error:
+            raise PipelineError(f"{path}: cannot be decoded ({error}); unpack it anew") from None
+
+
+@FUNCTIONS.register_module()
+def mixup_collate(items: list[dict[str, Any]], alpha: float, classes: int) -> dict[str, Any]:
+    """Collate a batch and mix it with itself: labels become distributions (N, classes). alpha 0 mixes nothing."""
+    batch = default_collate(items)
+    if alpha:
+        batch["inputs"], batch["data_samples"] = v2.MixUp(alpha=alpha, num_classes=classes)(
+            batch["inputs"], batch["data_samples"]
+        )
+    return batch
+
+
+@FUNCTIONS.register_module()
+def torch_worker_seed(worker_id: int) -> None:
+    """Leave a worker torch's own seed: drawn from the main process, it differs an epoch and survives a resume.
+
+    mmengine's default would seed every epoch's workers alike.
+    """
+
+
+def draw_tiny(root: Path, classes: int = 10, train: int = 4, val: int = 2, seed: int = 0) -> Path:
+    """Write a tiny folder of exactly ILSVRC2012's layout, its images coloured noise of several sizes; returns it."""
+    import numpy as np
+    from PIL import Image
+
+    rng = np.random.default_rng(seed)
+    number = 0
+    for c in range(classes):
+        wnid = f"n{1440764 + 7919 * c:08d}"
+        for split, many in (("train", train), ("val", val)):
+            (root / split / wnid).mkdir(parents=True, exist_ok=True)
+            for i in range(many):
+                number += 1
+                name = f"{wnid}_{i}.JPEG" if split == "train" else f"ILSVRC2012_val_{number:08d}.JPEG"
+                h, w = rng.integers(120, 300, 2)
+                small = np.clip(rng.normal(255 * (c + 1) / (classes + 1), 40, (8, 8, 3)), 0, 255).astype(np.uint8)
+                Image.fromarray(small).resize((int(w), int(h))).save(root / split / wnid / name, "JPEG")
+    return root
