@@ -22,13 +22,12 @@ from typing import Any
 
 import torch
 from mmengine.dist import get_world_size, init_dist, is_main_process
-from mmengine.registry import MODELS
 
 import registry  # noqa: F401  registers the models
 from pipelines import hooks, imagenet
 from pipelines.common import ROOT, PipelineError, config_path, environment, guard, hash_files, load_config
 from pipelines.evaluate import load_weights
-from pipelines.train import curve_csv, prepare_work_dir, quiet, save_weights
+from pipelines.train import build_model, curve_csv, prepare_work_dir, quiet, save_weights
 from report.evidence import code_revision, config_hash, config_inputs, write_json_atomic, write_text_atomic
 
 RECIPES = {"paper": {}, "official": {"lr": 0.2}}
@@ -63,17 +62,6 @@ def loader(root: Path, split: str, settings: dict[str, Any], classes: int, worke
         "worker_init_fn": {"type": "torch_worker_seed"},
         "drop_last": train,
     }  # fmt: skip
-
-
-def build(row: str, classes: int, deployed: bool = False) -> torch.nn.Module:
-    """Return a row's model; deployed: as used at test time (a mutual pair's MicroNet alone)."""
-    model = load_config(row).model
-    model["head"]["classes"] = classes
-    if deployed and model["type"] == "MutualClassifier":
-        model = {k: v for k, v in model.items() if k in ("backbone", "head", "data_preprocessor")} | {
-            "type": "Classifier"
-        }
-    return MODELS.build(model)
 
 
 def runner_config(
@@ -145,7 +133,7 @@ def train(row: str, root: Path, settings: dict[str, Any], pin: str, options: arg
         torch.set_num_threads(max(1, min(2, os.cpu_count() or 1)))
     hooks.set_random_seed(settings["seed"])
     runner = hooks.AtomicRunner(
-        **runner_config(row, build(row, classes), root, settings, work_dir, options, classes),
+        **runner_config(row, build_model(row, classes), root, settings, work_dir, options, classes),
         load_from=None if resume_from is None else str(resume_from),
         resume=resume_from is not None,
     )
@@ -194,7 +182,9 @@ def dry_run(row: str, options: argparse.Namespace, keep: Path | None = None) -> 
         values = train(row, root, settings, "dry-run", options, out)
         stem = f"{row}.{settings['recipe']}.s{settings['seed']}"
         classes = sum(1 for p in (root / "train").iterdir() if p.is_dir())
-        load_weights(build(row, classes, deployed=True), out / "checkpoints/paper" / f"{stem}.pth", {"pin": "dry-run"})
+        load_weights(
+            build_model(row, classes, deployed=True), out / "checkpoints/paper" / f"{stem}.pth", {"pin": "dry-run"}
+        )
         return values
     finally:
         if keep is None:

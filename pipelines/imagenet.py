@@ -5,6 +5,8 @@ Layout: ROOT/train/WNID/*.JPEG and ROOT/val/WNID/*.JPEG, as torchvision's ImageN
 
 from __future__ import annotations
 
+import hashlib
+import json
 import random
 import re
 from pathlib import Path
@@ -58,9 +60,6 @@ def check_verified(root: Path, repository: Path) -> str:
     stored, record = root.with_name(root.name + ".sha256"), repository / MANIFESTS / "imagenet.json"
     if not stored.is_file() or not record.is_file():
         raise PipelineError(f"{root}: not verified yet; run `python -m pipelines.verify imagenet --root {root}` once")
-    import hashlib
-    import json
-
     text = stored.read_text("utf-8")
     digest = hashlib.sha256(text.encode()).hexdigest()
     if json.loads(record.read_text("utf-8")).get("sha256") != digest:

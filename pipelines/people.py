@@ -7,17 +7,15 @@ Drawings, not photographs: they prove the path through mmpose and CocoMetric, ne
 
 from __future__ import annotations
 
-import argparse
-import hashlib
 import json
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipelines.common import ROOT, PipelineError, guard, load_params, section
+from pipelines.common import guard
+from pipelines.drawn import run, write_set
 
 HEIGHT, WIDTH = 320, 400
 NAMES = [
@@ -193,62 +191,37 @@ def generate(folder: Path, train: int, val: int, seed: int, pin: str | None = No
     """
     import cv2
 
-    if folder.exists() and not (folder / "manifest.json").is_file() and any(folder.iterdir()):
-        raise PipelineError(f"{folder}: exists and is no generated set; name another folder or remove it")
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    digest = hashlib.sha256()
     category = {"id": 1, "name": "person", "supercategory": "person", "keypoints": NAMES, "skeleton": []}
-    for number, (split, count) in enumerate((("train2017", train), ("val2017", val))):
-        rng = np.random.default_rng([seed, number])
-        images, annotations = [], []
-        (partial / split).mkdir(parents=True)
-        for i in range(1, count + 1):
-            drawing = draw(rng)
-            name = f"{i:012d}.jpg"
-            cv2.imwrite(str(partial / split / name), drawing.image, [cv2.IMWRITE_JPEG_QUALITY, 95])
-            digest.update(drawing.image.tobytes())
-            images.append({"id": i, "file_name": name, "height": HEIGHT, "width": WIDTH})
-            for person in drawing.people:
-                annotations.append({"id": len(annotations) + 1, "image_id": i, **person})
-        data = {"images": images, "annotations": annotations, "categories": [category]}
-        files = {f"annotations/person_keypoints_{split}.json": data}
-        if split == "val2017":
-            files[DETECTIONS] = detections(annotations, rng)
-        for name, content in files.items():
-            text = json.dumps(content, sort_keys=True)
-            digest.update(text.encode())
-            (partial / name).parent.mkdir(parents=True, exist_ok=True)
-            (partial / name).write_text(text)
-    found = digest.hexdigest()
-    if pin is not None and found != pin:
-        raise PipelineError(
-            f"params.yaml: data.people.pin is {pin[:12]}…, but the drawn people hash to {found[:12]}…: install the "
-            "locked OpenCV and numpy, or set the pin if the change is meant"
-        )
-    manifest = {"schema": 1, "name": "people", "pin": found, "images": {"train": train, "val": val}}
-    (partial / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
-    return found
+
+    def fill(root: Path, digest: Any) -> None:
+        for number, (split, count) in enumerate((("train2017", train), ("val2017", val))):
+            rng = np.random.default_rng([seed, number])
+            images, annotations = [], []
+            (root / split).mkdir(parents=True)
+            for i in range(1, count + 1):
+                drawing = draw(rng)
+                name = f"{i:012d}.jpg"
+                cv2.imwrite(str(root / split / name), drawing.image, [cv2.IMWRITE_JPEG_QUALITY, 95])
+                digest.update(drawing.image.tobytes())
+                images.append({"id": i, "file_name": name, "height": HEIGHT, "width": WIDTH})
+                for person in drawing.people:
+                    annotations.append({"id": len(annotations) + 1, "image_id": i, **person})
+            data = {"images": images, "annotations": annotations, "categories": [category]}
+            files = {f"annotations/person_keypoints_{split}.json": data}
+            if split == "val2017":
+                files[DETECTIONS] = detections(annotations, rng)
+            for name, content in files.items():
+                text = json.dumps(content, sort_keys=True)
+                digest.update(text.encode())
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                (root / name).write_text(text)
+
+    return write_set(folder, "people", "people", {"train": train, "val": val}, pin, fill)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Draw the pinned set into data/people, or any other where the command line says so."""
-    parser = argparse.ArgumentParser(description="Draw people in COCO's keypoint layout.")
-    parser.add_argument("folder", nargs="?", type=Path, help="default: data/people, checked against its pin")
-    parser.add_argument("--train", type=int, help="training images")
-    parser.add_argument("--val", type=int, help="validation images")
-    parser.add_argument("--seed", type=int)
-    args = parser.parse_args(argv)
-    known = section(load_params(), "data", "people")
-    asked = {key: getattr(args, key) for key in ("train", "val", "seed")}
-    settings = {key: known[key] if value is None else value for key, value in asked.items()}
-    pin = known["pin"] if all(v is None for v in asked.values()) else None
-    folder = args.folder or ROOT / "data/people"
-    generate(folder, **settings, pin=pin)
-    print(f"{folder}: {settings['train']} training and {settings['val']} validation images")
-    return 0
+    """Draw the pinned set, or any other where the command line says so."""
+    return run("people", "Draw people in COCO's keypoint layout.", generate, argv)
 
 
 if __name__ == "__main__":

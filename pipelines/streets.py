@@ -7,17 +7,14 @@ Drawings, not photographs: they prove the path through mmsegmentation and IoUMet
 
 from __future__ import annotations
 
-import argparse
-import hashlib
-import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipelines.common import ROOT, PipelineError, guard, load_params, section
+from pipelines.common import guard
+from pipelines.drawn import run, write_set
 from registry.dense.cityscapes import IGNORE, IMAGE, LABEL
 
 HEIGHT, WIDTH = 128, 256
@@ -221,52 +218,26 @@ def generate(folder: Path, train: int, val: int, seed: int, pin: str | None = No
     """
     import cv2
 
-    if folder.exists() and not (folder / "manifest.json").is_file() and any(folder.iterdir()):
-        raise PipelineError(f"{folder}: exists and is no generated set; name another folder or remove it")
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    digest = hashlib.sha256()
-    for number, (split, count) in enumerate((("train", train), ("val", val))):
-        rng = np.random.default_rng([seed, number])
-        places = {
-            suffix: partial / top / split / "drawn" for suffix, top in ((IMAGE, "leftImg8bit"), (LABEL, "gtFine"))
-        }
-        for place in places.values():
-            place.mkdir(parents=True)
-        for i in range(count):
-            scene = draw(rng)
-            for suffix, pixels in ((IMAGE, scene.image), (LABEL, scene.label)):
-                digest.update(pixels.tobytes())
-                cv2.imwrite(str(places[suffix] / f"drawn_{i:06d}_000019{suffix}"), pixels)
-    found = digest.hexdigest()
-    if pin is not None and found != pin:
-        raise PipelineError(
-            f"params.yaml: data.streets.pin is {pin[:12]}…, but the drawn scenes hash to {found[:12]}…: install the "
-            "locked OpenCV and numpy, or set the pin if the change is meant"
-        )
-    manifest: dict[str, Any] = {"schema": 1, "name": "streets", "pin": found, "images": {"train": train, "val": val}}
-    (partial / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
-    return found
+    def fill(root: Path, digest: Any) -> None:
+        for number, (split, count) in enumerate((("train", train), ("val", val))):
+            rng = np.random.default_rng([seed, number])
+            places = {
+                suffix: root / top / split / "drawn" for suffix, top in ((IMAGE, "leftImg8bit"), (LABEL, "gtFine"))
+            }
+            for place in places.values():
+                place.mkdir(parents=True)
+            for i in range(count):
+                scene = draw(rng)
+                for suffix, pixels in ((IMAGE, scene.image), (LABEL, scene.label)):
+                    digest.update(pixels.tobytes())
+                    cv2.imwrite(str(places[suffix] / f"drawn_{i:06d}_000019{suffix}"), pixels)
+
+    return write_set(folder, "streets", "scenes", {"train": train, "val": val}, pin, fill)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Draw the pinned set into data/streets, or any other where the command line says so."""
-    parser = argparse.ArgumentParser(description="Draw street scenes in Cityscapes' layout.")
-    parser.add_argument("folder", nargs="?", type=Path, help="default: data/streets, checked against its pin")
-    parser.add_argument("--train", type=int, help="training images")
-    parser.add_argument("--val", type=int, help="validation images")
-    parser.add_argument("--seed", type=int)
-    args = parser.parse_args(argv)
-    known = section(load_params(), "data", "streets")
-    asked = {key: getattr(args, key) for key in ("train", "val", "seed")}
-    settings = {key: known[key] if value is None else value for key, value in asked.items()}
-    pin = known["pin"] if all(v is None for v in asked.values()) else None
-    folder = args.folder or ROOT / "data/streets"
-    generate(folder, **settings, pin=pin)
-    print(f"{folder}: {settings['train']} training and {settings['val']} validation images")
-    return 0
+    """Draw the pinned set, or any other where the command line says so."""
+    return run("streets", "Draw street scenes in Cityscapes' layout.", generate, argv)
 
 
 if __name__ == "__main__":
