@@ -157,7 +157,7 @@ def main(argv: list[str] | None = None) -> int:
         "environment": environment(),
         "epochs": settings["epochs"],
         "duration_s": round(seconds, 1),
-        "command": f"dvc repro proxy/dvc.yaml:train@{args.row}-{args.seed}",
+        "command": f"dvc repro proxy/dvc.yaml:table{entry['table']}@{args.row}-{args.seed}",
     }
     write_json_atomic(ROOT / evidence_path(entry["table"], args.row, args.seed), evidence)
     print(f"{args.row} seed {args.seed}: top1 {values['top1']:.2f} %, {seconds:.0f} s")

@@ -64,7 +64,9 @@ def test_rows_are_of_the_ledger_and_the_stages_run_them():
     rows = load_params()["proxy"]["rows"]
     for row, entry in rows.items():
         assert load_ledger().row(row).table == entry["table"]
-    stage = yaml.safe_load((ROOT / "proxy/dvc.yaml").read_text())["stages"]["train"]
-    assert stage["matrix"]["row"] == list(rows)
+    stages = yaml.safe_load((ROOT / "proxy/dvc.yaml").read_text())["stages"]
+    for name, stage in stages.items():
+        assert stage["matrix"]["row"] == [row for row, entry in rows.items() if f"table{entry['table']}" == name]
+    assert sum(len(stage["matrix"]["row"]) for stage in stages.values()) == len(rows)
     with pytest.raises(PipelineError, match="no row 't2_micronet_m0' under proxy.rows"):
         proxy.main(["--row", "t2_micronet_m0", "--seed", "0"])
