@@ -22,14 +22,15 @@ from typing import Any
 import torch
 
 from pipelines import hooks
-from pipelines.common import ROOT, PipelineError, config_path, environment, guard, hash_files, load_params
+from pipelines.common import ROOT, PipelineError, config_path, guard, hash_files, load_params
 from pipelines.data import read_manifest
 from pipelines.evaluate import load_weights
+from pipelines.filing import file_training
 from pipelines.show import pictures_path, strip
 from pipelines.show import save as save_picture
 from pipelines.tasks import Task, find_row, mini_config
 from pipelines.train import checkpoint_path, curve_csv, manifest_meta, prepare_work_dir, quiet, save_weights
-from report.evidence import code_revision, config_hash, config_inputs, write_json_atomic, write_text_atomic
+from report.evidence import config_hash, config_inputs, write_json_atomic, write_text_atomic
 
 CODE = (ROOT / "registry", ROOT / "pipelines/dense.py", ROOT / "pipelines/tasks.py", ROOT / "pipelines/hooks.py")
 
@@ -121,27 +122,14 @@ def evaluate(row: str, profile: str = "mini", root: Path = ROOT) -> dict[str, An
         picture = strip(runner, task.name)
     shutil.rmtree(runner.work_dir, ignore_errors=True)
     values = {column: score(found, name, row) for name, column in task.metrics.items()}
-    evidence = {
-        "schema": 1,
-        "kind": "training",
-        "profile": profile,
-        "row": row,
-        "table": entry["table"],
-        "seed": settings["seed"],
-        "values": values,
-        "config": config_path(row).as_posix(),
-        "config_hash": known["digest"],
-        "inputs": known["inputs"],
-        "params": known["stated"],
-        "data": {"name": known["manifest"]["name"], "pin": known["manifest"]["pin"]},
-        "code_revision": code_revision(root),
-        "environment": environment(),
-        "epochs": settings["epochs"],
-        "duration_s": float(meta.get("seconds", 0.0)),
-        "command": f"dvc repro {'' if entry['default'] else 'more/dvc.yaml:'}evaluate_{task.name}@{row}",
-    }
+    manifest = known["manifest"]
     folder = profile if entry["default"] else f"{profile}_more"
-    write_json_atomic(root / "results" / folder / entry["table"] / f"{row}.json", evidence)
+    evidence = file_training(
+        root / "results" / folder / entry["table"] / f"{row}.json", row=row, table=entry["table"], profile=profile,
+        seed=settings["seed"], values=values, stated=known["stated"], data=(manifest["name"], manifest["pin"]),
+        epochs=settings["epochs"], seconds=meta.get("seconds", 0.0), root=root,
+        command=f"dvc repro {'' if entry['default'] else 'more/dvc.yaml:'}evaluate_{task.name}@{row}",
+    )  # fmt: skip
     write_json_atomic(root / "results/metrics" / profile / f"{row}.json", values)
     save_picture(picture, root / pictures_path(folder, row))
     return evidence

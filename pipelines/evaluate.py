@@ -14,12 +14,13 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from pipelines.common import ROOT, PipelineError, config_path, environment, guard, load_params, section
+from pipelines.common import ROOT, PipelineError, config_path, guard, load_params, section
 from pipelines.data import read_manifest
 from pipelines.datasets import FolderClassification
+from pipelines.filing import file_training
 from pipelines.train import build_model, checkpoint_path, quiet, row_entry, row_params
 from registry.classification import TopK
-from report.evidence import code_revision, config_hash, config_inputs, write_json_atomic
+from report.evidence import config_hash, config_inputs, write_json_atomic
 
 
 def load_weights(model: nn.Module, path: Path, expected: dict[str, str], stage: str | None = None) -> dict[str, Any]:
@@ -72,26 +73,11 @@ def evaluate(row: str, profile: str = "mini", root: Path = ROOT) -> dict[str, An
     table = row_entry(params, row)["table"]
     # Kept apart, so that the report's stage does not depend on rows that `dvc repro` does not train.
     folder = profile if row in section(params, "rows") else f"{profile}_more"
-    evidence = {
-        "schema": 1,
-        "kind": "training",
-        "profile": profile,
-        "row": row,
-        "table": table,
-        "seed": settings["seed"],
-        "values": values,
-        "config": config_path(row).as_posix(),
-        "config_hash": digest,
-        "inputs": inputs,
-        "params": stated,
-        "data": {"name": manifest["name"], "pin": manifest["pin"]},
-        "code_revision": code_revision(root),
-        "environment": environment(),
-        "epochs": settings["epochs"],
-        "duration_s": float(meta.get("seconds", 0.0)),
-        "command": f"dvc repro evaluate@{row}",
-    }
-    write_json_atomic(root / "results" / folder / table / f"{row}.json", evidence)
+    evidence = file_training(
+        root / "results" / folder / table / f"{row}.json", row=row, table=table, profile=profile,
+        seed=settings["seed"], values=values, stated=stated, data=(manifest["name"], manifest["pin"]),
+        epochs=settings["epochs"], seconds=meta.get("seconds", 0.0), command=f"dvc repro evaluate@{row}", root=root,
+    )  # fmt: skip
     write_json_atomic(root / "results/metrics" / profile / f"{row}.json", values)
     return evidence
 

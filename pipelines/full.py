@@ -21,17 +21,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.dist import get_world_size, init_dist, is_main_process
+from mmengine.dist import barrier, broadcast_object_list, get_world_size, init_dist, is_main_process
 
 import registry  # noqa: F401  registers the models
 from pipelines import hooks, imagenet
-from pipelines.common import ROOT, PipelineError, config_path, environment, guard, hash_files, load_config
+from pipelines.common import ROOT, PipelineError, config_path, guard, hash_files, load_config
 from pipelines.evaluate import load_weights
+from pipelines.filing import file_training
 from pipelines.train import build_model, curve_csv, prepare_work_dir, quiet, save_weights
-from report.evidence import code_revision, config_hash, config_inputs, write_json_atomic, write_text_atomic
+from report.evidence import config_hash, config_inputs, write_text_atomic
 
 RECIPES = {"paper": {}, "official": {"lr": 0.2}}
 CODE = (ROOT / "registry", ROOT / "pipelines/full.py", ROOT / "pipelines/imagenet.py", ROOT / "pipelines/hooks.py")
+#: mmengine would name a GPU to each process.
+ON_CPU = {"type": "MMDistributedDataParallel", "device_ids": None, "forward_sync_buffers": False}
 DRY = {"batch_size": 8, "epochs": 2}
 
 
@@ -104,6 +107,7 @@ def runner_config(
         "log_level": "ERROR",
         "visualizer": {"type": "Visualizer", "vis_backends": None},
         "default_scope": "mmengine",
+        "cfg": {} if torch.cuda.is_available() or options.launcher == "none" else {"model_wrapper_cfg": ON_CPU},
         "experiment_name": f"{row}-{time.time_ns()}",
     }  # fmt: skip
 
@@ -121,16 +125,10 @@ def train(row: str, root: Path, settings: dict[str, Any], pin: str, options: arg
     classes = sum(1 for p in (root / "train").iterdir() if p.is_dir())
     key = {"config": digest, "code": hash_files(CODE, ROOT), "data": pin, "amp": options.amp, "ema": options.ema}
     work_dir = out / "work_dirs/paper" / stem
-    resume_from = prepare_work_dir(work_dir, key) if is_main_process() else None
-    if options.launcher != "none":
-        from mmengine.dist import broadcast_object_list
-
-        shared = [None if resume_from is None else str(resume_from)]
-        broadcast_object_list(shared)
-        resume_from = None if shared[0] is None else Path(shared[0])
+    resume_from = agreed(prepare_work_dir(work_dir, key) if is_main_process() else None)
     quiet()
     if not torch.cuda.is_available():
-        torch.set_num_threads(max(1, min(2, os.cpu_count() or 1)))
+        torch.set_num_threads(max(1, min(2, os.cpu_count() or 1) // get_world_size()))
     hooks.set_random_seed(settings["seed"])
     runner = hooks.AtomicRunner(
         **runner_config(row, build_model(row, classes), root, settings, work_dir, options, classes),
@@ -150,15 +148,12 @@ def train(row: str, root: Path, settings: dict[str, Any], pin: str, options: arg
     meta = {"row": row, "profile": "paper", "config_hash": digest, "pin": pin, "seconds": seconds}
     save_weights(model, out / "checkpoints/paper" / f"{stem}.pth", meta)
     write_text_atomic(out / "results/curves/paper" / f"{stem}.csv", curve_csv(curve))
-    evidence = {
-        "schema": 1, "kind": "training", "profile": "paper", "row": row, "table": table, "seed": settings["seed"],
-        "values": values, "config": config_path(row).as_posix(), "config_hash": digest, "inputs": inputs,
-        "params": stated, "data": {"name": "imagenet", "pin": pin}, "code_revision": code_revision(ROOT),
-        "environment": {**environment(), "processes": str(get_world_size())}, "epochs": settings["epochs"],
-        "duration_s": seconds,
-        "command": f"python -m pipelines.full --row {row} --recipe {settings['recipe']} --seed {settings['seed']}",
-    }  # fmt: skip
-    write_json_atomic(out / "results/paper" / table / f"{stem}.json", evidence)
+    file_training(
+        out / "results/paper" / table / f"{stem}.json", row=row, table=table, profile="paper", seed=settings["seed"],
+        values=values, stated=stated, data=("imagenet", pin), epochs=settings["epochs"], seconds=seconds,
+        command=f"python -m pipelines.full --row {row} --recipe {settings['recipe']} --seed {settings['seed']}",
+        more_environment={"processes": str(get_world_size())},
+    )  # fmt: skip
     shutil.rmtree(work_dir, ignore_errors=True)
     return values
 
@@ -169,25 +164,48 @@ def _table(row: str) -> str:
     return load_ledger().row(row).table
 
 
+def agreed(path: Path | None) -> Path | None:
+    """Return the first process's path on every process."""
+    shared = [None if path is None else str(path)]
+    broadcast_object_list(shared)  # does nothing for one process
+    return None if shared[0] is None else Path(shared[0])
+
+
+def start_processes(launcher: str) -> None:
+    """Join the other processes of a launch: NCCL between GPUs, gloo between CPUs."""
+    if launcher == "none":
+        return
+    if torch.cuda.is_available():
+        init_dist(launcher, backend="nccl")
+    elif launcher == "pytorch":  # mmengine's own asks for a GPU whatever the backend
+        torch.distributed.init_process_group("gloo")
+    else:
+        raise PipelineError(f"--launcher {launcher} finds no GPU in this process; ask Slurm for them (--gres=gpu:N)")
+
+
 def dry_run(row: str, options: argparse.Namespace, keep: Path | None = None) -> dict[str, float]:
     """Run the whole path of a row's recipe on a tiny folder of ILSVRC2012's layout, a few steps an epoch.
 
-    Batch and epochs shrink, all else is the recipe's. The weights are loaded back and must give the same scores.
+    Batch and epochs shrink, all else is the recipe's. The weights are loaded back.
     """
     settings = {**recipe_settings(row, options.recipe, options.seed), **DRY}
-    out = keep or Path(tempfile.mkdtemp(prefix="micronet-dry-"))
+    out = agreed((keep or Path(tempfile.mkdtemp(prefix="micronet-dry-"))) if is_main_process() else None)
     try:
-        root = options.data if options.data else imagenet.draw_tiny(out / "imagenet")
+        root = options.data or out / "imagenet"
+        if not options.data and is_main_process():
+            imagenet.draw_tiny(root)
+        barrier()
         imagenet.count(root)
         values = train(row, root, settings, "dry-run", options, out)
-        stem = f"{row}.{settings['recipe']}.s{settings['seed']}"
-        classes = sum(1 for p in (root / "train").iterdir() if p.is_dir())
-        load_weights(
-            build_model(row, classes, deployed=True), out / "checkpoints/paper" / f"{stem}.pth", {"pin": "dry-run"}
-        )
+        if is_main_process():
+            stem = f"{row}.{settings['recipe']}.s{settings['seed']}"
+            classes = sum(1 for p in (root / "train").iterdir() if p.is_dir())
+            weights = out / "checkpoints/paper" / f"{stem}.pth"
+            load_weights(build_model(row, classes, deployed=True), weights, {"pin": "dry-run"})
+        barrier()
         return values
-    finally:
-        if keep is None:
+    finally:  # no barrier here: a process that failed must not wait for the others
+        if keep is None and is_main_process():
             shutil.rmtree(out, ignore_errors=True)
 
 
@@ -213,13 +231,15 @@ def main(argv: list[str] | None = None) -> int:
     settings = recipe_settings(options.row, options.recipe, options.seed)
     if options.dry_run:
         options.workers = min(options.workers, 2)
+        start_processes(options.launcher)
         values = dry_run(options.row, options)
+        if not is_main_process():
+            return 0
         print(f"{options.row}: dry run of recipe {options.recipe} done (top-1 {values['top1']:.1f} % of the tiny set)")
         return 0
     root = options.data or Path(os.environ.get("IMAGENET_ROOT") or ROOT / "data/imagenet")
     pin = imagenet.check_verified(root, ROOT)
-    if options.launcher != "none":
-        init_dist(options.launcher, backend="nccl" if torch.cuda.is_available() else "gloo")
+    start_processes(options.launcher)
     values = train(options.row, root, settings, pin, options, ROOT)
     if is_main_process():
         print(f"{options.row}: top-1 {values['top1']:.2f} %, top-5 {values['top5']:.2f} %")

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner, set_random_seed
@@ -20,6 +21,8 @@ class AtomicRunner(Runner):
 
     def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
         """Save to a temporary file beside the target, then rename. Raises PipelineError when the disk is full."""
+        if not is_main_process():
+            return
         target = Path(out_dir) / filename
         partial = target.with_name(target.name + ".partial")
         try:
@@ -40,8 +43,8 @@ class SeedEachEpoch(Hook):
         self.seed = seed
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Seed from the run's seed and the epoch's number."""
-        set_random_seed(self.seed * 10_007 + runner.epoch)
+        """Seed from the run's seed and the epoch's number, each process of several its own."""
+        set_random_seed(self.seed * 10_007 + runner.epoch, diff_rank_seed=True)
 
 
 @HOOKS.register_module()

@@ -23,6 +23,7 @@ from pipelines.common import PipelineError
 from pipelines.datasets import MEAN, STD
 
 CLASSES = 1000
+SPLITS = ("train", "val")
 COUNTS = {"train_images": 1_281_167, "val_images": 50_000, "train_classes": CLASSES, "val_classes": CLASSES}
 ARCHIVES = dict(ARCHIVE_META.values())
 GET = (
@@ -33,10 +34,10 @@ WNID = re.compile(r"n\d{8}")
 SAMPLED = 500
 
 
-def count(root: Path) -> dict[str, int]:
-    """Return images and classes of both splits. Raises PipelineError naming a folder that is missing or no class."""
+def count(root: Path, splits: tuple[str, ...] = SPLITS) -> dict[str, int]:
+    """Return images and classes of the splits. Raises PipelineError naming a folder that is missing or no class."""
     out = {}
-    for split in ("train", "val"):
+    for split in splits:
         folder = root / split
         if not folder.is_dir():
             raise PipelineError(f"{folder}: no such folder; {GET}")
@@ -48,24 +49,31 @@ def count(root: Path) -> dict[str, int]:
     return out
 
 
-def check_verified(root: Path, repository: Path) -> str:
+def check_verified(root: Path, repository: Path, val_only: bool = False) -> str:
     """Return the sha256 over the verified manifest, after comparing all names and a sample of files with it.
 
+    val_only: the validation images suffice, verified alone or with the rest.
     Raises PipelineError before any training: what is missing, altered or never verified.
     """
-    from pipelines.verify import MANIFESTS, file_hash
+    from pipelines.verify import MANIFESTS, file_hash, manifest_path
 
     if not root.is_dir():
         raise PipelineError(f"{root}: ImageNet is not there; {GET}. Without it: add --dry-run")
-    stored, record = root.with_name(root.name + ".sha256"), repository / MANIFESTS / "imagenet.json"
-    if not stored.is_file() or not record.is_file():
-        raise PipelineError(f"{root}: not verified yet; run `python -m pipelines.verify imagenet --root {root}` once")
+    names = ("imagenet_val", "imagenet") if val_only else ("imagenet",)
+    verified = [
+        n for n in names if manifest_path(root, n).is_file() and (repository / MANIFESTS / f"{n}.json").is_file()
+    ]
+    if not verified:
+        raise PipelineError(f"{root}: not verified yet; run `python -m pipelines.verify {names[0]} --root {root}` once")
+    stored, record = manifest_path(root, verified[0]), repository / MANIFESTS / f"{verified[0]}.json"
+    splits = ("val",) if val_only else SPLITS
     text = stored.read_text("utf-8")
     digest = hashlib.sha256(text.encode()).hexdigest()
     if json.loads(record.read_text("utf-8")).get("sha256") != digest:
         raise PipelineError(f"{stored}: is not the manifest that {record.name} names; verify {root} anew")
-    known = {path: sha for sha, path in (line.split("  ", 1) for line in text.splitlines())}
-    found = {p.relative_to(root).as_posix() for s in ("train", "val") for p in (root / s).glob("*/*") if p.is_file()}
+    lines = (line.split("  ", 1) for line in text.splitlines())
+    known = {path: sha for sha, path in lines if path.split("/")[0] in splits}
+    found = {p.relative_to(root).as_posix() for s in splits for p in (root / s).glob("*/*") if p.is_file()}
     if difference := sorted(found ^ known.keys()):
         what = "is missing" if difference[0] in known else "was added"
         raise PipelineError(f"{root / difference[0]}: {what} ({len(difference)} such files); restore the data")

@@ -26,9 +26,9 @@ from tqdm import tqdm
 
 import registry  # noqa: F401  registers the models
 from pipelines.cifar import PACKED, load
-from pipelines.common import ROOT, PipelineError, config_path, environment, guard, load_config, load_params, section
+from pipelines.common import ROOT, PipelineError, guard, load_config, load_params, section
+from pipelines.filing import file_training
 from pipelines.train import quiet
-from report.evidence import code_revision, config_hash, config_inputs, write_json_atomic
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 PADDING = 4
@@ -137,29 +137,13 @@ def main(argv: list[str] | None = None) -> int:
         raise PipelineError(f"{PACKED}: its pin is not params.yaml's; run `python -m pipelines.cifar` anew")
     torch.set_num_threads(settings["threads"])
     quiet()
-    inputs = config_inputs(ROOT, config_path(args.row))
-    stated = {"train": settings}
     values, seconds = run(args.row, args.seed, data, settings)
-    evidence = {
-        "schema": 1,
-        "kind": "training",
-        "profile": "proxy",
-        "row": args.row,
-        "table": entry["table"],
-        "seed": args.seed,
-        "values": values,
-        "config": config_path(args.row).as_posix(),
-        "config_hash": config_hash(inputs, stated),
-        "inputs": inputs,
-        "params": stated,
-        "data": {"name": settings["data"], "pin": pin},
-        "code_revision": code_revision(ROOT),
-        "environment": environment(),
-        "epochs": settings["epochs"],
-        "duration_s": round(seconds, 1),
-        "command": f"dvc repro proxy/dvc.yaml:table{entry['table']}@{args.row}-{args.seed}",
-    }
-    write_json_atomic(ROOT / evidence_path(entry["table"], args.row, args.seed), evidence)
+    file_training(
+        ROOT / evidence_path(entry["table"], args.row, args.seed), row=args.row, table=entry["table"], profile="proxy",
+        seed=args.seed, values=values, stated={"train": settings}, data=(settings["data"], pin),
+        epochs=settings["epochs"], seconds=round(seconds, 1),
+        command=f"dvc repro proxy/dvc.yaml:table{entry['table']}@{args.row}-{args.seed}",
+    )  # fmt: skip
     print(f"{args.row} seed {args.seed}: top1 {values['top1']:.2f} %, {seconds:.0f} s")
     return 0
 

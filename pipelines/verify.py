@@ -3,6 +3,7 @@
 python -m pipelines.verify coco [--root data/coco]
 python -m pipelines.verify cityscapes [--root data/cityscapes]
 python -m pipelines.verify imagenet [--root data/imagenet]
+python -m pipelines.verify imagenet_val [--root data/imagenet]     # the validation images alone
 
 What the first verified run finds is written to results/manifests/DATASET.json (small, to be committed) and, file by
 file, to ROOT.sha256 beside the data; from then on a changed, missing or added file is an error.
@@ -110,7 +111,17 @@ PINS = {
         archives=imagenet.ARCHIVES, counts=imagenet.COUNTS, folders=("train", "val"), count=imagenet.count,
         get=imagenet.GET,
     ),
+    "imagenet_val": Pin(
+        archives={k: v for k, v in imagenet.ARCHIVES.items() if "val" in k},
+        counts={k: v for k, v in imagenet.COUNTS.items() if k.startswith("val")},
+        folders=("val",), count=lambda root: imagenet.count(root, ("val",)), get=imagenet.GET,
+    ),
 }  # fmt: skip
+
+
+def manifest_path(root: Path, name: str) -> Path:
+    """Return where a dataset's file-by-file manifest lies: beside its folder."""
+    return root.with_name(root.name + (".val.sha256" if name == "imagenet_val" else ".sha256"))
 
 
 def file_hash(path: Path, algorithm: str = "sha256") -> str:
@@ -144,7 +155,7 @@ def verify(name: str, root: Path, pin: Pin, repository: Path = ROOT) -> dict[str
             raise PipelineError(f"{root}: {counts[key]} {key.replace('_', ' ')}, not {expected}; {pin.get}")
     listing = manifest_of(root, pin.folders)
     summary = hashlib.sha256(listing.encode()).hexdigest()
-    stored, record = root.with_name(root.name + ".sha256"), repository / MANIFESTS / f"{name}.json"
+    stored, record = manifest_path(root, name), repository / MANIFESTS / f"{name}.json"
     if record.is_file():
         try:
             known = json.loads(record.read_text("utf-8"))["sha256"]
@@ -176,7 +187,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("dataset", choices=sorted(PINS))
     parser.add_argument("--root", type=Path, help="default: data/DATASET")
     args = parser.parse_args(argv)
-    root = args.root or ROOT / "data" / args.dataset
+    root = args.root or ROOT / "data" / args.dataset.removesuffix("_val")
     found = verify(args.dataset, root, PINS[args.dataset])
     print(f"{root}: {found['files']} files as pinned")
     return 0

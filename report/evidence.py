@@ -149,7 +149,7 @@ class TrainingEvidence(Strict):
     profile: Literal["mini", "proxy", "paper"]
     row: str
     table: str
-    seed: int
+    seed: int | None
     values: dict[str, Finite]
     config: str
     config_hash: str
@@ -158,9 +158,15 @@ class TrainingEvidence(Strict):
     data: DataPin
     code_revision: str
     environment: dict[str, str]
-    epochs: Count
+    epochs: Count | None
     duration_s: Annotated[float, Field(ge=0)]
     command: str
+
+    @property
+    def recipe(self) -> str:
+        """Return the name of the run's recipe: paper, official, released, or "" where the profile has one only."""
+        train = self.params.get("train")
+        return str(train.get("recipe", "")) if isinstance(train, Mapping) else ""
 
 
 class ClaimEvidence(Strict):
@@ -205,6 +211,7 @@ class Evidence:
     problems: list[Problem] = field(default_factory=list)
     paths: dict[tuple[str, str], str] = field(default_factory=dict)
     pictures: dict[tuple[str, str], str] = field(default_factory=dict)
+    files: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # of `runs`, in their order
 
     def problem(self, kind: str, subject: str) -> Problem | None:
         """Return the problem with a subject's evidence of a kind (cost, claims, mini, proxy, paper)."""
@@ -247,6 +254,12 @@ def _config_fault(root: Path, evidence: CostEvidence | TrainingEvidence, params:
         changed = sorted(set(today.items()) ^ set(evidence.inputs.items()))
         return f"stale: {changed[0][0]} changed since"
     return None
+
+
+def _twin(run: TrainingEvidence, runs: list[TrainingEvidence], files: list[str]) -> str | None:
+    """Return the file that already holds a run's recipe and seed, or None: counted twice, a seed feigns precision."""
+    same = (f for r, f in zip(runs, files, strict=True) if (r.recipe, r.seed) == (run.recipe, run.seed))
+    return next(same, None)
 
 
 def _data_uri(picture: Path) -> str:
@@ -311,9 +324,13 @@ def read_evidence(root: Path, settings: Mapping[str, Mapping[str, Any]] | None =
                 reject(path, row, fault)
             elif today is not None and run.params.get("train") != dict(today):
                 reject(path, row, "stale: params.yaml states other training parameters today")
+            elif twin := _twin(run, out.runs.get(profile, {}).get(row, []), out.files.get((profile, row), [])):
+                reject(path, row, f"repeats seed {run.seed} of {twin}; keep one of them")
             else:
+                shown = path.relative_to(root).as_posix()
                 out.runs.setdefault(profile, {}).setdefault(row, []).append(run)
-                out.paths.setdefault((profile, row), path.relative_to(root).as_posix())
+                out.files.setdefault((profile, row), []).append(shown)
+                out.paths.setdefault((profile, row), shown)
                 picture = root / "results/pictures" / path.parent.parent.name / f"{row}.jpg"
                 if picture.is_file():
                     out.pictures[profile, row] = _data_uri(picture)

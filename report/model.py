@@ -18,6 +18,7 @@ from report import verdicts
 from report.budget import TableBudget, table_budget
 from report.evidence import Evidence
 from report.proxy import Ordering, RelationalClaim, orderings, relational_claims
+from report.recipes import RECIPES, Group, beside, groups
 from report.settings import Settings
 from report.verdicts import Estimate, Verdict
 
@@ -179,10 +180,11 @@ class _Builder:
             return None
         return found.values.params if column == "params" else found.values.madds.get(DEFAULT_RULE)
 
-    def trained_values(self, row_id: str, column: str) -> list[float]:
-        """Return a column's values of the paper profile, one a seed."""
-        runs = self.evidence.runs.get("paper", {}).get(self.ledger.canonical(row_id), [])
-        return [run.values[column] for run in runs if column in run.values]
+    def trained_groups(self, row_id: str, column: str) -> list[Group]:
+        """Return a column's values of the paper profile by recipe, the deciding recipe first."""
+        source = self.ledger.canonical(row_id)
+        runs = self.evidence.runs.get("paper", {}).get(source, [])
+        return groups(runs, self.evidence.files.get(("paper", source), []), column)
 
     def cell(self, row: Row, cell: Cell) -> CellView:
         """Judge one cell."""
@@ -266,11 +268,15 @@ class _Builder:
         rule = f"{verdicts.TRAINED_RULE}, margin {margin:g}"
         if problem := self.evidence.problem("paper", source):
             return Verdict("invalid-evidence", problem.fault), None, rule, problem.path
-        values = self.trained_values(row.id, cell.column)
-        if not values:
+        found = self.trained_groups(row.id, cell.column)
+        if not found:
             return self.absent(row, "needs the profile `paper`"), None, rule, None
-        verdict = verdicts.trained(cell.value, values, margin, self.settings.alpha)
-        return verdict, sum(values) / len(values), rule, self.evidence.paths["paper", source]
+        first, others = found[0], found[1:]
+        verdict = verdicts.trained(cell.value, first.values, margin, self.settings.alpha)
+        notes = [verdict.note, f"by {RECIPES.get(first.recipe, first.recipe)}"]
+        notes += [beside(group, cell.value, margin, self.settings.alpha) for group in others]
+        mean = sum(first.values) / len(first.values)
+        return Verdict(verdict.name, "; ".join(notes)), mean, rule, first.files[0]
 
     def absent(self, row: Row, why: str) -> Verdict:
         """Return blocked where the paper gives no architecture and nobody has built one; else not-run."""
@@ -313,8 +319,8 @@ class _Builder:
                 return None  # built or chosen to meet the printed MAdds: they prove nothing
             value = self.cost_value(row_id, column)
             return None if value is None else Estimate(Decimal(value))
-        values = self.trained_values(row_id, column)
-        return verdicts.estimate(values, self.settings.alpha) if values else None
+        found = self.trained_groups(row_id, column)
+        return verdicts.estimate(found[0].values, self.settings.alpha) if found else None
 
     def claim(self, claim: Claim) -> ClaimView:
         """Judge one claim."""

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 import torch
@@ -65,7 +70,9 @@ def test_mixup_mixes_labels_as_images():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("row", ["t2_micronet_m0", "t3_static", "t4a_g4", "t4b_l0_5", "t4c_low_high", "t5_relu"])
+@pytest.mark.parametrize(
+    "row", ["t2_micronet_m0", "t3_static", "t4a_g4", "t4b_l0_5", "t4c_low_high", "t5_relu", "t6_a1", "t7_j1_k2"]
+)
 def test_a_row_of_each_table_runs_end_to_end(row, tiny, tmp_path):
     options = full.parser().parse_args(["--row", row, "--data", str(tiny), "--workers", "0", "--dry-run"])
     out = tmp_path / "out"
@@ -74,3 +81,53 @@ def test_a_row_of_each_table_runs_end_to_end(row, tiny, tmp_path):
     assert evidence["values"] == values
     assert evidence["params"]["train"]["lr"] == 0.02
     assert (out / f"results/curves/paper/{row}.paper.s0.csv").read_text().count("\n") == 3
+
+
+RUN = """
+import pathlib, sys
+from pipelines import full
+row, data, out = sys.argv[1:]
+options = full.parser().parse_args(["--row", row, "--workers", "1"])
+settings = {**full.recipe_settings(row, "paper", 0), "batch_size": 4, "epochs": 3}
+full.train(row, pathlib.Path(data), settings, "pin", options, pathlib.Path(out))
+"""
+
+
+def finished(out, row):
+    evidence = json.loads((out / f"results/paper/2/{row}.paper.s0.json").read_text())
+    weights = torch.load(out / f"checkpoints/paper/{row}.paper.s0.pth", weights_only=True)["state_dict"]
+    return evidence["values"], (out / f"results/curves/paper/{row}.paper.s0.csv").read_text(), weights
+
+
+@pytest.mark.slow
+def test_a_killed_run_resumes_to_the_unkilled_result(tiny, tmp_path):
+    row = "t2_micronet_m3"  # its recipe has mixup, label smoothing and the stronger dropout
+    command = [sys.executable, "-c", RUN, row, str(tiny)]
+    subprocess.run([*command, str(tmp_path / "whole")], check=True, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([*command, str(tmp_path / "killed")], stderr=subprocess.DEVNULL)
+    first = tmp_path / f"killed/work_dirs/paper/{row}.paper.s0/epoch_1.pth"
+    deadline = time.monotonic() + 300
+    while not first.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not (tmp_path / "killed/results").exists()
+    again = subprocess.run([*command, str(tmp_path / "killed")], check=True, capture_output=True, text=True)
+    assert "resuming from epoch_" in again.stderr
+    (values, curve, weights), (values2, curve2, weights2) = (finished(tmp_path / w, row) for w in ("whole", "killed"))
+    assert values == values2
+    assert curve == curve2
+    assert all(torch.equal(v, weights2[k]) for k, v in weights.items())
+
+
+@pytest.mark.slow
+def test_torchrun_shares_a_batch_between_two_processes():
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "pipelines.full",
+        "--row", "t2_micronet_m0", "--dry-run", "--launcher", "pytorch", "--workers", "0",
+    ]  # fmt: skip
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.count("dry run of recipe paper done") == 1
