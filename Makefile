@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 export NO_ALBUMENTATIONS_UPDATE := 1
 
-.PHONY: setup repro repro-all test lint clean
+.PHONY: setup repro repro-all bench test lint clean
 .DEFAULT_GOAL := repro
 
 setup: $(READY)
@@ -34,6 +34,10 @@ repro-all: $(READY)
 	python -m pipelines.fan_out --jobs 2
 	dvc repro -q -f -s report
 	@echo "Report: $(CURDIR)/report/out/index.html"
+
+# Side-by-side ratios, written to results/bench/ and shown on the report.
+bench: $(READY)
+	python -m pipelines.bench
 
 test: $(READY)
 	python -m pytest

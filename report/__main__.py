@@ -16,6 +16,7 @@ from paper.ledger import LedgerError, load_ledger
 from report import verdicts
 from report.evidence import EvidenceError, read_evidence, write_json_atomic, write_text_atomic
 from report.model import Report, build, changes, read_baseline
+from report.plan import read_benches
 from report.render import files
 from report.settings import SettingsError, load_settings
 
@@ -51,7 +52,7 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
         settings, runs = load_settings(root)
         if args.profile:
             settings = settings.model_copy(update={"profile": args.profile})
-        report = build(load_ledger(root / "paper"), read_evidence(root, runs), settings)
+        report = build(load_ledger(root / "paper"), read_evidence(root, runs), settings, read_benches(root))
         if args.accept:
             write_json_atomic(root / BASELINE, report.verdict_map())
         if (root / BASELINE).exists():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +17,7 @@ from paper.schema import COST_COLUMNS
 from report import verdicts
 from report.budget import TableBudget, table_budget
 from report.evidence import Evidence
+from report.plan import Bench, Plan, make_plan
 from report.proxy import Ordering, RelationalClaim, orderings, relational_claims
 from report.recipes import RECIPES, Group, beside, groups
 from report.settings import Settings
@@ -112,6 +113,8 @@ class Report:
     rules: dict[str, str]
     orderings: list[Ordering] = field(default_factory=list)
     ordered_claims: list[RelationalClaim] = field(default_factory=list)
+    plan: Plan | None = None
+    benches: list[tuple[str, Bench]] = field(default_factory=list)
     changed: list[tuple[str, str, str]] = field(default_factory=list)
 
     @property
@@ -390,8 +393,8 @@ def _metric_order(item: tuple[str, float]) -> int:
     return order.index(item[0]) if item[0] in order else len(order)
 
 
-def build(ledger: Ledger, evidence: Evidence, settings: Settings) -> Report:
-    """Return the report's view model."""
+def build(ledger: Ledger, evidence: Evidence, settings: Settings, benches: Sequence[tuple[str, Bench]] = ()) -> Report:
+    """Return the report's view model; the plan's hours are of the first of `benches`."""
     builder = _Builder(ledger, evidence, settings)
     tables = []
     for table in ledger.tables.values():
@@ -402,10 +405,12 @@ def build(ledger: Ledger, evidence: Evidence, settings: Settings) -> Report:
     rules = {} if evidence.rules is None else dict(evidence.rules.rules)
     claims = [builder.claim(c) for c in ledger.claims]
     proxy = evidence.runs.get("proxy", {})
-    return Report(
+    report = Report(
         ledger, settings, tables, claims, evidence.problems, rules, orderings(ledger, proxy, settings.alpha),
-        relational_claims(ledger, proxy, settings.alpha),
+        relational_claims(ledger, proxy, settings.alpha), benches=list(benches),
     )  # fmt: skip
+    report.plan = make_plan(report, evidence, benches[0] if benches else None)
+    return report
 
 
 def changes(report: Report, baseline: Mapping[str, str]) -> list[tuple[str, str, str]]:

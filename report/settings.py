@@ -21,7 +21,10 @@ class SettingsError(Exception):
 
 
 class Settings(BaseModel):
-    """Hold the profile shown and the rules' numbers: alpha, the width of "close" in percent, margins in points."""
+    """Hold the profile shown and the rules' numbers.
+
+    close_percent: width of "close"; margins: in points; seeds: runs that settle a trained cell.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -29,6 +32,7 @@ class Settings(BaseModel):
     alpha: Annotated[float, Field(gt=0, lt=0.5)]
     close_percent: Positive
     margins: dict[str, Positive]
+    seeds: Annotated[int, Field(ge=2)] = 3
 
 
 def _runs(profiles: dict[str, Any], rows: dict[str, Any]) -> dict[str, dict[str, Any]]:
