@@ -103,7 +103,7 @@ def orderings(ledger: Any, runs: Mapping[str, list[Any]], alpha: float) -> list[
             if cell is None or not cell.numeric or not mine:
                 continue
             values = [run.values[COLUMN] for run in mine if COLUMN in run.values]
-            found.append((" ".join(row.labels), cell, values, mine[0]))
+            found.append((" ".join(row.labels).strip() or f"{row.id} (no mark)", cell, values, mine[0]))
         if len({id(f[3]) for f in found}) < 2:
             continue
         rows, pairs = [], []
