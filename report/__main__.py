@@ -3,6 +3,7 @@
 python -m report                                   write report/out/
 python -m report --fail-on differs not-reproduced  and gate: exit 3 "not reproduced", exit 4 "could not check"
 python -m report --accept                          make today's verdicts the baseline that changes are shown against
+python -m report diff OLD.json NEW.json            compare two reports' verdicts; exit 3 where one became worse
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sys
 from pathlib import Path
 
 from paper.ledger import LedgerError, load_ledger
-from report import verdicts
+from report import diff, verdicts
 from report.evidence import EvidenceError, read_evidence, write_json_atomic, write_text_atomic
 from report.model import Report, build, changes, read_baseline
 from report.plan import read_benches
@@ -39,6 +40,9 @@ def gate(report: Report, names: list[str]) -> int:
 
 def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
     """Write the report; returns 0, 1 (malformed input), 3 (gated: not reproduced) or 4 (gated: could not check)."""
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == ["diff"]:
+        return diff.main(argv[1:])
     parser = argparse.ArgumentParser(prog="python -m report", description="Build the report from ledger and evidence.")
     parser.add_argument("--out", type=Path, default=None, help=f"folder to write (default {OUT})")
     parser.add_argument("--profile", choices=("mini", "proxy", "paper"), help="instead of params.yaml's")
