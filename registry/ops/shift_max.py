@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from registry.cost import Cost, Term, linear_cost
-from registry.ops import fused as fused_form
+from registry.ops import fused, lean
 from registry.ops.factorized import Size
 
 #: `group`: Eq. 4, whole groups only. `group_channel`: the official code also moves one channel inside the group.
@@ -50,19 +50,29 @@ def shift_channels(x: Tensor, groups: int, steps: int, shift: str = "group") -> 
 def shift_max(x: Tensor, coefficients: Tensor, groups: int, shift: str = "group") -> Tensor:
     """Apply Eq. 5 to x (N, C, H, W) with coefficients (N or 1, K, J, C); returns (N, C, H, W).
 
-    Without gradients a form with fewer passes over memory computes the same bits (registry.ops.fused).
+    Faster forms serve by themselves where they gain (registry.ops.fused).
     """
-    if fused_form.serves(x, coefficients):
-        return fused_form.shift_max_inplace(x, coefficients, groups, shift)
+    form = fused.chosen(x, coefficients)
+    if form == "lean":
+        return lean.shift_max(x, coefficients, groups, shift)
+    if form == "triton":
+        from registry.ops import kernels
+
+        return kernels.shift_max(x, coefficients, groups, shift)
+    return eager_shift_max(x, coefficients, groups, shift)
+
+
+def eager_shift_max(x: Tensor, coefficients: Tensor, groups: int, shift: str = "group") -> Tensor:
+    """Apply Eq. 5 as it reads: the reference for every other form."""
     _, k, j, _ = coefficients.shape
     a = coefficients[..., None, None]
     shifted = [shift_channels(x, groups, step, shift) for step in range(j)]
     out = None
     for piece in range(k):
-        fused = shifted[0] * a[:, piece, 0]
+        total = shifted[0] * a[:, piece, 0]
         for step in range(1, j):
-            fused = fused + shifted[step] * a[:, piece, step]
-        out = fused if out is None else torch.maximum(out, fused)
+            total = total + shifted[step] * a[:, piece, step]
+        out = total if out is None else torch.maximum(out, total)
     assert out is not None
     return out
 
