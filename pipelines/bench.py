@@ -15,7 +15,6 @@ import re
 import statistics
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +22,16 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from pipelines import bench_ops
 from pipelines.common import ROOT, PipelineError, configured_rows, environment, guard
 from pipelines.train import build_model, quiet
-from registry.ops.fused import use_backend
-from registry.ops.shift_max import shift_max
 from report.evidence import CostEvidence, _read, code_revision, write_json_atomic
 from report.plan import Bench
 
 SIZE = 224
 REFERENCE = "t2_micronet_m0"
+#: What `make bench` measures beside the networks' rates.
+SECTIONS = ("operator",)
 
 
 def default_rows() -> list[str]:
@@ -118,47 +118,6 @@ def measure(rows: list[str], batch: int, rounds: int, device: torch.device) -> d
     }
 
 
-def op_ratios(rounds: int, batch: int, device: torch.device) -> dict[str, float]:
-    """Return how much faster inference is with Shift-Max's chosen form than with the straightforward one.
-
-    Operator alone at M1's own sites' sizes, and whole networks; both forms take turns.
-    """
-    out = {}
-    cases = [(16, 4, 112, 2), (64, 4, 28, 2), (192, 8, 14, 2), (32, 4, 28, 1)]
-    for channels, groups, size, k in cases:
-        x = torch.randn(batch, channels, size, size, device=device)
-        a = torch.randn(batch, k, 2, channels, device=device)
-        times: dict[str, list[float]] = {"eager": [], "auto": []}
-        with torch.no_grad():
-            for _ in range(5 * rounds):
-                for name, seconds in times.items():
-                    with use_backend(name):
-                        seconds.append(timed(lambda: shift_max(x, a, groups), device))  # noqa: B023
-        ratio = statistics.median(times["eager"]) / statistics.median(times["auto"])
-        out[f"Shift-Max C{channels} G{groups} {size}x{size} J2 K{k} inference, auto / eager"] = round(ratio, 3)
-    for row in ("t2_micronet_m0", "t2_micronet_m1", "t2_micronet_m3"):
-        bencher = Bencher(row, batch, device)
-        times = {"eager": [], "auto": []}
-        for _ in range(2 * rounds):
-            for name, seconds in times.items():
-                with use_backend(name):
-                    seconds.append(timed(bencher.inference_step, device))
-        ratio = statistics.median(times["eager"]) / statistics.median(times["auto"])
-        out[f"{row} inference, auto / eager"] = round(ratio, 3)
-    return out
-
-
-def timed(call: Callable[[], object], device: torch.device) -> float:
-    """Return the seconds of one call."""
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    started = time.perf_counter()
-    call()
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - started
-
-
 def cost_madds(row: str) -> int:
     """Return a row's computed MAdds under the default rule, from its cost evidence."""
     path = ROOT / f"results/cost/{row}.json"
@@ -174,7 +133,7 @@ def show(bench: dict[str, Any]) -> str:
         ratios = [bench["ratios"].get(f"{row} / {REFERENCE} {kind}") for kind in ("train", "inference")]
         shown = ["-" if r is None else f"{r:.2f}" for r in ratios]
         lines.append(f"{row:>26} {m['train']:>9.1f} {shown[0]:>9} {m['inference']:>10.1f} {shown[1]:>9} {peak:>9}")
-    lines += [f"{ratio:>26.2f} {name}" for name, ratio in bench["ratios"].items() if "auto / eager" in name]
+    lines += [f"{ratio:>26.2f} {name}" for name, ratio in bench["ratios"].items() if REFERENCE not in name]
     return "\n".join(lines)
 
 
@@ -184,6 +143,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--batch-size", type=int, help="default: 512 on a GPU, 16 on a CPU")
     parser.add_argument("--rounds", type=int, default=3, help="measured rounds (default 3)")
     parser.add_argument("--rows", nargs="+", help="row ids; default: Table 2's without mutual learning and Table 5's")
+    parser.add_argument("--sections", nargs="*", choices=SECTIONS, default=SECTIONS, help="beside the networks' rates")
+    parser.add_argument("--compile", action="store_true", help="measure torch.compile of whole networks too (minutes)")
     parser.add_argument("--out", type=Path, help="file to write; default: results/bench/cpu.json or gpu.json")
     args = parser.parse_args(argv)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -202,7 +163,8 @@ def main(argv: list[str] | None = None) -> int:
             for row, m in models.items()
             for kind in ("train", "inference")
         }
-    ratios |= op_ratios(args.rounds, batch, device)
+    if "operator" in args.sections:
+        ratios |= bench_ops.ratios(args.rounds, batch, device, compiled=args.compile)
     bench = {
         "schema": 1, "kind": "bench", "hardware": hardware(), "gpu": device.type == "cuda", "batch_size": batch,
         "precision": "AMP" if device.type == "cuda" else "fp32", "models": models, "ratios": ratios,

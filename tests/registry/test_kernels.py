@@ -1,4 +1,4 @@
-"""The Triton kernels: results in Triton's interpreter, machine code for a real GPU, and results on one if there is one."""
+"""The Triton kernels: results in Triton's interpreter, machine code for an H100, results on a GPU if there is one."""
 
 from __future__ import annotations
 
