@@ -12,7 +12,7 @@ from typing import Any
 from paper import load_ledger
 from pipelines.common import ROOT, PipelineError, environment, guard
 from pipelines.computations import load_all
-from report.evidence import code_revision, write_json_atomic
+from report.evidence import code_revision, seal, write_json_atomic
 
 RESULTS = Path("results/claims")
 
@@ -37,7 +37,7 @@ def results(root: Path = ROOT) -> dict[str, dict[str, Any]]:
                 f"pipelines/computations does not have; known: {', '.join(sorted(known))}"
             )
         result = known[claim.computation]()
-        out[claim.id] = {
+        evidence = {
             "schema": 1,
             "kind": "claim",
             "claim": claim.id,
@@ -47,6 +47,7 @@ def results(root: Path = ROOT) -> dict[str, dict[str, Any]]:
             "code_revision": code_revision(root),
             "environment": environment(),
         }
+        out[claim.id] = seal(evidence)
     return out
 
 
@@ -75,7 +76,7 @@ def counted(claim_id: str, computation: str, root: Path) -> dict[str, Any] | Non
         counts, files = [int(manifest["counts"][key]) for key in keys], int(manifest["files"])
     except (ValueError, KeyError, TypeError) as error:
         raise PipelineError(f"{path}: corrupt ({error}); run `python -m pipelines.verify {dataset}` anew") from None
-    return {
+    evidence = {
         "schema": 1,
         "kind": "claim",
         "claim": claim_id,
@@ -85,6 +86,7 @@ def counted(claim_id: str, computation: str, root: Path) -> dict[str, Any] | Non
         "code_revision": code_revision(root),
         "environment": environment(),
     }
+    return seal(evidence)
 
 
 def main() -> int:

@@ -12,7 +12,7 @@ from typing import Any
 from pipelines.common import ROOT, PipelineError, config_path, configured_rows, environment, guard, load_config, task_of
 from registry.cost import RULES, Cost
 from registry.model_cost import model_cost
-from report.evidence import code_revision, config_hash, config_inputs, write_json_atomic
+from report.evidence import code_revision, config_hash, config_inputs, seal, write_json_atomic
 
 RESULTS = Path("results/cost")
 #: (height, width) that each task's costs are printed for.
@@ -45,7 +45,7 @@ def row_cost(row: str, root: Path = ROOT) -> dict[str, Any]:
     except (ValueError, TypeError, KeyError) as error:
         raise PipelineError(f"{config_path(row)}: cannot be costed: {error}") from None
     inputs = config_inputs(root, config_path(row))
-    return {
+    evidence = {
         "schema": 1,
         "kind": "cost",
         "row": row,
@@ -61,6 +61,7 @@ def row_cost(row: str, root: Path = ROOT) -> dict[str, Any]:
         "code_revision": code_revision(root),
         "environment": environment(),
     }
+    return seal(evidence)
 
 
 def rules() -> dict[str, Any]:

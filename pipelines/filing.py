@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.common import ROOT, config_path, environment
-from report.evidence import code_revision, config_hash, config_inputs, write_json_atomic
+from report.evidence import code_revision, config_hash, config_inputs, seal, write_json_atomic
 
 
 def file_training(
@@ -40,5 +40,6 @@ def file_training(
         "duration_s": float(seconds),
         "command": command,
     }
+    evidence = seal(evidence)
     write_json_atomic(path, evidence)
     return evidence

@@ -15,7 +15,7 @@ from pipelines.common import ROOT, PipelineError, guard
 from report.evidence import read_evidence
 from report.model import build
 from report.plan import Plan, dumps, make_plan, read_benches
-from report.settings import SettingsError, load_settings
+from report.settings import SettingsError, data_pins, load_settings
 
 
 def hours_text(hours: float | None) -> str:
@@ -70,7 +70,7 @@ def main(argv: list[str] | None = None) -> int:
         benches = [b for b in benches if (ROOT / b[0]).resolve() == wanted]
         if not benches:
             raise PipelineError(f"{args.bench}: no benchmark under results/bench; run `make bench`")
-    evidence = read_evidence(ROOT, params)
+    evidence = read_evidence(ROOT, params, data_pins(ROOT))
     plan = make_plan(build(load_ledger(), evidence, settings), evidence, benches[0] if benches else None)
     print(dumps(plan) if args.json else table(plan, args.by, max(0, args.limit)))
     return 0

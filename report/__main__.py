@@ -19,7 +19,7 @@ from report.evidence import EvidenceError, read_evidence, write_json_atomic, wri
 from report.model import Report, build, changes, read_baseline
 from report.plan import read_benches
 from report.render import files
-from report.settings import SettingsError, load_settings
+from report.settings import SettingsError, data_pins, load_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = Path("report/out")
@@ -56,7 +56,8 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
         settings, runs = load_settings(root)
         if args.profile:
             settings = settings.model_copy(update={"profile": args.profile})
-        report = build(load_ledger(root / "paper"), read_evidence(root, runs), settings, read_benches(root))
+        evidence = read_evidence(root, runs, data_pins(root))
+        report = build(load_ledger(root / "paper"), evidence, settings, read_benches(root))
         if args.accept:
             write_json_atomic(root / BASELINE, report.verdict_map())
         if (root / BASELINE).exists():

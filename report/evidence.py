@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -53,6 +53,17 @@ def write_bytes_atomic(path: Path, content: bytes) -> None:
 def write_json_atomic(path: Path, value: Any) -> None:
     """Write sorted, indented JSON atomically; refuses NaN."""
     write_text_atomic(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def seal(evidence: Mapping[str, Any]) -> dict[str, Any]:
+    """Return evidence with `digest`, the sha256 over all its other keys, by which a later edit shows."""
+    return {**evidence, "digest": _digest(evidence)}
+
+
+def _digest(evidence: Mapping[str, Any]) -> str:
+    content = {key: value for key, value in evidence.items() if key != "digest"}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def config_inputs(root: Path, config: Path) -> dict[str, str]:
@@ -108,6 +119,12 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Sealed(Strict):
+    """Hold the seal of what a stage wrote; a file that was edited since is no evidence."""
+
+    digest: str
+
+
 class CostValues(Strict):
     """Hold params and MAdds by counting rule."""
 
@@ -115,7 +132,7 @@ class CostValues(Strict):
     madds: dict[str, Annotated[int, Field(ge=0)]]
 
 
-class CostEvidence(Strict):
+class CostEvidence(Sealed):
     """Hold a row's closed-form cost; `variants` are named other readings."""
 
     schema_: Literal[1] = Field(alias="schema")
@@ -141,7 +158,7 @@ class DataPin(Strict):
     pin: str
 
 
-class TrainingEvidence(Strict):
+class TrainingEvidence(Sealed):
     """Hold one seed's trained metrics, in percent."""
 
     schema_: Literal[1] = Field(alias="schema")
@@ -169,7 +186,7 @@ class TrainingEvidence(Strict):
         return str(train.get("recipe", "")) if isinstance(train, Mapping) else ""
 
 
-class ClaimEvidence(Strict):
+class ClaimEvidence(Sealed):
     """Hold what a claim's computation gave."""
 
     schema_: Literal[1] = Field(alias="schema")
@@ -231,10 +248,15 @@ def _read(path: Path, shown: str, model: type[Model]) -> Model:
     except ValueError as error:
         raise EvidenceError(f"{shown}: corrupt JSON ({error})") from None
     try:
-        return model.model_validate(data)
+        found = model.model_validate(data)
+        if isinstance(found, Sealed) and found.digest != _digest(data):
+            raise EvidenceError(f"{shown}: hash mismatch: edited since its stage wrote it; run the stage anew")
+        return found
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
+        if where == "digest":
+            raise EvidenceError(f"{shown}: is not sealed; run its stage anew") from None
         raise EvidenceError(f"{shown}: {where}: {first['msg']}") from None
 
 
@@ -267,10 +289,26 @@ def _data_uri(picture: Path) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(picture.read_bytes()).decode("ascii")
 
 
-def read_evidence(root: Path, settings: Mapping[str, Mapping[str, Any]] | None = None) -> Evidence:
+def _run_fault(run: TrainingEvidence, today: Mapping[str, Any] | None, pins: Mapping[str, Set[str]]) -> str | None:
+    """Return why a run cannot count today, or None: other parameters, other data, no seed."""
+    if today is not None and run.params.get("train") != dict(today):
+        return "stale: params.yaml states other training parameters today"
+    known = pins.get(run.data.name)
+    if known is not None and run.data.pin not in known:
+        today_is = " or ".join(sorted(pin[:12] + "…" for pin in known))
+        return f"stale: the data pin of {run.data.name} is {today_is} today, the run's is {run.data.pin[:12]}…"
+    if run.seed is None and run.recipe != "released":
+        return "names no seed, so that nobody can rerun it"
+    return None
+
+
+def read_evidence(
+    root: Path, settings: Mapping[str, Mapping[str, Any]] | None = None, pins: Mapping[str, Set[str]] | None = None
+) -> Evidence:
     """Return all evidence under root/results that can count, and a Problem for every file that cannot.
 
-    settings: today's training parameters by "profile/row"; a run under others is stale.
+    settings: today's training parameters by "profile/row"; a run under others is stale. pins: today's data pins by
+    the data's name; a run on other data is stale.
     """
     out = Evidence()
 
@@ -320,10 +358,8 @@ def read_evidence(root: Path, settings: Mapping[str, Mapping[str, Any]] | None =
                 reject(path, row, f"is of row {run.row!r}, not of the row that names the file")
             elif run.profile != profile:
                 reject(path, row, f"is of profile {run.profile!r}, but lies under {profile!r}")
-            elif fault := _config_fault(root, run, run.params):
+            elif (fault := _config_fault(root, run, run.params)) or (fault := _run_fault(run, today, pins or {})):
                 reject(path, row, fault)
-            elif today is not None and run.params.get("train") != dict(today):
-                reject(path, row, "stale: params.yaml states other training parameters today")
             elif twin := _twin(run, out.runs.get(profile, {}).get(row, []), out.files.get((profile, row), [])):
                 reject(path, row, f"repeats seed {run.seed} of {twin}; keep one of them")
             else:

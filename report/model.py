@@ -275,7 +275,7 @@ class _Builder:
         if not found:
             return self.absent(row, "needs the profile `paper`"), None, rule, None
         first, others = found[0], found[1:]
-        verdict = verdicts.trained(cell.value, first.values, margin, self.settings.alpha)
+        verdict = verdicts.trained(cell.value, first.values, margin, self.settings.alpha, self.settings.seeds)
         notes = [verdict.note, f"by {RECIPES.get(first.recipe, first.recipe)}"]
         notes += [beside(group, cell.value, margin, self.settings.alpha) for group in others]
         mean = sum(first.values) / len(first.values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,7 +24,8 @@ class SettingsError(Exception):
 class Settings(BaseModel):
     """Hold the profile shown and the rules' numbers.
 
-    close_percent: width of "close"; margins: in points; seeds: runs that settle a trained cell.
+    close_percent: width of "close"; margins: in points; seeds: runs that settle a trained cell; seed_spread: the
+    standard deviation between seeds, in points, for which the tests promise their power.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -33,6 +35,7 @@ class Settings(BaseModel):
     close_percent: Positive
     margins: dict[str, Positive]
     seeds: Annotated[int, Field(ge=2)] = 3
+    seed_spread: Positive = 0.15
 
 
 def _runs(profiles: dict[str, Any], rows: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -42,6 +45,25 @@ def _runs(profiles: dict[str, Any], rows: dict[str, Any]) -> dict[str, dict[str,
         if profile in PROFILES
         for row, own in rows.items()
     }
+
+
+def data_pins(root: Path) -> dict[str, set[str]]:
+    """Return today's pins of every data set by name: params.yaml's, and those of verified manifests.
+
+    ImageNet's may be that of its validation images alone. Raises SettingsError for a corrupt manifest.
+    """
+    params = yaml.safe_load((root / "params.yaml").read_text("utf-8"))
+    pins = {name: {str(entry["pin"])} for name, entry in params.get("data", {}).items()}
+    if "proxy" in params:
+        pins[str(params["proxy"]["train"]["data"])] = {str(params["proxy"]["pin"])}
+    for path in sorted((root / "results/manifests").glob("*.json")):
+        try:
+            pin = str(json.loads(path.read_text("utf-8"))["sha256"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            shown = path.relative_to(root).as_posix()
+            raise SettingsError(f"{shown}: corrupt ({error!r}); run `python -m pipelines.verify {path.stem}`") from None
+        pins.setdefault(path.stem.removesuffix("_val"), set()).add(pin)
+    return pins
 
 
 def load_settings(root: Path) -> tuple[Settings, dict[str, dict[str, Any]]]:

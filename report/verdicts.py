@@ -54,11 +54,12 @@ def deterministic(printed: Interval, achieved: int | float | Decimal, close_perc
     return Verdict(name, f"{percent:+.1f} %")
 
 
-def trained(printed: Decimal, values: Sequence[float], margin: float, alpha: float) -> Verdict:
+def trained(printed: Decimal, values: Sequence[float], margin: float, alpha: float, seeds: int = 2) -> Verdict:
     """Judge a trained cell from one value a seed, by two one-sided t tests against `margin` (both in points).
 
-    reproduced: the (1 - 2 alpha) interval of mean - printed lies inside the margin; not-reproduced: the (1 - alpha)
-    interval lies outside it; else underpowered. One seed is never more than consistent or inconsistent.
+    reproduced: the (1 - 2 alpha) interval of mean - printed lies inside the margin, with all `seeds` runs;
+    not-reproduced: the (1 - alpha) interval lies outside it; else underpowered. One seed is never more than consistent
+    or inconsistent.
     """
     if not values:
         raise ValueError("no values")
@@ -74,7 +75,8 @@ def trained(printed: Decimal, values: Sequence[float], margin: float, alpha: flo
     narrow, wide = (_t(1 - a, n - 1) * sd / math.sqrt(n) for a in (alpha, alpha / 2))
     note = f"{gap:+.2f} ± {wide:.2f} points ({n} seeds, margin {margin:g})"
     if -margin < gap - narrow and gap + narrow < margin:
-        return Verdict("reproduced", note)
+        missing = f"; {n} of {seeds} seeds" if n < seeds else ""
+        return Verdict("underpowered" if missing else "reproduced", note + missing)
     if gap - wide > margin or gap + wide < -margin:
         return Verdict("not-reproduced", note)
     return Verdict("underpowered", note)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from report.evidence import config_hash, config_inputs, write_json_atomic
+from report.evidence import config_hash, config_inputs, seal, write_json_atomic
 from report.settings import load_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 COST = "results/cost/t5_relu.json"
+DIGITS = "6b5f11fa1915fbfc86eaf2c66a29b45309845231c8afeb919a5e0c2a1add117c"
 CONFIG = Path("configs/classification/t5_relu.py")
 
 
@@ -21,7 +22,7 @@ def fresh(root: Path) -> str:
         "values": {"params": 1_876_172, "madds": {"plain": 10_603_776, "S": 10_465_792}}, "variants": {}, "notes": [],
         "input_size": [3, 224, 224], "code_revision": "abc", "environment": {"python": "3.11"},
     }  # fmt: skip
-    write_json_atomic(root / COST, evidence)
+    write_json_atomic(root / COST, seal(evidence))
     return COST
 
 
@@ -35,8 +36,8 @@ def training(root: Path, profile: str = "mini", **values: object) -> str:
         "schema": 1, "kind": "training", "profile": profile, "row": "t2_micronet_m0", "table": "2", "seed": 0,
         "values": {"top1": 51.0, "top5": 74.0}, "config": config.as_posix(),
         "config_hash": config_hash(inputs, params), "inputs": inputs, "params": params,
-        "data": {"name": "digits", "pin": "x"}, "code_revision": "abc", "environment": {}, "epochs": 3,
+        "data": {"name": "digits", "pin": DIGITS}, "code_revision": "abc", "environment": {}, "epochs": 3,
         "duration_s": 1.0, "command": "x", **values,
     }  # fmt: skip
-    write_json_atomic(root / name, evidence)
+    write_json_atomic(root / name, seal(evidence))
     return name

@@ -7,7 +7,9 @@ import os
 from pathlib import Path
 
 import pytest
-from helpers import CONFIG, COST, fresh, training
+from helpers import CONFIG, COST, DIGITS, fresh, training
+from hypothesis import given
+from hypothesis import strategies as st
 
 from report.evidence import (
     EvidenceError,
@@ -15,19 +17,22 @@ from report.evidence import (
     config_hash,
     config_inputs,
     read_evidence,
+    seal,
     write_json_atomic,
     write_text_atomic,
 )
-from report.settings import load_settings
+from report.settings import SettingsError, data_pins, load_settings
 
 
 def change(root: Path, name: str, **values: object) -> None:
+    """Rewrite some keys as a stage would, with a new seal."""
     path = root / name
-    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+    path.write_text(json.dumps(seal({**json.loads(path.read_text()), **values})))
 
 
 def fault(root: Path, name: str) -> str:
-    found = [p for p in read_evidence(root, load_settings(root)[1]).problems if p.path == name]
+    evidence = read_evidence(root, load_settings(root)[1], data_pins(root))
+    found = [p for p in evidence.problems if p.path == name]
     assert len(found) == 1
     return found[0].fault
 
@@ -60,6 +65,79 @@ def test_unsound_evidence_is_a_problem_and_never_counts(checkout, break_it, mess
     break_it(checkout)
     assert message in fault(checkout, COST)
     assert "t5_relu" not in read_evidence(checkout).cost
+
+
+def edit(root: Path, name: str, before: str, after: str) -> None:
+    """Change text by hand."""
+    path = root / name
+    assert before in path.read_text()
+    path.write_text(path.read_text().replace(before, after, 1))
+
+
+def test_a_tampered_value_breaks_the_seal(checkout):
+    fresh(checkout)
+    edit(checkout, COST, '"params": 1876172', '"params": 1800000')
+    assert "hash mismatch: edited since" in fault(checkout, COST)
+    name = training(checkout)
+    edit(checkout, name, '"top1": 51.0', '"top1": 51.4')
+    assert "hash mismatch" in fault(checkout, name)
+    claim = "results/claims/eq2_example.json"
+    edit(checkout, claim, '"schema": 1', '"schema":  1')
+    assert not read_evidence(checkout).problem("claims", "eq2_example")  # white space says nothing
+    edit(checkout, claim, '"detail": "', '"detail": "in truth ')
+    assert "hash mismatch" in fault(checkout, claim)
+
+
+def test_unsealed_evidence_never_counts(checkout):
+    name = training(checkout)
+    content = json.loads((checkout / name).read_text())
+    del content["digest"]
+    (checkout / name).write_text(json.dumps(content))
+    assert fault(checkout, name) == "is not sealed; run its stage anew"
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    ),
+    st.text(),
+)
+def test_a_seal_survives_the_file_and_no_change(value, key):
+    sealed = seal({"value": value, key or "k": 1})
+    back = json.loads(json.dumps(sealed, indent=1, sort_keys=True))
+    assert seal(back) == sealed
+    assert seal({**back, "value": [value]})["digest"] != sealed["digest"]
+
+
+def test_a_run_on_other_data_is_stale(checkout):
+    name = training(checkout)
+    params = checkout / "params.yaml"
+    params.write_text(params.read_text().replace(DIGITS, "a" * 64))
+    assert fault(checkout, name) == f"stale: the data pin of digits is {'a' * 12}… today, the run's is {DIGITS[:12]}…"
+
+
+def test_a_run_on_other_imagenet_than_verified_is_stale(checkout):
+    name = training(checkout, "paper", data={"name": "imagenet", "pin": "a" * 64})
+    count = lambda: len(read_evidence(checkout, None, data_pins(checkout)).problems)  # noqa: E731
+    assert count() == 0  # nobody verified a set here
+    write_json_atomic(checkout / "results/manifests/imagenet_val.json", {"sha256": "a" * 64})
+    write_json_atomic(checkout / "results/manifests/imagenet.json", {"sha256": "b" * 64})
+    assert count() == 0  # a released checkpoint needs the validation images alone
+    write_json_atomic(checkout / "results/manifests/imagenet_val.json", {"sha256": "c" * 64})
+    assert "stale: the data pin of imagenet" in fault(checkout, name)
+    (checkout / "results/manifests/imagenet.json").write_text("{")
+    with pytest.raises(SettingsError, match=r"results/manifests/imagenet.json: corrupt .*pipelines.verify imagenet"):
+        data_pins(checkout)
+
+
+def test_a_run_without_a_seed_never_counts_but_for_a_released_checkpoint(checkout):
+    name = training(checkout, "paper", seed=None)
+    assert "names no seed" in fault(checkout, name)
+    params = {"train": {"recipe": "released"}}
+    inputs = config_inputs(checkout, Path("configs/classification/t2_micronet_m0.py"))
+    change(checkout, name, params=params, config_hash=config_hash(inputs, params))
+    assert not read_evidence(checkout).problems
 
 
 def test_a_run_of_another_profile_is_foreign(checkout):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paper import load_ledger
-from report.evidence import TrainingEvidence, config_hash, config_inputs, read_evidence, write_json_atomic
+from report.evidence import TrainingEvidence, config_hash, config_inputs, read_evidence, seal, write_json_atomic
 from report.model import build
 from report.recipes import groups
 from report.settings import load_settings
@@ -22,12 +22,12 @@ CONFIG = Path("configs/classification/t2_micronet_m0.py")
 def evidence_of(recipe, seed, top1, epochs=600):
     inputs = config_inputs(ROOT, CONFIG)
     params = {"train": {"recipe": recipe}}
-    return {
+    return seal({
         "schema": 1, "kind": "training", "profile": "paper", "row": "t2_micronet_m0", "table": "2", "seed": seed,
         "values": {"top1": top1, "top5": 70.0}, "config": CONFIG.as_posix(), "config_hash": config_hash(inputs, params),
         "inputs": inputs, "params": params, "data": {"name": "imagenet", "pin": "x"}, "code_revision": "abc",
         "environment": {}, "epochs": epochs, "duration_s": 1.0, "command": "x",
-    }  # fmt: skip
+    })  # fmt: skip
 
 
 @pytest.fixture
