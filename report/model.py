@@ -12,6 +12,7 @@ from paper.expressions import ExpressionError
 from paper.ledger import Cell, Claim, Ledger, Row
 from paper.schema import COST_COLUMNS
 from report import verdicts
+from report.arithmetic import worked
 from report.budget import table_budget
 from report.evidence import Evidence
 from report.names import quantity, show
@@ -74,16 +75,17 @@ class _Builder:
             verdict = Verdict("paper-inconsistent", verdict.note)
         issues = ["known issue " + ", ".join(known)] if known else []
         note = "; ".join(filter(None, (verdict.note, *readings, *issues)))
-        shown, half, deviation = "", "", None
+        shown, half, width, deviation = "", "", 0.0, None
         if achieved is not None and cell.column in COST_COLUMNS:
             shown, deviation = show(achieved, cell.printed), verdicts.signed_percent(achieved, cell.value)
         elif achieved is not None:
             estimate = self.achieved(row.id, cell.column)
             shown, deviation = show(achieved, cell.printed, 1), achieved - float(cell.value)
-            half = f"± {show(estimate.half_width, cell.printed, 1)}" if estimate and estimate.n > 1 else ""
+            if estimate and estimate.n > 1:
+                half, width = f"± {show(estimate.half_width, cell.printed, 1)}", float(estimate.half_width)
         return CellView(
             row.table, row.number, row.id, cell.column, cell.printed, cell.bold, achieved, shown, verdict.name, rule,
-            path, note, half, deviation, verdict.note, tuple(readings), tuple(known),
+            path, note, half, width, deviation, verdict.note, tuple(readings), tuple(known),
         )  # fmt: skip
 
     def contradicted(self, issue_ids: list[str]) -> bool:
@@ -192,6 +194,24 @@ class _Builder:
         found = self.trained_groups(row_id, column)
         return verdicts.estimate(found[0].values, self.settings.alpha) if found else None
 
+    def value(self, row_id: str, column: str) -> Decimal | None:
+        """Return an achieved value: a lookup for expressions."""
+        found = self.achieved(row_id, column)
+        return None if found is None else found.value
+
+    def shown(self, row_id: str, column: str) -> str | None:
+        """Return how an achieved value reads."""
+        found, cell = self.achieved(row_id, column), self.ledger.cell(row_id, column)
+        if found is None or not cell.numeric:
+            return None
+        half = f" ± {show(found.half_width, cell.printed, 1)}" if found.n > 1 else ""
+        return show(found.value, cell.printed, 1 if found.n else 2) + half
+
+    def printed(self, row_id: str, column: str) -> str | None:
+        """Return how a printed value reads."""
+        cell = self.ledger.cell(row_id, column)
+        return cell.printed if cell.numeric else None
+
     def claim(self, claim: Claim) -> ClaimView:
         """Judge one claim."""
         if claim.kind == "relation":
@@ -217,11 +237,13 @@ class _Builder:
                 holds = verdict.name == "reproduced"
                 if not holds and claim.issue:
                     verdict = Verdict("paper-inconsistent")
-        notes = [verdict.note, source.detail if source and not problem else "", *self.remarks(claim)]
+        detail = [verdict.note, source.detail if source and not problem else ""]
+        lines = worked(claim.expression, self.ledger.printed_value, self.printed, {"computed": achieved})
         return ClaimView(
             claim.id, claim.section, claim.statement, claim.kind, claim.expression.text, holds, "", achieved,
             quantity(achieved), verdict.name, self.evidence.paths.get(("claims", claim.id)),
-            "; ".join(filter(None, notes)),
+            "; ".join(filter(None, [*detail, *self.remarks(claim)])), "; ".join(filter(None, detail)),
+            claim.reading or "", claim.issue or "", (), tuple(lines) if achieved is not None else (),
         )  # fmt: skip
 
     def relation(self, claim: Claim) -> ClaimView:
@@ -238,10 +260,14 @@ class _Builder:
                 "not-run", f"{verdict.note}; MAdds of our constructions are met by design and prove nothing"
             )
         value = None if achieved is None else float(achieved)
+        own = worked(claim.expression, self.ledger.printed_value, self.printed)
+        mine = worked(claim.expression, self.value, self.shown, margin=Decimal(str(margin)))
+        known = any(self.achieved(*ref) for ref in claim.expression.refs)
         return ClaimView(
             claim.id, claim.section, claim.statement, claim.kind, claim.expression.text, outcome.holds,
             quantity(outcome.quantity), value, quantity(value), verdict.name, None,
-            "; ".join(filter(None, [verdict.note, *self.remarks(claim)])),
+            "; ".join(filter(None, [verdict.note, *self.remarks(claim)])), verdict.note, claim.reading or "",
+            claim.issue or "", tuple(own), tuple(mine) if known else (),
         )  # fmt: skip
 
     def solved(self, claim: Claim) -> bool:

@@ -68,7 +68,7 @@ class CurveSeries(Strict):
     """Hold a formula's line and the points that were counted."""
 
     name: Text
-    line: list[Point]
+    line: list[Point] = Field(min_length=1)
     points: list[Point]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from paper.ledger import Ledger, Row
 from report import verdicts
+from report.arithmetic import Line
 from report.budget import TableBudget
 from report.evidence import Evidence
 from report.plan import Bench, Plan
@@ -19,8 +20,9 @@ from report.settings import Settings
 class CellView:
     """Hold one line of the report: a printed number, what was achieved, and the verdict.
 
-    half: half width of the mean's interval, as shown; deviation: from the printed number, in percent (params, MAdds) or
-    points; arithmetic: the verdict's; readings: what other rules, variants and recipes give; issues: ids of known ones.
+    half: half width of the mean's interval as shown, half_width: in points; deviation: from the printed number, in
+    percent (params, MAdds) or points; arithmetic: the verdict's; readings: what other rules, variants and recipes
+    give; issues: ids of known ones.
     """
 
     table: str
@@ -36,6 +38,7 @@ class CellView:
     evidence: str | None
     note: str
     half: str = ""
+    half_width: float = 0.0
     deviation: float | None = None
     arithmetic: str = ""
     readings: tuple[str, ...] = ()
@@ -81,7 +84,10 @@ class TableView:
 
 @dataclass(frozen=True)
 class ClaimView:
-    """Hold one claim: does it hold on the paper's own numbers, and on achieved ones."""
+    """Hold one claim: does it hold on the paper's own numbers, and on achieved ones.
+
+    own, worked: the expression worked out on the paper's own numbers and on achieved or computed ones.
+    """
 
     id: str
     section: str
@@ -95,6 +101,11 @@ class ClaimView:
     verdict: str
     evidence: str | None
     note: str
+    arithmetic: str = ""
+    reading: str = ""
+    issue: str = ""
+    own: tuple[Line, ...] = ()
+    worked: tuple[Line, ...] = ()
 
 
 @dataclass
