@@ -102,8 +102,19 @@ def worked(
             holds, value = outcome.holds, quantity(outcome.quantity)
         except (MissingValue, ExpressionError):
             pass
-        out.append(Line(_line(filled, value, margin if _reads_trained(part) else None), holds))
+        of_computed = isinstance(part, ast.Compare) and isinstance(part.left, ast.Name)
+        text = _computed(filled) if of_computed else _line(filled, value, margin if _reads_trained(part) else None)
+        out.append(Line(text, holds))
     return out
+
+
+def _computed(node: ast.expr) -> str:
+    """Return a comparison of a computed quantity with what is wanted."""
+    wanted = []
+    for op, other in zip(node.ops, node.comparators, strict=True):
+        sign = "" if isinstance(op, ast.Eq) or _call(other) == "printed" else f"{_SIGNS[type(op)]} "
+        wanted.append(sign + _text(other))
+    return f"computed {_text(node.left)}; wanted {', '.join(wanted)}"
 
 
 def _line(node: ast.expr, value: str, margin: Decimal | None) -> str:

@@ -49,11 +49,11 @@ def _own(claim: ClaimView) -> str:
 
 def _result(claim: ClaimView) -> str:
     """Return what makes a statement fail, for the first page."""
-    if claim.kind == "relation" and claim.paper_holds:
-        return f"holds on the paper's own numbers; achieved here: {claim.shown}"
-    if claim.kind == "relation":
-        return f"on the paper's own numbers: {claim.paper_quantity}"
-    return f"computed here: {claim.shown}"
+    lines = claim.own if claim.kind == "relation" and not claim.paper_holds else claim.worked
+    text = next((line.text for line in lines if line.holds is False), claim.shown)
+    if claim.kind != "relation":
+        return text
+    return f"{'on achieved numbers' if claim.paper_holds else 'on the paper’s own numbers'}: {text}"
 
 
 def _cost(report: Report, claim: ClaimView, needs: dict[str, tuple[list[str], float | None]]) -> list[Value]:

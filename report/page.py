@@ -358,9 +358,7 @@ def _off(report: Report) -> str:
     """Return how many printed numbers fail, and how many of them a known issue names."""
     bad = [c for c in report.cells if c.verdict in verdicts.FAILED]
     named = sum(bool(c.issues) for c in bad)
-    return f"{count(len(bad), 'printed number')} {'does' if len(bad) == 1 else 'do'} not hold; {named} of them " + (
-        "stand under known issues."
-    )
+    return f"{count(len(bad), 'printed number')}, of which {count(named, 'stands', 'stand')} under known issues."
 
 
 def build_page(report: Report, sources: Sources, up: str) -> Page:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -30,7 +31,7 @@ class Panel:
 class Figure:
     """Hold a figure: drawings, what the marks mean, the same numbers as a table, and the evidence.
 
-    layout: wide (one drawing), grid (some side by side) or small (many).
+    layout: wide (one drawing), grid (some side by side), stack (one below the other) or small (many).
     """
 
     id: str
@@ -140,7 +141,7 @@ def forests(report: Report, spec: ForestSpec) -> list[Figure]:
 def _forest(
     report: Report, table: str, title: str, column: str, rows: list[tuple[str, CellView]], order: Ordering | None
 ) -> Figure:
-    name, head, unit = f"forest-{table}", COLUMNS[column], f"{COLUMNS[column]}, %"
+    name, head = f"forest-{table}", COLUMNS[column]
     values = {n: float(report.ledger.cell(c.row_id, c.column).value) for n, c in rows}
     lines = [
         forest.Line(n, values[n], None if c.achieved is None else float(c.achieved), c.half_width,
@@ -151,9 +152,9 @@ def _forest(
     what = f"{done} of {count(len(rows), 'row')} trained with the paper's data" if done else "no row trained yet"
     panels = [
         Panel(
-            f"Printed and achieved {head} ({what})",
+            f"{head} in percent, printed and achieved: {what}",
             forest.draw(f"{name}-paper", f"Table {table}: printed and achieved {head}",
-                        f"{count(len(rows), 'row')}; {what}. The numbers stand below.", lines, unit),
+                        f"{count(len(rows), 'row')}; {what}. The numbers stand below.", lines),
         )
     ]  # fmt: skip
     columns, table_rows = ["Row", "printed", "achieved", "verdict"], []
@@ -162,14 +163,13 @@ def _forest(
         columns.append(f"{order.data}, never compared")
         panels.append(
             Panel(
-                f"On {order.data}, {count(order.epochs, 'epoch')}: an axis of its own, for the order alone",
+                f"{head} in percent on {order.data}, {count(order.epochs, 'epoch')}: for the order alone",
                 forest.draw(
                     f"{name}-proxy", f"Table {table}: {head} on {order.data}",
                     f"{count(len(order.rows), 'row')} with intervals. Kendall's τ against the printed order: "
                     f"{order.tau:.2f}. The numbers stand below.",
                     [forest.Line(n, None, mean, _finite(half), _mean(mean, half, k))
                      for n, _, mean, half, k in order.rows],
-                    unit,
                 ),
             )
         )  # fmt: skip
@@ -178,9 +178,7 @@ def _forest(
         if order is not None:
             line.append(_mean(*small[n]) if n in small else "–")
         table_rows.append(line)
-    legend = [("printed", "printed")]
-    legend += [("dot", "mean with its interval")] if done or order is not None else []
-    return Figure(name, f"Table {table}", title, "", "grid", panels, legend, columns, table_rows)
+    return Figure(name, f"Table {table}", title, "", "stack", panels, [], columns, table_rows)
 
 
 def _finite(half: float) -> float:
@@ -202,10 +200,11 @@ def orders(report: Report) -> list[Orders]:
                 forest.gap(low, high, p.gap, p.half_width, DRAWN[p.verdict]))
             for p in order.pairs
         ]  # fmt: skip
-        told = ", ".join(
-            f"{sum(p.verdict == v for p in order.pairs)} {v}" for v in DRAWN if any(p.verdict == v for p in order.pairs)
-        )
-        out.append(Orders(order.table, f"{order.tau:.2f}", told, gaps))
+        found = Counter(p.verdict for p in order.pairs)
+        told = [f"{count(found['holds'], 'order holds', 'orders hold')} of {len(order.pairs)}"]
+        told += [count(found["fails"], "fails", "fail")] if found["fails"] else []
+        told += [f"{found['underpowered']} underpowered"] if found["underpowered"] else []
+        out.append(Orders(order.table, f"{order.tau:.2f}", ", ".join(told), gaps))
     return out
 
 

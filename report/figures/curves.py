@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from report.figures.svg import CHARACTER, Scale, Svg, padded
+from report.figures.svg import Scale, Svg, padded
 from report.names import COLUMNS, quantity
 from report.sources import Curve, FigureEvidence
 
@@ -38,7 +38,7 @@ def draw(name: str, figure: FigureEvidence) -> Markup:
     if figure.mark:
         mx, my = x(figure.mark.x), y(figure.mark.y)
         svg.line(mx, my, mx, HEIGHT - BOTTOM, "shift s2")
-        svg.text(mx, my - 16, f"{figure.mark.name} = {figure.mark.x:g}", "name", "middle")
+        svg.text(mx + 7, HEIGHT - BOTTOM - 9, f"{figure.mark.name} = {figure.mark.x:g}", "name")
     for i, series in enumerate(figure.series):
         kind = f"s{min(i, 1)}"
         svg.path([(x(a), y(b)) for a, b in series.line], f"series {kind}")
@@ -46,10 +46,10 @@ def draw(name: str, figure: FigureEvidence) -> Markup:
             svg.add("circle", f"dot {kind}", f"{series.name}: {b:g} at {a:g}", cx=x(a), cy=y(b), r=4.5)
         first, last = series.line[0], series.line[-1]
         rising = last[1] > first[1]
-        width = len(series.name) * CHARACTER
-        px = x(last[0]) - (0 if rising else 0)
-        py = y(last[1]) + (-12 if rising else 20)
-        svg.text(max(px, LEFT + width), min(py, HEIGHT - BOTTOM - 6), series.name, f"name {kind}", "end")
+        if rising:  # a name stands where its line is highest
+            svg.text(x(last[0]), y(last[1]) - 12, series.name, f"name {kind}", "end")
+        else:
+            svg.text(x(first[0]) + 14, y(first[1]) + 4, series.name, f"name {kind}")
     return svg.markup()
 
 

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from report.figures.svg import CHARACTER, Scale, Svg, cut, padded
 from report.names import quantity
 
-WIDTH, ROW, TOP, BOTTOM = 420.0, 24.0, 12.0, 30.0
+WIDTH, ROW, TOP, BOTTOM = 420.0, 23.0, 4.0, 24.0
 LABEL, VALUE = 196.0, 92.0
 
 
@@ -25,7 +25,7 @@ class Line:
     shown: str
 
 
-def draw(name: str, title: str, description: str, lines: Sequence[Line], unit: str) -> Markup:
+def draw(name: str, title: str, description: str, lines: Sequence[Line]) -> Markup:
     """Return a forest plot: a diamond as printed, a point with its interval as achieved, the value at the right."""
     label = min(LABEL, max(len(line.name) for line in lines) * CHARACTER + 10)
     value = min(VALUE, max(len(line.shown) for line in lines) * CHARACTER + 10)
@@ -35,14 +35,9 @@ def draw(name: str, title: str, description: str, lines: Sequence[Line], unit: s
     x = Scale(*padded(seen), label + 8, WIDTH - value - 8)
     svg = Svg(name, WIDTH, height, title, description)
     bottom = height - BOTTOM
-    marks = x.ticks(4)
-    for tick in marks:
+    for tick in x.ticks(4):
         svg.line(x(tick), TOP, x(tick), bottom, "grid")
         svg.text(x(tick), bottom + 16, quantity(tick), anchor="middle")
-    if x.end - x(marks[-1]) > 60:
-        svg.text(x.end, bottom + 16, unit, "name", "end")
-    else:
-        svg.text(WIDTH, bottom + 16, unit, "name", "end")
     for i, line in enumerate(lines):
         y = TOP + ROW * (i + 0.5)
         svg.text(label, y + 4, cut(line.name, label), "label", "end")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from markupsafe import Markup
 
 from report.figures.svg import Svg
@@ -10,11 +12,11 @@ from report.sources import Panel, PanelRow
 LEVELS = 6
 GAP, HEAD = 26.0, 20.0
 #: Side of a cell: small where a matrix is large.
-UNIT, LARGE_UNIT = 7.0, 20.0
+UNIT, LARGE_UNIT = 8.0, 18.0
 
 
 def draw(name: str, title: str, row: PanelRow) -> Markup:
-    """Return a row of matrices under their names; blue above zero, orange below, stronger where larger."""
+    """Return a row of matrices under their names; blue above zero, orange below, by the root of the size."""
     unit = LARGE_UNIT if max(len(p.values) for p in row.panels) <= 8 else UNIT
     width = sum(len(p.values[0]) for p in row.panels) * unit + GAP * (len(row.panels) - 1)
     tallest = max(len(p.values) for p in row.panels) * unit
@@ -52,7 +54,7 @@ def _cells(svg: Svg, panel: Panel, left: float, top: float, unit: float) -> None
     paths: dict[tuple[str, int], list[str]] = {}
     for i, line in enumerate(panel.values):
         for j, value in enumerate(line):
-            level = round(abs(value) / largest * LEVELS)
+            level = math.ceil(math.sqrt(abs(value) / largest) * LEVELS - 0.5)
             if level:
                 key = ("pos" if value > 0 else "neg", level)
                 paths.setdefault(key, []).append(

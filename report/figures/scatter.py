@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -11,8 +12,13 @@ from report.names import COLUMNS, quantity, row_name
 from report.sources import ScatterSpec
 from report.views import CellView, Report
 
-WIDTH, HEIGHT = 760.0, 440.0
-LEFT, RIGHT, TOP, BOTTOM = 44.0, 18.0, 16.0, 46.0
+WIDTH, HEIGHT = 900.0, 460.0
+LEFT, RIGHT, TOP, BOTTOM = 44.0, 150.0, 22.0, 46.0
+#: Where a label may stand from its point, the best first: (x, y, anchor).
+PLACES = (
+    (10, 4, "start"), (-10, 4, "end"), (10, 17, "start"), (10, -9, "start"), (-10, 17, "end"), (-10, -9, "end"),
+    (0, -12, "middle"), (0, 22, "middle"), (10, 30, "start"), (-10, 30, "end"), (18, 4, "start"), (-18, 4, "end"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -49,25 +55,32 @@ def points(report: Report, spec: ScatterSpec) -> list[Point]:
 class _Labels:
     """Place labels so that they neither meet each other nor a point."""
 
-    def __init__(self, taken: list[tuple[float, float]]) -> None:
+    def __init__(self, taken: list[tuple[float, float]], lines: list[list[tuple[float, float]]]) -> None:
         self.boxes = [(x - 6, y - 6, x + 6, y + 6) for x, y in taken]
+        self.lines = [(x, y, x, y) for line in lines for x, y in line]
 
     def place(self, x: float, y: float, text: str) -> tuple[float, float, str]:
-        """Return where a point's label goes: (x, baseline y, anchor), the first of eight places that is free."""
+        """Return where a point's label goes: (x, baseline y, anchor), the first place that is freest."""
         width = len(text) * CHARACTER
         tries = []
-        for dx, dy, anchor in (
-            (9, 4, "start"), (-9, 4, "end"), (9, 16, "start"), (9, -9, "start"), (-9, 16, "end"), (-9, -9, "end"),
-            (0, -12, "middle"), (0, 21, "middle"), (9, 29, "start"),
-        ):  # fmt: skip
+        for dx, dy, anchor in PLACES:
             left = x + dx - {"start": 0.0, "middle": width / 2, "end": width}[anchor]
             box = (left, y + dy - 11, left + width, y + dy + 3)
             inside = box[0] > LEFT and box[2] < WIDTH - 2 and box[1] > 0 and box[3] < HEIGHT - BOTTOM
-            tries.append((0 if inside else 100, sum(_meet(box, other) for other in self.boxes), box, (dx, dy, anchor)))
-        best = min(tries, key=lambda t: t[0] + t[1])
-        self.boxes.append(best[2])
-        dx, dy, anchor = best[3]
+            cost = 4 * sum(_meet(box, b) for b in self.boxes) + sum(_meet(box, b) for b in self.lines)
+            tries.append((cost if inside else cost + 1000, box, (dx, dy, anchor)))
+        best = min(tries, key=lambda t: t[0])
+        self.boxes.append(best[1])
+        dx, dy, anchor = best[2]
         return x + dx, y + dy, anchor
+
+
+def _along(start: tuple[float, float], end: tuple[float, float], steps: int = 24) -> list[tuple[float, float]]:
+    """Return points along a line."""
+    return [
+        (start[0] + (end[0] - start[0]) * i / steps, start[1] + (end[1] - start[1]) * i / steps)
+        for i in range(steps + 1)
+    ]
 
 
 def _meet(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
@@ -79,7 +92,7 @@ def draw(name: str, spec: ScatterSpec, found: list[Point]) -> Markup:
     xs = [v for p in found for v in (p.printed[0], p.at[0])]
     ys = [p.printed[1] for p in found]
     ys += [p.at[1] + s * p.y.half_width for p in found for s in (-1, 1) if p.y.achieved is not None]
-    x = Scale(*padded(xs, 0.07, spec.log), LEFT, WIDTH - RIGHT, spec.log)
+    x = Scale(*padded(xs, 0.1, spec.log), LEFT, WIDTH - RIGHT, spec.log)
     y = Scale(*padded(ys, 0.08), HEIGHT - BOTTOM, TOP)
     shifted = sum(p.x.achieved is not None for p in found)
     scale = ", logarithmic" if spec.log else ""
@@ -120,7 +133,11 @@ def draw(name: str, spec: ScatterSpec, found: list[Point]) -> Markup:
             svg.line(ax, low, ax, high, f"bar {kind}")
             svg.diamond(ax, ay, 6, f"dot {kind}", f"{p.name}: {p.y.shown} {p.y.half} achieved")
     at = [(x(v), y(p.printed[1])) for p in found for v in (p.printed[0], p.at[0])]
-    labels = _Labels(at)
+    segments = [[(x(p.printed[0]), y(p.printed[1])), (x(p.at[0]), y(p.printed[1]))] for p in found]
+    for i, _ in enumerate(spec.series):
+        ends = sorted((x(p.printed[0]), y(p.printed[1])) for p in found if p.series == i)
+        segments += [list(pair) for pair in itertools.pairwise(ends)]
+    labels = _Labels(at, [_along(*segment) for segment in segments])
     for i, series in enumerate(spec.series):
         mine = [p for p in found if p.series == i]
         if mine:

@@ -90,6 +90,7 @@
     if (table) query.set("table", table);
     if (form.q.value) query.set("q", form.q.value);
     if (by !== "printed") query.set("by", by);
+    if (form.small && !form.small.checked) query.set("small", "0");
     const sorts = tables.filter((entry) => entry.sorted).map((entry) => [entry.id, ...entry.sorted].join("."));
     if (sorts.length) query.set("sort", sorts.join(","));
     replace(location.pathname + (query.size ? `?${query}` : "") + location.hash);
@@ -108,6 +109,7 @@
       if (form[name] && value && [...form[name].options].some((option) => option.value === value)) form[name].value = value;
     }
     form.q.value = query.get("q") || "";
+    if (form.small) form.small.checked = query.get("small") !== "0";
     for (const part of (query.get("sort") || "").split(",")) {
       const [id, column, direction] = part.split(".");
       const entry = tables.find((found) => found.id === id);
@@ -118,7 +120,10 @@
 
   function update() {
     const { by } = state();
-    tables.forEach((entry) => sort(entry, by));
+    for (const entry of tables) {
+      entry.table.classList.toggle("without", Boolean(form.small) && !form.small.checked);
+      sort(entry, by);
+    }
     filter();
   }
 
