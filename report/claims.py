@@ -43,8 +43,9 @@ def _own(claim: ClaimView) -> str:
     """Return what the paper's own numbers say of a statement about them."""
     if claim.kind != "relation":
         return ""
-    value = f": {claim.paper_quantity}" if claim.paper_quantity else ""
-    return ("holds" if claim.paper_holds else "does not hold") + value
+    if claim.paper_holds and len(claim.own) > 1:
+        return f"holds, {len(claim.own)} comparisons"
+    return f"{'holds' if claim.paper_holds else 'does not hold'}: {claim.paper_quantity}"
 
 
 def _result(claim: ClaimView) -> str:

@@ -14,7 +14,7 @@ from report import verdicts
 from report.evidence import CostEvidence, TrainingEvidence
 from report.model import DEFAULT_RULE, CellView, Report
 from report.names import COLUMNS, PROFILES, count, large, row_name, show, slug, span, spoken
-from report.plan import Run
+from report.plan import OPEN, Run
 from report.provenance import UNKNOWN
 from report.recipes import RECIPES, groups
 from report.sources import Sources
@@ -87,7 +87,7 @@ class Dossiers:
         """Return rule, arithmetic and what other rules, variants and recipes give."""
         return [
             Fact("Rule", [Value(view.rule)]),
-            Fact("Arithmetic", [Value(view.arithmetic)] if view.arithmetic else []),
+            Fact("Why" if view.achieved is None else "Arithmetic", [Value(view.arithmetic)] if view.arithmetic else []),
             Fact("Other readings", [Value(reading) for reading in view.readings]),
         ]
 
@@ -176,7 +176,7 @@ class Dossiers:
         """Return what a decision takes: seeds, image passes, hours at the measured throughput, commands."""
         source = self.report.ledger.canonical(row.id)
         run, plan = self.runs.get(source), self.report.plan
-        if run is None or plan is None or source not in self.runs or view.verdict in verdicts.PASSED:
+        if run is None or plan is None or view.verdict not in OPEN:
             return [Fact("Cost to settle", [Value("settled")])] if view.achieved is not None else []
         passes = f"{count(run.seeds, 'further seed' if view.achieved is not None else 'seed')}, "
         passes += f"{large(run.image_passes)} images of {run.dataset} in training"

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from paper.ledger import Row, Table
 from paper.schema import COST_COLUMNS
 from report import figures, verdicts
 from report.claims import ClaimPage, claim_pages
-from report.dossier import Dossier, Dossiers, Value, link, rule_names, small_line
+from report.dossier import Dossier, Dossiers, rule_names, small_line
 from report.names import (
     ALWAYS,
     COLUMNS,
@@ -24,10 +21,10 @@ from report.names import (
     row_name,
     short_title,
     slug,
-    span,
     spoken,
 )
 from report.provenance import Provenance, provenance
+from report.sections import Filter, PlanPage, filters, plan_page, verdict_rules
 from report.sources import Sources
 from report.views import CellView, Report, TableView
 
@@ -125,26 +122,14 @@ class Architecture:
 
 
 @dataclass(frozen=True)
-class Filter:
-    """Hold a verdict that tables can be filtered by."""
+class Issue:
+    """Hold a known issue."""
 
-    verdict: str
-    slug: str
-    glyph: str
-    count: int
-
-
-@dataclass(frozen=True)
-class PlanPage:
-    """Hold what is open and what settling it takes."""
-
-    summary: str
-    hours: str
-    source: Value | None
-    next: str
-    columns: list[str]
-    rows: list[list[str]]
-    benches: list[tuple[str, list[list[str]], list[str]]]
+    id: str
+    title: str
+    kind: str
+    detail: str
+    arithmetic: str
 
 
 @dataclass
@@ -174,7 +159,7 @@ class Page:
     training: list[figures.Figure]
     plan: PlanPage | None
     claims: list[ClaimPage]
-    issues: list[Any]
+    issues: list[Issue]
     aliases: list[tuple[str, str, str]]
     later: str
     counting: list[tuple[str, str, str]]
@@ -205,20 +190,9 @@ def _lead(report: Report) -> str:
         failed = sum(counts.get(v, 0) for v in verdicts.FAILED)
         waiting = sum(counts.get(v, 0) for v in verdicts.UNCHECKED)
         near = total - passed - failed - waiting
-        close = f", {near} come close" if near else ""
-        parts.append(
-            f"Of {count(total, KINDS[kind][1])}, {passed} are reproduced{close}, {failed} fail and {waiting} are open."
-        )
+        close = f", {near} close" if near else ""
+        parts.append(f"{count(total, KINDS[kind][1])}: {passed} reproduced{close}, {failed} not, {waiting} open.")
     return " ".join(parts)
-
-
-def _filter(verdict: str, n: int) -> Filter:
-    return Filter(spoken(verdict), slug(verdict), GLYPHS[verdict], n)
-
-
-def _filters(found: Iterable[str]) -> list[Filter]:
-    counts = Counter(found)
-    return [_filter(v, counts[v]) for v in ORDER if counts[v]]
 
 
 def _delta(cell: CellView) -> str:
@@ -246,11 +220,15 @@ def _budget(view: TableView) -> str:
     b = view.budget
     if b is None:
         return "Every row repeats an experiment of another table."
-    return (
+    takes = (
         f"To find out: {count(b.experiments, 'experiment')} × {b.epochs} epochs × {b.images:,} images ({b.dataset}, "
-        f"{b.source}) = {large(b.image_passes)} image passes, about {b.peta_madds:,.0f} × 10¹⁵ MAdds forward and "
-        "backward at the printed MAdds, for one seed."
+        f"{b.source}) = {large(b.image_passes)} image passes"
     )
+    if b.uncounted == b.experiments:
+        return f"{takes}, for one seed."
+    rest = f" ({count(b.uncounted, 'row')} without left out)" if b.uncounted else ""
+    madds = f"about {b.peta_madds:,.0f} × 10¹⁵ MAdds forward and backward at the printed MAdds{rest}"
+    return f"{takes}, {madds}, for one seed."
 
 
 def _architecture(table: Table) -> Architecture | None:
@@ -296,64 +274,6 @@ def _table(report: Report, view: TableView, dossiers: Dossiers, sources: Sources
     )  # fmt: skip
 
 
-def _plan(report: Report, up: str) -> PlanPage | None:
-    plan = report.plan
-    if plan is None or not plan.runs:
-        return None
-    kinds = Counter(item.kind for item in plan.items)
-    summary = (
-        f"{count(kinds['cell'], 'printed number')} and {count(kinds['claim'], 'statement')} wait for "
-        f"{count(len(plan.runs), 'row')} to be trained with {report.settings.seeds} seeds: {large(plan.image_passes)} "
-        "images in training."
-    )
-    unit = "GPU-hours" if plan.gpu else "machine-hours"
-    hours = "" if plan.hours is None else f"{plan.hours:,.0f} {unit} on {plan.hardware}"
-    names = {row.id: f"{row_name(table, row)}" for table in report.ledger.tables.values() for row in table.rows}
-    rows = [
-        [run.table, names[run.row], str(run.seeds), large(run.image_passes),
-         "–" if run.hours is None else span(run.hours),
-         str(len(run.cells)), str(len(run.claims))]
-        for run in plan.runs
-    ]  # fmt: skip
-    benches = []
-    for _, bench in report.benches:
-        lines = [
-            [names.get(row, row), f"{m.train:,.1f}", f"{m.inference:,.1f}",
-             "–" if m.peak_mib is None else f"{m.peak_mib:,.0f}"]
-            for row, m in bench.models.items()
-        ]  # fmt: skip
-        ratios = [f"{name}: {ratio:.2f}" for name, ratio in bench.ratios.items() if "auto / eager" in name]
-        benches.append((f"{bench.hardware}, batch {bench.batch_size}, {bench.precision}", lines, ratios))
-    source = Value(plan.source, link(up, plan.source)) if hours else None
-    following = f"{names[plan.next_row]} (Table {report.ledger.row(plan.next_row).table})" if plan.next_row else ""
-    columns = ["Table", "Row", "Seeds", "Images", unit.capitalize() if not plan.gpu else unit, "Cells", "Statements"]
-    return PlanPage(summary, hours, source, following, columns, rows, benches)
-
-
-def _rules(report: Report) -> list[tuple[list[Filter], str]]:
-    """Return what each verdict means, as the settings have it."""
-    s = report.settings
-
-    def of(*names: str) -> list[Filter]:
-        return [_filter(name, 0) for name in names]
-
-    narrow, wide = 100 * (1 - 2 * s.alpha), 100 * (1 - s.alpha)
-    return [
-        (of("reproduced"),
-         "Params, MAdds: the value prints as the printed string (2.4M stands for 2.35M up to 2.45M). Trained: the "
-         f"{narrow:g} % interval of mean − printed lies inside the margin (two one-sided t tests)."),
-        (of("close", "differs"),
-         f"Params, MAdds: within {s.close_percent:g} % of the printed number, or further off."),
-        (of("not-reproduced", "underpowered"),
-         f"Trained: the {wide:g} % interval lies outside the margin, or neither is shown."),
-        (of("consistent (n = 1)", "inconsistent (n = 1)"), "Trained, one seed: never more than that."),
-        (of("paper-inconsistent"), "The paper's own numbers contradict the statement or the cell."),
-        (of("blocked"), "The paper does not give the architecture and no construction of ours stands in."),
-        (of("not-run"), "Nobody ran it."),
-        (of("invalid-evidence"), "A result file is corrupt, stale or altered."),
-    ]  # fmt: skip
-
-
 def _off(report: Report) -> str:
     """Return how many printed numbers fail, and how many of them a known issue names."""
     bad = [c for c in report.cells if c.verdict in verdicts.FAILED]
@@ -382,8 +302,8 @@ def build_page(report: Report, sources: Sources, up: str) -> Page:
         problems=[(p.path, p.fault) for p in [*report.problems, *sources.problems]],
         findings=failed,
         off=_off(report),
-        filters=_filters(c.verdict for c in report.cells),
-        claim_filters=_filters(c.verdict for c in report.claims),
+        filters=filters(c.verdict for c in report.cells),
+        claim_filters=filters(c.verdict for c in report.claims),
         tables=tables,
         figures=figures.figures(report, sources, up),
         forests=[(spec.title, figures.forests(report, spec)) for spec in sources.config.forest],
@@ -391,13 +311,13 @@ def build_page(report: Report, sources: Sources, up: str) -> Page:
         order_claims=[(c.id, c.statement, c.verdict, c.note) for c in report.ordered_claims],
         proxy_data=f"{first.data}, {count(first.epochs, 'epoch')}" if first else "",
         training=figures.training(report, sources, up),
-        plan=_plan(report, up),
+        plan=plan_page(report, up),
         claims=claims,
-        issues=list(report.ledger.issues.values()),
+        issues=[Issue(i.id, i.title, i.kind, i.detail, i.arithmetic) for i in report.ledger.issues.values()],
         aliases=[(a.this, a.later, a.note) for a in report.ledger.aliases],
         later=report.ledger.later_version,
         counting=rule_names(report.rules),
-        verdict_rules=_rules(report),
+        verdict_rules=verdict_rules(report),
         margins=", ".join(f"{COLUMNS.get(k, k)} {v:g}" for k, v in s.margins.items()) + f"; alpha {s.alpha:g}",
         has_small=any(row.small for table in tables for row in table.rows),
     )

@@ -125,7 +125,8 @@ def cells_csv(report: Report) -> str:
     writer = csv.writer(out, lineterminator="\n")
     rows = as_json(report)["cells"]
     writer.writerow(rows[0])
-    writer.writerows(row.values() for row in rows)
+    # A lone carriage return would end a line for some readers, and the writer does not quote it.
+    writer.writerows([v.replace("\r", " ") if isinstance(v, str) else v for v in row.values()] for row in rows)
     return out.getvalue()
 
 

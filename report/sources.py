@@ -183,7 +183,10 @@ def read_curve(path: Path, shown: str, profile: str) -> Curve | None:
     """Return a run's curve, or None where it has no point. Raises EvidenceError naming a malformed file."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            lines = list(csv.DictReader(file, strict=True))
+            reader = csv.DictReader(file, strict=True)
+            lines = list(reader)
+        if "epoch" not in (reader.fieldnames or ()):
+            raise ValueError("has no column epoch")
         metrics = [c for c in COLUMNS if lines and c in lines[0]]
         metric = metrics[0] if metrics else "loss"
         points = _numbers(lines, metric)

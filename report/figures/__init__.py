@@ -11,7 +11,7 @@ from markupsafe import Markup
 from report.dossier import Value, link
 from report.figures import curves, forest, matrices, scatter
 from report.figures.svg import padded
-from report.names import COLUMNS, count, row_name
+from report.names import COLUMNS, count, row_name, spoken
 from report.proxy import Ordering
 from report.sources import FigureEvidence, ForestSpec, ScatterSpec, Sources
 from report.views import CellView, Report
@@ -89,8 +89,7 @@ def scatter_figure(report: Report, spec: ScatterSpec) -> Figure:
         f"from the printed ones.{nothing}",
         "wide", [Panel("", scatter.draw(name, spec, found))] if found else [], legend,
         ["Row", f"{x} printed", f"{x} computed", f"{y} printed", f"{y} achieved"],
-        [[p.name, p.x.printed, p.x.shown or "–", p.y.printed, f"{p.y.shown} {p.y.half}".strip() or "not run"]
-         for p in found],
+        [[p.name, p.x.printed, p.x.shown or "–", p.y.printed, p.achieved] for p in found],
     )  # fmt: skip
 
 
@@ -174,7 +173,7 @@ def _forest(
             )
         )  # fmt: skip
     for n, c in rows:
-        line = [n, c.printed, f"{c.shown} {c.half}".strip() or "–", c.verdict]
+        line = [n, c.printed, f"{c.shown} {c.half}".strip() or "–", spoken(c.verdict)]
         if order is not None:
             line.append(_mean(*small[n]) if n in small else "–")
         table_rows.append(line)

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from report.figures.svg import CHARACTER, Scale, Svg, cut, padded
 from report.names import quantity
 
-WIDTH, ROW, TOP, BOTTOM = 420.0, 23.0, 4.0, 24.0
+WIDTH, ROW, TOP, BOTTOM = 400.0, 23.0, 4.0, 24.0
 LABEL, VALUE = 196.0, 92.0
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from report.figures.svg import CHARACTER, Scale, Svg, padded
-from report.names import COLUMNS, quantity, row_name
+from report.names import COLUMNS, quantity, row_name, spoken
 from report.sources import ScatterSpec
 from report.views import CellView, Report
 
@@ -30,6 +30,11 @@ class Point:
     x: CellView
     y: CellView
     printed: tuple[float, float]
+
+    @property
+    def achieved(self) -> str:
+        """Return the achieved value with its interval as shown, or the verdict where there is none."""
+        return " ".join(filter(None, (self.y.shown, self.y.half))) or spoken(self.y.verdict)
 
     @property
     def at(self) -> tuple[float, float]:
@@ -98,7 +103,7 @@ def draw(name: str, spec: ScatterSpec, found: list[Point]) -> Markup:
     scale = ", logarithmic" if spec.log else ""
     svg = Svg(
         name, WIDTH, HEIGHT, f"Figure {spec.figure}: {spec.title}",
-        f"{COLUMNS[spec.x]}{scale} across, {COLUMNS[spec.y]} upwards. {len(found)} printed points; {shifted} have a "
+        f"Across: {COLUMNS[spec.x]}{scale}; upwards: {COLUMNS[spec.y]}. {len(found)} printed points; {shifted} have a "
         f"computed {COLUMNS[spec.x]}, {sum(p.y.achieved is not None for p in found)} an achieved {COLUMNS[spec.y]}. "
         "The numbers stand below.",
     )  # fmt: skip
@@ -131,7 +136,7 @@ def draw(name: str, spec: ScatterSpec, found: list[Point]) -> Markup:
         if p.y.achieved is not None:
             low, high = (y(p.at[1] + s * p.y.half_width) for s in (-1, 1))
             svg.line(ax, low, ax, high, f"bar {kind}")
-            svg.diamond(ax, ay, 6, f"dot {kind}", f"{p.name}: {p.y.shown} {p.y.half} achieved")
+            svg.diamond(ax, ay, 6, f"dot {kind}", f"{p.name}: {p.achieved} achieved")
     at = [(x(v), y(p.printed[1])) for p in found for v in (p.printed[0], p.at[0])]
     segments = [[(x(p.printed[0]), y(p.printed[1])), (x(p.at[0]), y(p.printed[1]))] for p in found]
     for i, _ in enumerate(spec.series):
