@@ -24,6 +24,16 @@
     return text ? Number(text) : null;
   }
 
+  // Compare texts with the numbers in them as numbers: 0.25 before 0.5.
+  function natural(a, b) {
+    const [x, y] = [a, b].map((text) => text.toLowerCase().split(/(\d+(?:\.\d+)?)/));
+    for (let i = 0; i < Math.min(x.length, y.length); i += 1) {
+      const order = i % 2 ? Number(x[i]) - Number(y[i]) : x[i].localeCompare(y[i], "en");
+      if (order) return order;
+    }
+    return x.length - y.length;
+  }
+
   function sort(entry, by) {
     let rows = entry.rows;
     const index = entry.sorted ? entry.heads.findIndex((head) => head.dataset.col === entry.sorted[0]) : -1;
@@ -33,8 +43,7 @@
       rows = [...rows].sort((a, b) => {
         const [x, y] = [keys.get(a), keys.get(b)];
         if (x === null || y === null) return (x === null) - (y === null); // what has no value comes last
-        const order = typeof x === "number" ? x - y : x.localeCompare(y, "en", { numeric: true });
-        return sign * order;
+        return sign * (typeof x === "number" ? x - y : natural(x, y));
       });
     }
     entry.heads.forEach((head, i) => {
@@ -128,8 +137,9 @@
   }
 
   function reset() {
-    form.reset();
     all("input[name=verdict]", form).forEach((box) => { box.checked = false; });
+    for (const [name, value] of [["table", ""], ["by", "printed"], ["q", ""]]) if (form[name]) form[name].value = value;
+    if (form.small) form.small.checked = true;
     tables.forEach((entry) => { entry.sorted = null; });
     update();
     remember();
@@ -154,8 +164,7 @@
     }
     form.addEventListener("input", () => { update(); remember(); });
     form.addEventListener("submit", (event) => event.preventDefault());
-    form.addEventListener("reset", (event) => { if (event.isTrusted) { event.preventDefault(); reset(); } });
-    nothing.querySelector("[data-reset]").addEventListener("click", reset);
+    for (const button of all("[data-reset]")) button.addEventListener("click", reset);
     for (const link of all("a[data-filter]")) {
       link.addEventListener("click", (event) => {
         if (event.ctrlKey || event.metaKey || event.shiftKey) return;

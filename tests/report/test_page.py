@@ -32,7 +32,7 @@ def root(tmp_path_factory):
 @pytest.fixture(scope="module")
 def page(root):
     report, sources = synthetic.report_of(root)
-    dates = {"results/paper/1/one_plain.s0.json": "2026-01-02", "results/cost/one_plain.json": "2026-01-01"}
+    dates = {"results/paper/1/one_plain.paper.s0.json": "2026-01-02", "results/cost/one_plain.json": "2026-01-01"}
     return build_page(report, dataclasses.replace(sources, dates=dates), "../../")
 
 
@@ -74,9 +74,14 @@ def test_a_trained_cell_shows_its_mean_with_interval_and_its_seeds(page):
     )
     seeds = behind["Seeds, the printed recipe (learning rate 0.02)"]
     assert [s.text.partition(",")[0] for s in seeds] == ["seed 0: 60.10", "seed 1: 60.00", "seed 2: 59.90"]
-    assert seeds[0].href == "../../results/paper/1/one_plain.s0.json"
+    assert seeds[0].href == "../../results/paper/1/one_plain.paper.s0.json"
     assert "2026-01-02" in seeds[0].text
     assert "unknown" in seeds[1].text
+    other = behind["Seeds, the released scripts' recipe (learning rate 0.2)"]
+    assert [s.text.partition(",")[0] for s in other] == ["seed 0: 62.00"]  # beside it, never in its mean
+    assert behind["Other readings"][1].text.startswith(
+        "beside it, the released scripts' recipe (learning rate 0.2): 62.00"
+    )
     assert [v.text for v in behind["To rerun"]] == [f"train one_plain {s}" for s in range(3)]
     assert behind["Data"][0].text == "dots, pin 0123456789abcdef"
     assert behind["Cost to settle"][0].text == "settled"
