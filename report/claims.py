@@ -54,7 +54,8 @@ def _result(claim: ClaimView) -> str:
     text = next((line.text for line in lines if line.holds is False), claim.shown)
     if claim.kind != "relation":
         return text
-    return f"{'on achieved numbers' if claim.paper_holds else 'on the paper’s own numbers'}: {text}"
+    ground = "on achieved numbers" if claim.paper_holds else "on the paper's own numbers"
+    return f"{ground}: {text}"
 
 
 def _cost(report: Report, claim: ClaimView, needs: dict[str, tuple[list[str], float | None]]) -> list[Value]:

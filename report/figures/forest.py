@@ -41,12 +41,14 @@ def draw(name: str, title: str, description: str, lines: Sequence[Line]) -> Mark
     for i, line in enumerate(lines):
         y = TOP + ROW * (i + 0.5)
         svg.text(label, y + 4, cut(line.name, label), "label", "end")
+        if line.printed is not None:  # beneath, and larger: both are seen where they agree
+            svg.diamond(
+                x(line.printed), y, 5 if line.value is None else 8, "printed", f"{line.name}: {line.printed:g} printed"
+            )
         if line.value is not None:
             if line.half:
                 svg.line(x(line.value - line.half), y, x(line.value + line.half), y, "bar s0")
-            svg.add("circle", "dot s0", f"{line.name}: {line.shown}", cx=x(line.value), cy=y, r=4)
-        if line.printed is not None:
-            svg.diamond(x(line.printed), y, 5, "printed", f"{line.name}: {line.printed:g} printed")
+            svg.add("circle", "dot s0", f"{line.name}: {line.shown}", cx=x(line.value), cy=y, r=3.5)
         svg.text(WIDTH, y + 4, line.shown, "value", "end")
     return svg.markup()
 

@@ -20,6 +20,7 @@ from helpers import ROOT
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from report import shot
 from report.__main__ import main
 from report.render import TEMPLATES, files, markdown_escape
 
@@ -281,6 +282,13 @@ def test_every_colour_of_text_is_one_of_those():
     assert {v.strip() for v in own} <= {
         f"var(--{n})" for n in ("good", "near", "bad", "odd", "warn", "wait", "accent", "second")
     }
+
+
+def test_the_readmes_picture_needs_a_page(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(shot, "ROOT", tmp_path)
+    assert shot.main() == 1
+    assert "run `python -m report`" in capsys.readouterr().err
+    assert (ROOT / shot.PICTURE).stat().st_size < 300_000
 
 
 def test_nothing_moves():
