@@ -107,7 +107,9 @@ def test_computed_cells_show_readings_issues_and_source(page):
     behind = facts(page, "one_wide.madds")
     assert behind["Computed"][0].text == "23.00M (23,000,000), +15.0 % from the printed number"
     assert behind["Printed"][0].text.startswith("20M, as every value from 19.50M up to 20.50M")
-    assert [v.text for v in behind["Other readings"]] == ["rule S 23.00M", "other 23.00M (S 23.00M)"]
+    assert [v.text for v in behind["Other readings"]] == [
+        "rule S 23.00M", "other 23.00M (S 23.00M)", "construction: ours, by hand",
+    ]  # fmt: skip
     assert behind["Known issues"][0].href == "#issue-cheap"
     assert (behind["To rerun"][0].text, behind["To rerun"][0].code) == ("run cost", True)
     assert cell(page, "one_plain.params").delta == ""
