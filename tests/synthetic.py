@@ -17,6 +17,7 @@ from report.settings import load_settings
 from report.sources import Sources, read_sources
 from report.views import Report
 
+PIN = "0123456789abcdef"
 MINI = {"data": "dots", "epochs": 2}
 ROWS = {"one_plain": "1", "one_wide": "1", "one_lone": "1", "one_bad": "1", "two_half": "2"}
 ENVIRONMENT = {"device": "a machine", "python": "3.11"}
@@ -81,6 +82,11 @@ def _paper(text: Callable[[str], str]) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _file(path: Path, evidence: dict[str, Any]) -> None:
+    """Write evidence as a stage does."""
+    write_json_atomic(path, evidence)
+
+
 def _training(
     root: Path, text: Callable[[str], str], profile: str, row: str, seed: int, top1: float, recipe: str = "paper"
 ) -> None:
@@ -88,10 +94,10 @@ def _training(
     inputs = config_inputs(root, config)
     params = {"train": MINI if profile != "paper" else {"recipe": recipe}}
     name = f"{row}.json" if profile == "mini" else f"{row}.{recipe}.s{seed}.json"
-    write_json_atomic(root / "results" / profile / ROWS[row] / name, {
+    _file(root / "results" / profile / ROWS[row] / name, {
         "schema": 1, "kind": "training", "profile": profile, "row": row, "table": ROWS[row], "seed": seed,
         "values": {"top1": top1}, "config": config.as_posix(), "config_hash": config_hash(inputs, params),
-        "inputs": inputs, "params": params, "data": {"name": text("dots"), "pin": text("0123456789abcdef")},
+        "inputs": inputs, "params": params, "data": {"name": text("dots"), "pin": text(PIN)},
         "code_revision": text("abc"), "environment": {k: text(v) for k, v in ENVIRONMENT.items()}, "epochs": 2,
         "duration_s": 1.0, "command": text(f"train {row} {seed}"),
     })  # fmt: skip
@@ -106,7 +112,7 @@ def write(root: Path, text: Callable[[str], str] = str) -> Path:
     params = {
         "profile": "mini", "report": settings, "train": {"mini": MINI},
         "rows": {row: {"table": table} for row, table in ROWS.items()},
-        "proxy": {"train": MINI, "rows": {"two_half": {}, "one_plain": {}}},
+        "proxy": {"train": MINI, "pin": PIN, "rows": {"two_half": {}, "one_plain": {}}},
     }  # fmt: skip
     write_text_atomic(root / "params.yaml", yaml.safe_dump(params))
     for row in ROWS:
@@ -117,7 +123,7 @@ def write(root: Path, text: Callable[[str], str] = str) -> Path:
     ):  # fmt: skip
         inputs = config_inputs(root, Path(f"configs/classification/{row}.py"))
         made = text("ours, by hand") if row == "one_wide" else "printed"
-        write_json_atomic(root / f"results/cost/{row}.json", {
+        _file(root / f"results/cost/{row}.json", {
             "schema": 1, "kind": "cost", "row": row, "table": ROWS[row], "config": f"configs/classification/{row}.py",
             "config_hash": config_hash(inputs, {}), "inputs": inputs, "construction": made,
             "values": {"params": count, "madds": {"plain": madds, "S": madds - 1000}},
@@ -129,7 +135,7 @@ def write(root: Path, text: Callable[[str], str] = str) -> Path:
     write_json_atomic(
         root / "results/cost/rules.json", {"schema": 1, "kind": "rules", "default": "plain", "rules": rules}
     )
-    write_json_atomic(root / "results/claims/count.json", {
+    _file(root / "results/claims/count.json", {
         "schema": 1, "kind": "claim", "claim": "count", "computation": "parts", "computed": 3,
         "detail": text("1 + 2"), "code_revision": text("abc"),
         "environment": {k: text(v) for k, v in ENVIRONMENT.items()},
@@ -148,13 +154,13 @@ def write(root: Path, text: Callable[[str], str] = str) -> Path:
     (root / "results/pictures/mini").mkdir(parents=True)
     (root / "results/pictures/mini/one_plain.jpg").write_bytes(b"\xff\xd8\xff\xd9")
     common = {"schema": 1, "kind": "figure", "code_revision": text("abc"), "environment": {}}
-    write_json_atomic(root / "results/figures/figure_2.json", {
+    _file(root / "results/figures/figure_2.json", {
         **common, "figure": "2", "form": "matrices", "title": text("Blocks"), "caption": text("Ranks."),
         "rows": [{"name": text("Case"), "panels": [
             {"name": text("W"), "groups": 2, "values": [[1, -1], [0, 0.5]], "ranks": [[1, 1], [0, 1]]},
             {"name": text("F"), "groups": 1, "values": [[1, 0], [0, 1]], "ranks": None}]}],
     })  # fmt: skip
-    write_json_atomic(root / "results/figures/figure_3.json", {
+    _file(root / "results/figures/figure_3.json", {
         **common, "figure": "3", "form": "curves", "title": text("Balance"), "caption": text("Lines."),
         "x": text("groups"), "y": text("channels"), "mark": {"x": 2, "y": 4, "name": text("meets")},
         "series": [{"name": text("up"), "line": [[1, 2], [2, 4], [4, 8]], "points": [[2, 4]]},
