@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 export NO_ALBUMENTATIONS_UPDATE := 1
 
-.PHONY: setup repro repro-all bench test lint clean
+.PHONY: setup repro repro-all bench picture test lint clean
 .DEFAULT_GOAL := repro
 
 setup: $(READY)
@@ -38,6 +38,11 @@ repro-all: $(READY)
 # Side-by-side ratios, written to results/bench/ and shown on the report.
 bench: $(READY)
 	python -m pipelines.bench
+
+# The README's picture of the report's first screen; needs Chromium.
+picture: $(READY)
+	python -m report
+	python -m report.shot
 
 test: $(READY)
 	python -m pytest

@@ -20,6 +20,7 @@ from report.model import Report, build, changes, read_baseline
 from report.plan import read_benches
 from report.render import files
 from report.settings import SettingsError, data_pins, load_settings
+from report.sources import read_sources
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = Path("report/out")
@@ -56,15 +57,16 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
         settings, runs = load_settings(root)
         if args.profile:
             settings = settings.model_copy(update={"profile": args.profile})
+        ledger = load_ledger(root / "paper")
         evidence = read_evidence(root, runs, data_pins(root))
-        report = build(load_ledger(root / "paper"), evidence, settings, read_benches(root))
+        report = build(ledger, evidence, settings, read_benches(root))
         if args.accept:
             write_json_atomic(root / BASELINE, report.verdict_map())
         if (root / BASELINE).exists():
             report.changed = changes(report, read_baseline(root / BASELINE))
         out = (root / OUT) if args.out is None else args.out.resolve()
         up = Path(os.path.relpath(root, out)).as_posix() + "/"
-        for name, text in files(report, up).items():
+        for name, text in files(report, up, read_sources(root, ledger)).items():
             write_text_atomic(out / name, text)
     except (LedgerError, EvidenceError, SettingsError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)

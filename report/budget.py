@@ -13,7 +13,10 @@ PASSES = 3
 
 @dataclass(frozen=True)
 class TableBudget:
-    """Hold a table's own experiments (repeated rows not counted twice) and what training them once takes."""
+    """Hold a table's own experiments (repeated rows not counted twice) and what training them once takes.
+
+    peta_madds: of the rows whose MAdds the paper prints; uncounted: how many others there are.
+    """
 
     experiments: int
     dataset: str
@@ -21,6 +24,7 @@ class TableBudget:
     images: int
     peta_madds: Decimal
     source: str
+    uncounted: int = 0
 
     @property
     def image_passes(self) -> int:
@@ -34,6 +38,10 @@ def table_budget(ledger: Ledger, table: Table) -> TableBudget | None:
     budget = next((b for b in ledger.budgets if table.id in b.tables), None)
     if budget is None or not own:
         return None
-    madds = sum((row.cells["madds"].value for row in own), Decimal(0))
+    cells = [row.cells.get("madds") for row in own]
+    printed = [cell.value for cell in cells if cell is not None and cell.numeric]
+    madds = sum(printed, Decimal(0))
     peta = madds * budget.images * budget.epochs * PASSES / Decimal(10**15)
-    return TableBudget(len(own), budget.dataset, budget.epochs, budget.images, peta, budget.source)
+    return TableBudget(
+        len(own), budget.dataset, budget.epochs, budget.images, peta, budget.source, len(own) - len(printed)
+    )

@@ -3,165 +3,42 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from paper.expressions import ExpressionError
 from paper.ledger import Cell, Claim, Ledger, Row
-from paper.printed import parse_printed
 from paper.schema import COST_COLUMNS
 from report import verdicts
-from report.budget import TableBudget, table_budget
+from report.arithmetic import worked
+from report.budget import table_budget
 from report.evidence import Evidence
-from report.plan import Bench, Plan, make_plan
-from report.proxy import Ordering, RelationalClaim, orderings, relational_claims
+from report.names import quantity, show
+from report.plan import Bench, make_plan
+from report.proxy import orderings, relational_claims
 from report.recipes import RECIPES, Group, beside, groups
 from report.settings import Settings
 from report.verdicts import Estimate, Verdict
+from report.views import CellView, ClaimView, Report, RowView, TableView
+
+__all__ = [
+    "CellView",
+    "ClaimView",
+    "Report",
+    "RowView",
+    "TableView",
+    "build",
+    "changes",
+    "quantity",
+    "read_baseline",
+    "show",
+]
 
 DEFAULT_RULE = "plain"
 
 SPELLED = {"miou": "mIoU", "top1": "top-1", "top5": "top-5"}
-
-
-@dataclass(frozen=True)
-class CellView:
-    """Hold one line of the report: a printed number, what was achieved, and the verdict."""
-
-    table: str
-    row: int
-    row_id: str
-    column: str
-    printed: str
-    bold: bool
-    achieved: int | float | None
-    shown: str
-    verdict: str
-    rule: str
-    evidence: str | None
-    note: str
-
-    @property
-    def key(self) -> str:
-        """Return the cell's name, row.column."""
-        return f"{self.row_id}.{self.column}"
-
-
-@dataclass(frozen=True)
-class RowView:
-    """Hold a printed row: labels, marks, its cells (None where the paper prints no number), small-scale results."""
-
-    row: Row
-    cells: list[CellView | str]
-    mini: str
-    mini_evidence: str | None
-    construction: str
-    notes: list[str]
-    picture: str | None = None
-
-    @property
-    def has_notes(self) -> bool:
-        """Tell whether a cell with a computed value, or the row, has a note."""
-        cells = [c for c in self.cells if isinstance(c, CellView)]
-        return bool(self.notes) or any(c.note and c.achieved is not None for c in cells)
-
-
-@dataclass(frozen=True)
-class TableView:
-    """Hold a table as printed."""
-
-    id: str
-    title: str
-    label_columns: tuple[str, ...]
-    columns: tuple[str, ...]
-    rows: list[RowView]
-    budget: TableBudget | None
-    has_mini: bool
-
-
-@dataclass(frozen=True)
-class ClaimView:
-    """Hold one claim: does it hold on the paper's own numbers, and on achieved ones."""
-
-    id: str
-    section: str
-    statement: str
-    kind: str
-    expression: str
-    paper_holds: bool | None
-    paper_quantity: str
-    achieved: Any
-    shown: str
-    verdict: str
-    evidence: str | None
-    note: str
-
-
-@dataclass
-class Report:
-    """Hold all that the templates print."""
-
-    ledger: Ledger
-    settings: Settings
-    tables: list[TableView]
-    claims: list[ClaimView]
-    problems: list[Any]
-    rules: dict[str, str]
-    orderings: list[Ordering] = field(default_factory=list)
-    ordered_claims: list[RelationalClaim] = field(default_factory=list)
-    plan: Plan | None = None
-    benches: list[tuple[str, Bench]] = field(default_factory=list)
-    changed: list[tuple[str, str, str]] = field(default_factory=list)
-
-    @property
-    def cells(self) -> list[CellView]:
-        """Return every numeric cell in printed order."""
-        return [c for t in self.tables for r in t.rows for c in r.cells if isinstance(c, CellView)]
-
-    def summary(self) -> dict[str, dict[str, int]]:
-        """Return how often each verdict was given; verdicts never given are left out."""
-        return {
-            "cells": _count(c.verdict for c in self.cells),
-            "claims": _count(c.verdict for c in self.claims),
-        }
-
-    def verdict_map(self) -> dict[str, str]:
-        """Return every verdict by the name of its cell or claim."""
-        return {**{c.key: c.verdict for c in self.cells}, **{f"claim {c.id}": c.verdict for c in self.claims}}
-
-
-def _count(names: Any) -> dict[str, int]:
-    counts = Counter(names)
-    return {name: counts[name] for name in verdicts.VERDICTS if counts[name]}
-
-
-def show(value: int | float | Decimal, printed: str) -> str:
-    """Return a value in the unit of a printed string, to two more places, a million parameters as 2.394M."""
-    unit = printed[-1] if printed[-1] in "KMB" else ""
-    places = len(printed.rstrip("KMB%").partition(".")[2]) + 2
-    scale = parse_printed(f"1{unit}").value
-    return f"{Decimal(str(value)) / scale:.{places}f}{unit}"
-
-
-def quantity(value: Any) -> str:
-    """Return a compared quantity for a reader: at most four significant digits, large ones with their unit."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(quantity(v) for v in value) + "]"
-    number = float(value)
-    if float(value).is_integer() and abs(number) < 1e5:
-        return str(int(number))
-    for scale, unit in ((1e9, "B"), (1e6, "M")):
-        if abs(number) >= scale:
-            return f"{number / scale:.4g}{unit}"
-    return str(int(number)) if number.is_integer() else f"{number:.4g}"
 
 
 class _Builder:
@@ -191,30 +68,25 @@ class _Builder:
 
     def cell(self, row: Row, cell: Cell) -> CellView:
         """Judge one cell."""
-        verdict, achieved, rule, path = (self.cost_cell if cell.column in COST_COLUMNS else self.trained_cell)(
-            row, cell
-        )
+        judge = self.cost_cell if cell.column in COST_COLUMNS else self.trained_cell
+        verdict, readings, achieved, rule, path = judge(row, cell)
         known = self.issue_of.get(f"{row.id}.{cell.column}", [])
         if verdict.name in ("differs", "close") and self.contradicted(known):
             verdict = Verdict("paper-inconsistent", verdict.note)
-        note = verdict.note
-        if known:
-            note = "; ".join(filter(None, (note, "known issue " + ", ".join(known))))
-        shown = "" if achieved is None else show(achieved, cell.printed)
+        issues = ["known issue " + ", ".join(known)] if known else []
+        note = "; ".join(filter(None, (verdict.note, *readings, *issues)))
+        shown, half, width, deviation = "", "", 0.0, None
+        if achieved is not None and cell.column in COST_COLUMNS:
+            shown, deviation = show(achieved, cell.printed), verdicts.signed_percent(achieved, cell.value)
+        elif achieved is not None:
+            estimate = self.achieved(row.id, cell.column)
+            shown, deviation = show(achieved, cell.printed, 1), achieved - float(cell.value)
+            if estimate and estimate.n > 1:
+                half, width = f"± {show(estimate.half_width, cell.printed, 1)}", float(estimate.half_width)
         return CellView(
-            row.table,
-            row.number,
-            row.id,
-            cell.column,
-            cell.printed,
-            cell.bold,
-            achieved,
-            shown,
-            verdict.name,
-            rule,
-            path,
-            note,
-        )
+            row.table, row.number, row.id, cell.column, cell.printed, cell.bold, achieved, shown, verdict.name, rule,
+            path, note, half, width, deviation, verdict.note, tuple(readings), tuple(known),
+        )  # fmt: skip
 
     def contradicted(self, issue_ids: list[str]) -> bool:
         """Tell whether an issue states a relation that the paper's own numbers break."""
@@ -226,28 +98,24 @@ class _Builder:
                 return True
         return False
 
-    def cost_cell(self, row: Row, cell: Cell) -> tuple[Verdict, int | None, str, str | None]:
+    def cost_cell(self, row: Row, cell: Cell) -> tuple[Verdict, list[str], int | None, str, str | None]:
+        """Judge params or MAdds: (verdict, other readings, value, rule, evidence)."""
         source = self.ledger.canonical(row.id)
         rule = verdicts.DETERMINISTIC_RULE
         if cell.column == "madds":
             rule = f"{rule}, MAdds rule {DEFAULT_RULE}"
         if problem := self.evidence.problem("cost", source):
-            return Verdict("invalid-evidence", problem.fault), None, rule, problem.path
+            return Verdict("invalid-evidence", problem.fault), [], None, rule, problem.path
         found = self.evidence.cost.get(source)
         if found is None:
-            return self.absent(row, "no model of this row is costed yet"), None, rule, None
+            return self.absent(row, "no model of this row is costed yet"), [], None, rule, None
         achieved = self.cost_value(row.id, cell.column)
         if achieved is None:
-            return Verdict("invalid-evidence", f"no MAdds under rule {DEFAULT_RULE}"), None, rule, None
+            return Verdict("invalid-evidence", f"no MAdds under rule {DEFAULT_RULE}"), [], None, rule, None
         verdict = verdicts.deterministic(cell.interval, achieved, self.settings.close_percent)
-        return (
-            Verdict(verdict.name, "; ".join(filter(None, (verdict.note, self.beside(found, cell))))),
-            achieved,
-            rule,
-            self.evidence.paths["cost", source],
-        )
+        return verdict, self.beside(found, cell), achieved, rule, self.evidence.paths["cost", source]
 
-    def beside(self, found: Any, cell: Cell) -> str:
+    def beside(self, found: Any, cell: Cell) -> list[str]:
         """Return the same cell under the other counting rules and in the row's variants."""
 
         def value(values: Any, rule: str) -> str:
@@ -263,23 +131,25 @@ class _Builder:
             parts.append(text)
         if found.construction not in ("printed", "library"):
             parts.append(f"construction: {found.construction}")
-        return "; ".join(parts)
+        return parts
 
-    def trained_cell(self, row: Row, cell: Cell) -> tuple[Verdict, float | None, str, str | None]:
+    def trained_cell(self, row: Row, cell: Cell) -> tuple[Verdict, list[str], float | None, str, str | None]:
+        """Judge what training decides: (verdict, other recipes, mean, rule, evidence)."""
         source = self.ledger.canonical(row.id)
         margin = self.settings.margins[cell.column]
         rule = f"{verdicts.TRAINED_RULE}, margin {margin:g}"
         if problem := self.evidence.problem("paper", source):
-            return Verdict("invalid-evidence", problem.fault), None, rule, problem.path
+            return Verdict("invalid-evidence", problem.fault), [], None, rule, problem.path
         found = self.trained_groups(row.id, cell.column)
         if not found:
-            return self.absent(row, "needs the profile `paper`"), None, rule, None
+            return self.absent(row, "needs the profile `paper`"), [], None, rule, None
         first, others = found[0], found[1:]
-        verdict = verdicts.trained(cell.value, first.values, margin, self.settings.alpha, self.settings.seeds)
-        notes = [verdict.note, f"by {RECIPES.get(first.recipe, first.recipe)}"]
-        notes += [beside(group, cell.value, margin, self.settings.alpha) for group in others]
+        alpha, seeds = self.settings.alpha, self.settings.seeds
+        verdict = verdicts.trained(cell.value, first.values, margin, alpha, seeds)
+        notes = [f"by {RECIPES.get(first.recipe, first.recipe)}"]
+        notes += [beside(group, cell.value, margin, alpha, seeds) for group in others]
         mean = sum(first.values) / len(first.values)
-        return Verdict(verdict.name, "; ".join(notes)), mean, rule, first.files[0]
+        return verdict, notes, mean, rule, first.files[0]
 
     def absent(self, row: Row, why: str) -> Verdict:
         """Return blocked where the paper gives no architecture and nobody has built one; else not-run."""
@@ -325,6 +195,24 @@ class _Builder:
         found = self.trained_groups(row_id, column)
         return verdicts.estimate(found[0].values, self.settings.alpha) if found else None
 
+    def value(self, row_id: str, column: str) -> Decimal | None:
+        """Return an achieved value: a lookup for expressions."""
+        found = self.achieved(row_id, column)
+        return None if found is None else found.value
+
+    def shown(self, row_id: str, column: str) -> str | None:
+        """Return how an achieved value reads."""
+        found, cell = self.achieved(row_id, column), self.ledger.cell(row_id, column)
+        if found is None or not cell.numeric:
+            return None
+        half = f" ± {show(found.half_width, cell.printed, 1)}" if found.n > 1 else ""
+        return show(found.value, cell.printed, 1 if found.n else 2) + half
+
+    def printed(self, row_id: str, column: str) -> str | None:
+        """Return how a printed value reads."""
+        cell = self.ledger.cell(row_id, column)
+        return cell.printed if cell.numeric else None
+
     def claim(self, claim: Claim) -> ClaimView:
         """Judge one claim."""
         if claim.kind == "relation":
@@ -350,11 +238,13 @@ class _Builder:
                 holds = verdict.name == "reproduced"
                 if not holds and claim.issue:
                     verdict = Verdict("paper-inconsistent")
-        notes = [verdict.note, source.detail if source and not problem else "", *self.remarks(claim)]
+        detail = [verdict.note, source.detail if source and not problem else ""]
+        lines = worked(claim.expression, self.ledger.printed_value, self.printed, {"computed": achieved})
         return ClaimView(
             claim.id, claim.section, claim.statement, claim.kind, claim.expression.text, holds, "", achieved,
             quantity(achieved), verdict.name, self.evidence.paths.get(("claims", claim.id)),
-            "; ".join(filter(None, notes)),
+            "; ".join(filter(None, [*detail, *self.remarks(claim)])), "; ".join(filter(None, detail)),
+            claim.reading or "", claim.issue or "", (), tuple(lines) if achieved is not None else (),
         )  # fmt: skip
 
     def relation(self, claim: Claim) -> ClaimView:
@@ -371,10 +261,14 @@ class _Builder:
                 "not-run", f"{verdict.note}; MAdds of our constructions are met by design and prove nothing"
             )
         value = None if achieved is None else float(achieved)
+        own = worked(claim.expression, self.ledger.printed_value, self.printed)
+        mine = worked(claim.expression, self.value, self.shown, margin=Decimal(str(margin)))
+        known = any(self.achieved(*ref) for ref in claim.expression.refs)
         return ClaimView(
             claim.id, claim.section, claim.statement, claim.kind, claim.expression.text, outcome.holds,
             quantity(outcome.quantity), value, quantity(value), verdict.name, None,
-            "; ".join(filter(None, [verdict.note, *self.remarks(claim)])),
+            "; ".join(filter(None, [verdict.note, *self.remarks(claim)])), verdict.note, claim.reading or "",
+            claim.issue or "", tuple(own), tuple(mine) if known else (),
         )  # fmt: skip
 
     def solved(self, claim: Claim) -> bool:
@@ -407,7 +301,7 @@ def build(ledger: Ledger, evidence: Evidence, settings: Settings, benches: Seque
     proxy = evidence.runs.get("proxy", {})
     report = Report(
         ledger, settings, tables, claims, evidence.problems, rules, orderings(ledger, proxy, settings.alpha),
-        relational_claims(ledger, proxy, settings.alpha), benches=list(benches),
+        relational_claims(ledger, proxy, settings.alpha), evidence, benches=list(benches),
     )  # fmt: skip
     report.plan = make_plan(report, evidence, benches[0] if benches else None)
     return report

@@ -12,6 +12,7 @@ from typing import Any
 from paper.expressions import Expression
 from paper.schema import COST_COLUMNS
 from report import verdicts
+from report.names import row_name
 
 COLUMN = "top1"
 #: An ordering's verdicts; a relation's names are translated to them.
@@ -103,7 +104,7 @@ def orderings(ledger: Any, runs: Mapping[str, list[Any]], alpha: float) -> list[
             if cell is None or not cell.numeric or not mine:
                 continue
             values = [run.values[COLUMN] for run in mine if COLUMN in run.values]
-            found.append((" ".join(row.labels).strip() or f"{row.id} (no mark)", cell, values, mine[0]))
+            found.append((row_name(table, row), cell, values, mine[0]))
         if len({id(f[3]) for f in found}) < 2:
             continue
         rows, pairs = [], []

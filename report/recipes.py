@@ -38,8 +38,8 @@ def groups(runs: Sequence[TrainingEvidence], files: Sequence[str], column: str) 
     return sorted(found.values(), key=lambda g: (order.get(g.recipe, len(order)), g.recipe))
 
 
-def beside(group: Group, printed: Decimal, margin: float, alpha: float) -> str:
+def beside(group: Group, printed: Decimal, margin: float, alpha: float, seeds: int) -> str:
     """Return a further recipe's mean and what its verdict would be."""
-    verdict = verdicts.trained(printed, group.values, margin, alpha)
+    verdict = verdicts.trained(printed, group.values, margin, alpha, seeds)
     mean = sum(group.values) / len(group.values)
     return f"beside it, {RECIPES.get(group.recipe, group.recipe)}: {mean:.2f}, {verdict.name} ({verdict.note})"

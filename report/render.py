@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import hashlib
 import io
 import json
+import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
@@ -13,40 +16,25 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from report import verdicts
-from report.model import Report
+from report.names import COLUMNS, ORDER, SYMBOLS, short_title, slug
+from report.page import Page, build_page
+from report.sources import Sources
+from report.views import Report
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
-NAMES = {
-    "params": "Params", "madds": "MAdds", "top1": "Top-1", "top5": "Top-5", "AP": "AP", "AP50": "AP 0.5",
-    "AP75": "AP 0.75", "APM": "AP M", "APL": "AP L", "miou": "mIoU",
-}  # fmt: skip
-SYMBOLS = {
-    "reproduced": "✅", "close": "🟢", "consistent (n = 1)": "🟢", "differs": "❌", "not-reproduced": "❌",
-    "inconsistent (n = 1)": "❌", "paper-inconsistent": "🟣", "invalid-evidence": "⚠️", "underpowered": "🟡",
-    "blocked": "⛔", "not-run": "▫️",
-}  # fmt: skip
-#: How the bar and the legends run, from settled to open.
-ORDER = (
-    "reproduced", "close", "consistent (n = 1)", "paper-inconsistent", "differs", "not-reproduced",
-    "inconsistent (n = 1)", "underpowered", "invalid-evidence", "blocked", "not-run",
-)  # fmt: skip
-
-
-def slug(verdict: str) -> str:
-    """Return a verdict's CSS class."""
-    return verdict.split(" ")[0]
-
-
-def badge(verdict: str) -> Markup:
-    """Return a verdict as a coloured label."""
-    return Markup('<span class="badge {}">{}</span>').format(slug(verdict), verdict)
+#: What Markdown reads as markup, within a line.
+_MARKUP = re.compile(r"([\\`*_|\[\]~])")
 
 
 def markdown_escape(text: str) -> str:
-    """Return text that neither breaks a Markdown table nor starts markup."""
-    for char in "\\`*_|[]<>":
-        text = text.replace(char, {"<": "&lt;", ">": "&gt;"}.get(char, "\\" + char))
-    return text.replace("\n", " ")
+    """Return text that neither breaks a Markdown table nor starts markup, on one line."""
+    text = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _MARKUP.sub(r"\\\1", text)
+
+
+def code_span(text: str) -> str:
+    """Return text for between backticks, which nothing inside may end."""
+    return " ".join(str(text).split()).replace("`", "'").replace("|", "\\|")
 
 
 def _environment(escape: bool) -> Environment:
@@ -54,23 +42,44 @@ def _environment(escape: bool) -> Environment:
         loader=FileSystemLoader(TEMPLATES), autoescape=escape, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
-    env.filters.update(slug=slug, md=markdown_escape)
+    env.filters.update(slug=slug, md=markdown_escape, code=code_span)
     return env
 
 
-def _context(report: Report) -> dict[str, Any]:
-    return {"r": report, "failed": verdicts.FAILED, "order": ORDER, "names": NAMES, "symbols": SYMBOLS, "badge": badge}
+def _asset(name: str) -> str:
+    return (TEMPLATES / name).read_text("utf-8")
 
 
-def html(report: Report, up: str) -> str:
-    """Return the page; `up` leads from it to the repository's root, for links to evidence."""
-    style = Markup((TEMPLATES / "style.css").read_text("utf-8"))
-    return _environment(True).get_template("index.html.j2").render(**_context(report), style=style, up=up)
+def _source(text: str) -> str:
+    """Return an inline text's hash as a content security policy names it."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}'"
+
+
+def policy(style: str, *scripts: str) -> str:
+    """Return the content security policy: this style, these scripts, embedded pictures, and no network."""
+    allowed = " ".join(map(_source, scripts))
+    return (
+        f"default-src 'none'; style-src {_source(style)}; script-src {allowed}; img-src data:; base-uri 'none'; "
+        "form-action 'none'"
+    )
+
+
+def html(page: Page) -> dict[str, str]:
+    """Return the pages' text by name: index.html and claims.html, each whole in itself."""
+    style, early, script = _asset("style.css"), _asset("early.js"), _asset("page.js")
+    env = _environment(True)
+    shared = {
+        "p": page, "style": Markup(style), "early": Markup(early), "script": Markup(script),
+        "policy": policy(style, early, script),
+    }  # fmt: skip
+    return {name: env.get_template(f"{name}.j2").render(**shared) for name in ("index.html", "claims.html")}
 
 
 def markdown(report: Report) -> str:
     """Return the Markdown summary: what changed and failed first, the rest folded."""
-    return _environment(False).get_template("report.md.j2").render(**_context(report))
+    names = {"failed": verdicts.FAILED, "order": ORDER, "names": COLUMNS, "symbols": SYMBOLS}
+    title = short_title(report.ledger.title)
+    return _environment(False).get_template("report.md.j2").render(r=report, title=title, **names)
 
 
 def as_json(report: Report) -> dict[str, Any]:
@@ -116,13 +125,14 @@ def cells_csv(report: Report) -> str:
     writer = csv.writer(out, lineterminator="\n")
     rows = as_json(report)["cells"]
     writer.writerow(rows[0])
-    writer.writerows(row.values() for row in rows)
+    # A lone carriage return would end a line for some readers, and the writer does not quote it.
+    writer.writerows([v.replace("\r", " ") if isinstance(v, str) else v for v in row.values()] for row in rows)
     return out.getvalue()
 
 
 def junit(report: Report) -> str:
     """Return JUnit XML, one case a cell and a claim: failures fail, unchecked ones are skipped, bad evidence errs."""
-    root = ET.Element("testsuites", name="micronet")
+    root = ET.Element("testsuites", name=short_title(report.ledger.title).lower())
     groups = {f"table {t.id}": [(c.key, c.verdict, c.note) for r in t.rows for c in r.cells if not isinstance(c, str)]
               for t in report.tables}  # fmt: skip
     groups["claims"] = [(c.id, c.verdict, c.note) for c in report.claims]
@@ -147,12 +157,12 @@ def junit(report: Report) -> str:
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
 
-def files(report: Report, up: str) -> dict[str, str]:
-    """Return every output file's text by name."""
+def files(report: Report, up: str, sources: Sources | None = None) -> dict[str, str]:
+    """Return every output file's text by name; `up` leads from them to the repository's root."""
     data = as_json(report)
     metrics = {f"{k}_{slug(v)}": n for k, counts in data["summary"].items() for v, n in counts.items()}
     return {
-        "index.html": html(report, up),
+        **html(build_page(report, sources or Sources(), up)),
         "report.md": markdown(report),
         "report.json": json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
         "cells.csv": cells_csv(report),
