@@ -47,6 +47,13 @@ picture: $(READY)
 test: $(READY)
 	python -m pytest
 
+# Change the verdicts' code in every small way; the tests must notice.
+mutants: $(READY)
+	rm -rf mutants
+	mutmut run > mutmut.log 2>&1 || { tail -n 40 mutmut.log; exit 1; }
+	mutmut export-cicd-stats
+	python tests/mutation.py
+
 lint: $(READY)
 	ruff check .
 	python -m paper

@@ -108,8 +108,19 @@ def estimate(values: Sequence[float], alpha: float) -> Estimate:
     return Estimate(Decimal(repr(mean)), Decimal(repr(half)), n)
 
 
-#: Beyond this many uncertain cells, corners are too many: ends and middle of all together stand for them.
+#: Beyond this many uncertain cells, corners are too many.
 MAX_CORNERS = 8
+
+
+def corners(n: int) -> set[tuple[int, ...]]:
+    """Return the directions (-1 or 1 a cell) in which n uncertain cells are moved.
+
+    Every combination up to MAX_CORNERS cells; beyond, all cells one way and each cell alone against the others.
+    """
+    if n <= MAX_CORNERS:
+        return set(itertools.product((-1, 1), repeat=n))
+    alone = {tuple(1 - 2 * (i == j) for i in range(n)) for j in range(n)} | {(1,) * n}
+    return alone | {tuple(-s for s in sign) for sign in alone}
 
 
 def relation(
@@ -142,16 +153,9 @@ def relation(
         name = "consistent (n = 1)" if holds else "inconsistent (n = 1)"
         return Verdict(name, "one seed of a trained cell"), quantity
     uncertain = [ref for ref, e in estimates.items() if e.half_width]
-    signs = list(itertools.product((-1, 1), repeat=len(uncertain))) if len(uncertain) <= MAX_CORNERS else []
-    if len(uncertain) > MAX_CORNERS:
-        signs = [tuple([-1] * len(uncertain)), tuple([1] * len(uncertain))]
-        signs += [tuple(-1 if i == j else 1 for i in range(len(uncertain))) for j in range(len(uncertain))]
-        signs += [tuple(1 if i == j else -1 for i in range(len(uncertain))) for j in range(len(uncertain))]
     truths = {holds}
-    for sign in signs:
-        moved = {
-            ref: estimates[ref].value + s * estimates[ref].half_width for ref, s in zip(uncertain, sign, strict=True)
-        }
+    for sign in corners(len(uncertain)):
+        moved = {ref: estimates[ref].value + s * estimates[ref].half_width for ref, s in zip(uncertain, sign)}  # noqa: B905
         truths.add(evaluate({**centre, **moved}).holds)
     if truths == {True}:
         return Verdict("reproduced"), quantity
