@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 export NO_ALBUMENTATIONS_UPDATE := 1
 
-.PHONY: setup repro repro-all bench picture test lint clean
+.PHONY: setup repro repro-all bench picture test mutants lint clean
 .DEFAULT_GOAL := repro
 
 setup: $(READY)
@@ -26,6 +26,7 @@ $(READY): requirements.lock requirements-uv.lock pyproject.toml
 
 repro: $(READY)
 	dvc repro
+	@python -m report metadata
 	@echo "Report: $(CURDIR)/report/out/index.html"
 
 # Every row of every table, two at a time.
@@ -57,6 +58,7 @@ mutants: $(READY)
 lint: $(READY)
 	ruff check .
 	python -m paper
+	python -m paper --ledger iccv2021
 
 clean:
 	rm -rf $(VENV) data work_dirs checkpoints report/out

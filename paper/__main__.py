@@ -3,6 +3,7 @@
 python -m paper            validate everything and print the counts
 python -m paper rows       list the row ids
 python -m paper claims     list the claims
+python -m paper --ledger NAME ...   of another paper's ledger, paper/NAME
 """
 
 from __future__ import annotations
@@ -10,16 +11,18 @@ from __future__ import annotations
 import argparse
 import sys
 
-from paper.ledger import LedgerError, load_ledger
+from paper.ledger import HERE, LedgerError, load_ledger
 
 
 def main(argv: list[str] | None = None) -> int:
     """Validate the ledger; returns 1 with one line on stderr where it is malformed."""
     parser = argparse.ArgumentParser(prog="python -m paper", description="Check the ledger and list what it holds.")
     parser.add_argument("what", nargs="?", choices=("counts", "rows", "claims"), default="counts")
-    what = parser.parse_args(argv).what
+    parser.add_argument("--ledger", default="", metavar="NAME", help="another paper's: paper/NAME")
+    args = parser.parse_args(argv)
+    what = args.what
     try:
-        ledger = load_ledger()
+        ledger = load_ledger(HERE / args.ledger)
     except LedgerError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

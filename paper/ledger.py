@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -91,11 +92,13 @@ class Claim:
 
 @dataclass(frozen=True)
 class Alias:
-    """Say how a later version names a model."""
+    """Say how a later version names a model; row, later_row: the two ledgers' rows of it, where they have one."""
 
     this: str
     later: str
     note: str
+    row: str | None = None
+    later_row: str | None = None
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ class Ledger:
     claims: tuple[Claim, ...]
     issues: dict[str, RawIssue]
     aliases: tuple[Alias, ...]
-    later_version: str
+    later_version: str | None
     budgets: tuple[RawBudget, ...]
 
     @cached_property
@@ -232,9 +235,12 @@ def _table(source: _Source) -> Table:
     return Table(raw.id, raw.title, raw.task, tuple(raw.labels), tuple(raw.columns), rows, raw.architecture)
 
 
-def _order(table_id: str) -> tuple[int, str]:
-    digits = table_id.rstrip("abc")
-    return int(digits), table_id[len(digits) :]
+def _order(table_id: str) -> tuple[str, int, str]:
+    """Return how tables are ordered: 2 before 10, 4a before 4b, an appendix's A1 last."""
+    letter = table_id[0] if table_id[0].isalpha() else ""
+    number = re.match(r"\d+", table_id[len(letter) :])
+    assert number is not None
+    return letter, int(number.group()), table_id[len(letter) + number.end() :]
 
 
 def _load_tables(folder: Path) -> dict[str, Table]:
@@ -313,6 +319,9 @@ def load_ledger(root: Path | None = None) -> Ledger:
         claims[raw.id] = Claim(
             raw.id, raw.section, raw.statement, raw.kind, expression, raw.computation, raw.reading, raw.issue
         )
+    for i, alias in enumerate(raw_issues.aliases):
+        if alias.row and alias.row not in rows:
+            raise issues_source.error(("aliases", i, "row"), f"alias {alias.this!r}: no row {alias.row!r}")
     ledger = Ledger(
         paper.arxiv,
         paper.title,
@@ -320,13 +329,13 @@ def load_ledger(root: Path | None = None) -> Ledger:
         tables,
         tuple(claims.values()),
         issues,
-        tuple(Alias(a.this, a.later, a.note) for a in raw_issues.aliases),
+        tuple(Alias(a.this, a.later, a.note, a.row, a.later_row) for a in raw_issues.aliases),
         raw_issues.later_version,
         tuple(paper.budgets),
     )
     found = sum(1 for _ in ledger.cells())
     if found != paper.numeric_cells:
         raise LedgerError(
-            f"paper/tables: {found} printed numbers, paper.yaml counts {paper.numeric_cells}; restore the lost cell"
+            f"{root.name}/tables: {found} printed numbers, paper.yaml counts {paper.numeric_cells}; restore the rest"
         )
     return ledger

@@ -9,11 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from paper.expressions import ExpressionError, compile_expr
 from paper.printed import ABSENT, parse_printed
 
-COLUMNS = ("params", "madds", "top1", "top5", "AP", "AP50", "AP75", "APM", "APL", "miou")
+#: Columns that no data decides; every other one is a trained metric and needs a margin in params.yaml.
 COST_COLUMNS = ("params", "madds")
-MODELS = ("m0", "m1", "m2", "m3")
-Column = Literal["params", "madds", "top1", "top5", "AP", "AP50", "AP75", "APM", "APL", "miou"]
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Column = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9]*$")]
+TableId = Annotated[str, Field(pattern=r"^[A-Z]?\d+[a-z]?$")]
 Text = Annotated[str, Field(min_length=1)]
 
 
@@ -44,28 +44,34 @@ class RawRow(Strict):
 
 
 class RawArchRow(Strict):
-    """Describe one printed line of an architecture table."""
+    """Describe one printed line of an architecture table; every further key is a model's cells."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+    __pydantic_extra__: dict[str, list[Text]]
 
     part: Text | None = None
     output: str | None = None
     all: Text | None = None
-    m0: list[Text] | None = None
-    m1: list[Text] | None = None
-    m2: list[Text] | None = None
-    m3: list[Text] | None = None
+
+    def cells(self, model: str) -> list[str] | None:
+        """Return a model's cells on this line, or None where it is blank."""
+        return (self.model_extra or {}).get(model)
 
 
 class RawArchitecture(Strict):
-    """Describe the printed body of Table 1 or 10."""
+    """Describe the printed body of an architecture table."""
 
+    models: list[Identifier] = Field(min_length=1)
     columns: list[Text]
     rows: list[RawArchRow]
 
     @model_validator(mode="after")
     def _widths(self) -> RawArchitecture:
         for number, row in enumerate(self.rows, start=1):
-            for model in MODELS:
-                cells = getattr(row, model)
+            if unknown := set(row.model_extra or ()) - set(self.models):
+                raise ValueError(f"architecture row {number}: {sorted(unknown)[0]!r} is none of the models")
+            for model in self.models:
+                cells = row.cells(model)
                 if cells is not None and len(cells) != len(self.columns):
                     raise ValueError(
                         f"architecture row {number}: {model} has {len(cells)} cells for {len(self.columns)} columns"
@@ -77,9 +83,9 @@ class RawTable(Strict):
     """Describe one table file."""
 
     schema_: Literal[1] = Field(alias="schema")
-    id: Annotated[str, Field(pattern=r"^\d+[a-c]?$")]
+    id: TableId
     title: Text
-    task: Literal["classification", "pose", "segmentation"]
+    task: Identifier
     labels: list[str]
     columns: list[Column]
     rows: list[RawRow] = Field(min_length=1)
@@ -154,7 +160,7 @@ class RawIssue(Strict):
     kind: Literal["transcription", "inconsistency", "ambiguity", "omission"]
     detail: Text
     arithmetic: Text
-    cells: list[Annotated[str, Field(pattern=r"^[a-z0-9_]+\.[A-Za-z0-9]+$")]] = []
+    cells: list[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.[A-Za-z0-9]+$")]] = []
     contradiction: Text | None = None
 
     @field_validator("contradiction")
@@ -166,11 +172,16 @@ class RawIssue(Strict):
 
 
 class RawAlias(Strict):
-    """Describe how a model of this version is named in a later one."""
+    """Describe how a model of this version is named in a later one.
+
+    row, later_row: the two ledgers' rows of it, where each has one.
+    """
 
     this: Text
     later: Text
     note: Text
+    row: Identifier | None = None
+    later_row: Identifier | None = None
 
 
 class RawIssues(Strict):
@@ -178,15 +189,15 @@ class RawIssues(Strict):
 
     schema_: Literal[1] = Field(alias="schema")
     issues: list[RawIssue]
-    later_version: Text
-    aliases: list[RawAlias]
+    later_version: Text | None = None
+    aliases: list[RawAlias] = []
 
 
 class RawBudget(Strict):
     """Describe what one experiment of the paper costs to run."""
 
-    task: Literal["classification", "pose", "segmentation"]
-    tables: list[str]
+    task: Identifier
+    tables: list[TableId]
     dataset: Text
     images: Annotated[int, Field(gt=0)]
     epochs: Annotated[int, Field(gt=0)]

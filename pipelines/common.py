@@ -70,7 +70,20 @@ def section(params: Mapping[str, Any], *keys: str) -> Any:
 
 def config_path(row_id: str) -> Path:
     """Return a row's config, relative to the root."""
-    return CONFIGS / task_of(row_id) / f"{row_id}.py"
+    return CONFIGS / (ledger_of(row_id) or task_of(row_id)) / f"{row_id}.py"
+
+
+def ledger_of(row_id: str) -> str:
+    """Return the name of the ledger that a row stands in, "" for the first paper's: the others' rows begin with it."""
+    name = row_id.partition("_")[0]
+    return name if (ROOT / "paper" / name / "paper.yaml").is_file() else ""
+
+
+def table_of(row_id: str) -> str:
+    """Return the table that a row stands in. Raises LedgerError for an unknown row."""
+    from paper import load_ledger
+
+    return load_ledger(ROOT / "paper" / ledger_of(row_id)).row(row_id).table
 
 
 def task_of(row_id: str) -> str:
@@ -94,8 +107,10 @@ def load_config(row_id: str, root: Path = ROOT, plugins: bool = True) -> Any:
         raise PipelineError(f"{config_path(row_id)}: malformed config: {error}") from None
 
 
-def configured_rows(root: Path = ROOT, tasks: Iterable[str] = TASKS) -> list[str]:
-    """Return the row ids that have a config, sorted."""
+def configured_rows(root: Path = ROOT, tasks: Iterable[str] = TASKS, ledger: str = "") -> list[str]:
+    """Return the row ids of the first paper, or of a named ledger, that have a config, sorted."""
+    if ledger:
+        return sorted(p.stem for p in (root / CONFIGS / ledger).glob(f"{ledger}_*.py"))
     return sorted(p.stem for task in tasks for p in (root / CONFIGS / task).glob("t*.py"))
 
 

@@ -1,20 +1,32 @@
 """Stage `cost`: params and MAdds of every configured row in closed form, under every counting rule.
 
-python -m pipelines.cost
+python -m pipelines.cost [--ledger NAME]
 """
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipelines.common import ROOT, PipelineError, config_path, configured_rows, environment, guard, load_config, task_of
+from pipelines.common import (
+    CONFIGS,
+    ROOT,
+    PipelineError,
+    config_path,
+    configured_rows,
+    environment,
+    guard,
+    load_config,
+    table_of,
+    task_of,
+)
 from registry.cost import RULES, Cost
 from registry.model_cost import model_cost
 from report.evidence import code_revision, config_hash, config_inputs, seal, write_json_atomic
 
-RESULTS = Path("results/cost")
+RESULTS = Path("results")
 #: (height, width) that each task's costs are printed for.
 IMAGE_SIZES = {"classification": (224, 224), "pose": (256, 192), "segmentation": (1024, 2048)}
 
@@ -35,8 +47,6 @@ def values(cost: Cost) -> dict[str, Any]:
 
 def row_cost(row: str, root: Path = ROOT) -> dict[str, Any]:
     """Return a row's cost evidence. Raises PipelineError naming the config that cannot be costed."""
-    from paper import load_ledger
-
     config, size = load_config(row, root, plugins=False), IMAGE_SIZES[task_of(row)]
     variants = config.get("variants", {})
     try:
@@ -49,7 +59,7 @@ def row_cost(row: str, root: Path = ROOT) -> dict[str, Any]:
         "schema": 1,
         "kind": "cost",
         "row": row,
-        "table": load_ledger().row(row).table,
+        "table": table_of(row),
         "config": config_path(row).as_posix(),
         "config_hash": config_hash(inputs, {}),
         "inputs": inputs,
@@ -74,13 +84,19 @@ def rules() -> dict[str, Any]:
     }
 
 
-def main() -> int:
-    """Write results/cost/."""
-    rows = configured_rows()
+def main(argv: list[str] | None = None) -> int:
+    """Write results/cost/, or results/NAME/cost/ of another paper's ledger."""
+    parser = argparse.ArgumentParser(description="Compute params and MAdds of every configured row.")
+    parser.add_argument("--ledger", default="", metavar="NAME", help="another paper's: configs/NAME")
+    ledger = parser.parse_args(argv).ledger
+    rows = configured_rows(ledger=ledger)
+    if not rows:
+        raise PipelineError(f"{CONFIGS / ledger}: no configs {ledger}_*.py; name a ledger under paper/ that has some")
+    folder = RESULTS / ledger / "cost"
     for row in rows:
-        write_json_atomic(ROOT / RESULTS / f"{row}.json", row_cost(row))
-    write_json_atomic(ROOT / RESULTS / "rules.json", rules())
-    print(f"results/cost: {len(rows)} rows")
+        write_json_atomic(ROOT / folder / f"{row}.json", row_cost(row))
+    write_json_atomic(ROOT / folder / "rules.json", rules())
+    print(f"{folder}: {len(rows)} rows")
     return 0
 
 

@@ -1,9 +1,11 @@
 """Evaluate a released checkpoint on ImageNet's validation images and file the result as evidence for Table 2.
 
 python -m pipelines.released --checkpoint weights.pth --size 6M [--data data/imagenet]
+python -m pipelines.released --checkpoint weights.pth --size 21M --ledger iccv2021
 
-6M is the stand-alone MicroNet-M0, 12M M1. The weights are the later version's, wired as its code wires them; one
-checkpoint is one run of an unknown seed, so its verdict is never more than consistent or inconsistent.
+6M is the stand-alone MicroNet-M0, 12M M1; the later version's ledger has all four sizes. The weights are the later
+version's, wired as its code wires them; one checkpoint is one run of an unknown seed, so its verdict is never more than
+consistent or inconsistent.
 """
 
 from __future__ import annotations
@@ -21,13 +23,17 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from pipelines import imagenet
-from pipelines.common import ROOT, PipelineError, guard
+from pipelines.common import ROOT, PipelineError, guard, table_of
 from pipelines.filing import file_training
 from pipelines.verify import file_hash
 from registry import official
 from registry.classification import TopK
 
-ROWS = {size: f"t2_micronet_{arch}" for size, arch in official.SIZES.items()}
+#: Each ledger's rows by released size.
+ROWS = {
+    "": {"6M": "t2_micronet_m0", "12M": "t2_micronet_m1"},
+    "iccv2021": {size: f"iccv2021_m{i}" for i, size in enumerate(official.SIZES)},
+}
 IMAGE_SIZE = 224
 
 
@@ -45,12 +51,15 @@ def score(model: nn.Module, val: Path, batch_size: int, workers: int) -> dict[st
     return {key: round(value, 6) for key, value in metric.evaluate(len(data)).items()}
 
 
-def evaluate(checkpoint: Path, size: str, root: Path, pin: str, out: Path, batch_size: int, workers: int) -> Any:
-    """Score a checkpoint and write out/results/paper/2/ROW.released.json; returns the evidence.
+def evaluate(
+    checkpoint: Path, size: str, root: Path, pin: str, out: Path, batch_size: int, workers: int, ledger: str = ""
+) -> Any:
+    """Score a checkpoint and write results/paper/TABLE/ROW.released.json (of a ledger) under `out`; returns it.
 
     Raises CheckpointError for a file that is no released checkpoint of the size.
     """
-    row = ROWS[size]
+    row = ROWS[ledger][size]
+    table = table_of(row)
     model = official.load(checkpoint, size)
     started = time.monotonic()
     values = score(model, root / "val", batch_size, workers)
@@ -59,9 +68,10 @@ def evaluate(checkpoint: Path, size: str, root: Path, pin: str, out: Path, batch
         "evaluate": {"image_size": IMAGE_SIZE, "wiring": "official", "seconds": round(time.monotonic() - started, 1)},
     }
     return file_training(
-        out / f"results/paper/2/{row}.released.json", row=row, table="2", profile="paper", seed=None, values=values,
-        stated=stated, data=("imagenet", pin), epochs=None, seconds=0.0, root=ROOT,
-        command=f"python -m pipelines.released --checkpoint {checkpoint.name} --size {size}",
+        out / "results" / ledger / f"paper/{table}/{row}.released.json", row=row, table=table, profile="paper",
+        seed=None, values=values, stated=stated, data=("imagenet", pin), epochs=None, seconds=0.0, root=ROOT,
+        command=f"python -m pipelines.released --checkpoint {checkpoint.name} --size {size}"
+        + (f" --ledger {ledger}" if ledger else ""),
     )  # fmt: skip
 
 
@@ -69,7 +79,8 @@ def main(argv: list[str] | None = None) -> int:
     """Check the images, score the checkpoint and print the result."""
     parser = argparse.ArgumentParser(description="Evaluate a released checkpoint on ImageNet val.")
     parser.add_argument("--checkpoint", type=Path, required=True, help="the released file")
-    parser.add_argument("--size", choices=sorted(ROWS), required=True, help="6M is this paper's M0, 12M its M1")
+    parser.add_argument("--size", choices=list(official.SIZES), required=True, help="6M is this paper's M0, 12M its M1")
+    parser.add_argument("--ledger", choices=sorted(ROWS), default="", help="the later version's ledger: iccv2021")
     parser.add_argument("--data", type=Path, help="holds val/; default: data/imagenet, or $IMAGENET_ROOT")
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--workers", type=int, default=8)
@@ -77,12 +88,15 @@ def main(argv: list[str] | None = None) -> int:
     root = args.data or Path(os.environ.get("IMAGENET_ROOT") or ROOT / "data/imagenet")
     if not args.checkpoint.is_file():
         raise PipelineError(f"{args.checkpoint}: no such file; give the path of a released checkpoint")
+    if args.size not in ROWS[args.ledger]:
+        raise PipelineError(f"--size {args.size}: this paper has no such model; add --ledger iccv2021")
     pin = imagenet.check_verified(root, ROOT, val_only=True)
     try:
-        values = evaluate(args.checkpoint, args.size, root, pin, ROOT, args.batch_size, args.workers)["values"]
+        found = evaluate(args.checkpoint, args.size, root, pin, ROOT, args.batch_size, args.workers, args.ledger)
     except official.CheckpointError as error:
         raise PipelineError(str(error)) from None
-    print(f"{ROWS[args.size]} released: top-1 {values['top1']:.2f} %, top-5 {values['top5']:.2f} %")
+    values = found["values"]
+    print(f"{found['row']} released: top-1 {values['top1']:.2f} %, top-5 {values['top5']:.2f} %")
     return 0
 
 

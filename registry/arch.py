@@ -160,6 +160,49 @@ ARCHS["m3_adjusted"] = replace(
     construction="adjusted",
 )  # fmt: skip
 
+#: The four models of the later version (arXiv 2108.05894), as its released code builds them; two are M0 and M1.
+ARCHS |= {
+    "iccv2021_m0": ArchSpec(
+        (4, 2),
+        _blocks(
+            (1, 2, 3, 5),
+            _ratios(6, 5),
+            """A 3 16 8 2
+A 3 32 12 4
+B 5 64 16 4 4
+C 5 128 32 4 8
+C 5 256 64 8 8
+C 3 384 96 8 12""",
+        ),
+        last_ratio=2,
+        hidden=640,
+        construction="official",
+    ),
+    "iccv2021_m1": replace(ARCHS["m0"], construction="official"),
+    "iccv2021_m2": replace(ARCHS["m1"], construction="official"),
+    "iccv2021_m3": ArchSpec(
+        (12, 4),
+        _blocks(
+            (1, 2, 4, 9),
+            _ratios(11, 4),
+            """A 3 48 16 4
+A 3 64 24 4
+B 3 144 24 4 6
+C 5 192 32 4 8
+C 5 192 32 4 8
+C 5 384 64 8 8
+C 5 480 80 8 10
+C 5 480 80 8 10
+C 5 720 120 10 12
+C 5 720 120 10 12
+C 3 864 144 12 12""",
+        ),
+        last_ratio=2,
+        dropout=0.1,
+        construction="official",
+    ),
+}
+
 
 def get_arch(arch: str | Mapping[str, Any] | ArchSpec) -> ArchSpec:
     """Return an architecture by name, or from a mapping with ArchSpec's keys (blocks as BlockSpec's keys).

@@ -171,10 +171,15 @@ def plan_block(
     }
     shuffles: dict[str, tuple[int, ...]] = {}
     if official:
+        # Its further shuffles stand only where the activations beside them are dynamic.
+        dynamic2, dynamic3 = (rule.type != "ReLU" and site in rule.sites for site in ("A2", "A3"))
         halves = (mid // 2,) if dynamic1 else ()
-        shuffles["shuffle1"] = (mid // 4,) if spec.kind == "C" else (groups_in, *halves)
+        if spec.kind == "C":
+            shuffles["shuffle1"] = (mid // 4,) if dynamic1 and dynamic3 else (mid // 2,) if dynamic1 or dynamic3 else ()
+        else:
+            shuffles["shuffle1"] = (groups_in, *halves)
         # The last expansion's input is a bottleneck like any other: it is shuffled too.
-        shuffles["shuffle2"] = (g1, spec.squeeze // 2)
+        shuffles["shuffle2"] = (g1, spec.squeeze // 2) if dynamic2 else (g1,)
     elif spec.kind != "A":
         shuffles["shuffle2"] = (g1,)
     if g2 is not None:

@@ -1,6 +1,7 @@
-"""Load the officially released checkpoints of the later, ICCV 2021 version (arXiv 2108.05894) of two of the models.
+"""Load the officially released checkpoints of the later, ICCV 2021 version (arXiv 2108.05894).
 
-Its M1 (6M MAdds) is this paper's M0 and its M2 (12M) this paper's M1: same topology, widths, kernels and groups.
+Its M1 (6M MAdds) is this paper's M0 and its M2 (12M) this paper's M1: same topology, widths, kernels and groups. Its
+M0 (4M) and M3 (21M) have no counterpart here.
 Keys are mapped by structure: both sides are walked in the order of computation and matched operator by operator,
 so nothing depends on one example of a checkpoint.
 """
@@ -18,11 +19,13 @@ from torch import Tensor, nn
 from registry.classification import ClassificationHead
 from registry.micronet import MicroNet
 
-#: Released sizes and this paper's model of the same structure.
-SIZES = {"6M": "m0", "12M": "m1"}
+#: Released sizes and the model of the same structure: this paper's where it has one.
+SIZES = {"4M": "iccv2021_m0", "6M": "m0", "12M": "m1", "21M": "iccv2021_m3"}
 
 #: What the released models do that the paper does not print: shuffles, skips, shift, ReLU6 at the first A1.
 OFFICIAL_ACTIVATION = {"shift": "group_channel", "first_a1": False, "relu_max": 6.0}
+#: The largest has Shift-Max at A1 alone.
+A1_ALONE = {"shift": "group_channel", "sites": ("A1",), "relu_max": 6.0, "bare_last": True}
 
 
 class CheckpointError(ValueError):
@@ -30,8 +33,9 @@ class CheckpointError(ValueError):
 
 
 def official_backbone(arch: str) -> dict[str, Any]:
-    """Return the config of a backbone wired as the released code wires `arch` (m0 or m1)."""
-    return {"type": "MicroNet", "arch": arch, "wiring": "official", "activation": dict(OFFICIAL_ACTIVATION)}
+    """Return the config of a backbone wired as the released code wires `arch`, one of SIZES' values."""
+    activation = A1_ALONE if arch == SIZES["21M"] else OFFICIAL_ACTIVATION
+    return {"type": "MicroNet", "arch": arch, "wiring": "official", "activation": dict(activation)}
 
 
 def build(state_dict: Mapping[str, Tensor], size: str = "6M") -> nn.Module:
@@ -41,7 +45,7 @@ def build(state_dict: Mapping[str, Tensor], size: str = "6M") -> nn.Module:
     Raises CheckpointError naming missing, surplus or misshapen entries.
     """
     if size not in SIZES:
-        raise CheckpointError(f"unknown size {size!r}; released sizes that this paper has: {', '.join(SIZES)}")
+        raise CheckpointError(f"unknown size {size!r}; released sizes: {', '.join(SIZES)}")
     settings = {key: v for key, v in official_backbone(SIZES[size]).items() if key != "type"}
     backbone = MicroNet(**settings)
     arch = backbone.arch

@@ -1,30 +1,33 @@
 """Build the report from the ledger and the evidence.
 
-python -m report                                   write report/out/
+python -m report                                   write report/out/, with the paper's other versions beside it
 python -m report --fail-on differs not-reproduced  and gate: exit 3 "not reproduced", exit 4 "could not check"
 python -m report --accept                          make today's verdicts the baseline that changes are shown against
 python -m report diff OLD.json NEW.json            compare two reports' verdicts; exit 3 where one became worse
+python -m report --ledger NAME                     of another paper's ledger: paper/NAME, to report/out/NAME/
+python -m report versions NAME                     the two side by side
+python -m report metadata                          write model-index.yml and the metafiles
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from paper.ledger import LedgerError, load_ledger
-from report import diff, verdicts
+from report import diff, metadata, verdicts, versions
 from report.evidence import EvidenceError, read_evidence, write_json_atomic, write_text_atomic
 from report.model import Report, build, changes, read_baseline
+from report.places import Places, up
 from report.plan import read_benches
 from report.render import files
-from report.settings import SettingsError, data_pins, load_settings
-from report.sources import read_sources
+from report.settings import Settings, SettingsError, check_margins, data_pins, load_settings
+from report.sources import Sources, read_sources
 
 ROOT = Path(__file__).resolve().parent.parent
-OUT = Path("report/out")
-BASELINE = Path("report/baseline.json")
 OK, BROKEN, NOT_REPRODUCED, NOT_CHECKED = 0, 1, 3, 4
 
 
@@ -39,35 +42,52 @@ def gate(report: Report, names: list[str]) -> int:
     return NOT_CHECKED if hit else OK
 
 
+def write(
+    places: Places, settings: Settings, runs: Mapping[str, Mapping[str, Any]], out: Path, accept: bool = False
+) -> tuple[Report, Sources]:
+    """Judge one paper and write its report to a folder; accept: make its verdicts the baseline first."""
+    root = places.root
+    ledger = load_ledger(places.ledger)
+    check_margins(settings, ledger)
+    evidence = read_evidence(root, runs, data_pins(root), places.results)
+    report = build(ledger, evidence, settings, read_benches(root))
+    if accept:
+        write_json_atomic(places.baseline, report.verdict_map())
+    if places.baseline.exists():
+        report.changed = changes(report, read_baseline(places.baseline))
+    sources = read_sources(places, ledger)
+    for name, text in files(report, up(root, out), sources).items():
+        write_text_atomic(out / name, text)
+    return report, sources
+
+
 def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
     """Write the report; returns 0, 1 (malformed input), 3 (gated: not reproduced) or 4 (gated: could not check)."""
     argv = sys.argv[1:] if argv is None else argv
     if argv[:1] == ["diff"]:
         return diff.main(argv[1:])
+    if argv[:1] in (["versions"], ["metadata"]):
+        return {"versions": versions, "metadata": metadata}[argv[0]].main(argv[1:], root)
     parser = argparse.ArgumentParser(prog="python -m report", description="Build the report from ledger and evidence.")
-    parser.add_argument("--out", type=Path, default=None, help=f"folder to write (default {OUT})")
+    parser.add_argument("--out", type=Path, default=None, help="folder to write (default report/out)")
+    parser.add_argument("--ledger", default="", metavar="NAME", help="another paper's: paper/NAME, results/NAME")
     parser.add_argument("--profile", choices=("mini", "proxy", "paper"), help="instead of params.yaml's")
     parser.add_argument(
         "--fail-on", nargs="+", default=[], metavar="VERDICT", choices=(*verdicts.VERDICTS, "changed"),
         help="exit 3 or 4 where a cell or a claim has one of these: " + ", ".join((*verdicts.VERDICTS, "changed")),
     )  # fmt: skip
-    parser.add_argument("--accept", action="store_true", help=f"write {BASELINE} from today's verdicts")
+    parser.add_argument("--accept", action="store_true", help="write report/baseline.json from today's verdicts")
     args = parser.parse_args(argv)
     try:
         settings, runs = load_settings(root)
         if args.profile:
             settings = settings.model_copy(update={"profile": args.profile})
-        ledger = load_ledger(root / "paper")
-        evidence = read_evidence(root, runs, data_pins(root))
-        report = build(ledger, evidence, settings, read_benches(root))
-        if args.accept:
-            write_json_atomic(root / BASELINE, report.verdict_map())
-        if (root / BASELINE).exists():
-            report.changed = changes(report, read_baseline(root / BASELINE))
-        out = (root / OUT) if args.out is None else args.out.resolve()
-        up = Path(os.path.relpath(root, out)).as_posix() + "/"
-        for name, text in files(report, up, read_sources(root, ledger)).items():
-            write_text_atomic(out / name, text)
+        places = Places(root, args.ledger)
+        out = places.out if args.out is None else args.out.resolve()
+        report, sources = write(places, settings, runs, out, args.accept)
+        for name in sources.config.versions:
+            later, _ = write(Places(root, name), settings, runs, out / name)
+            versions.write(report, later, root, out, name)
     except (LedgerError, EvidenceError, SettingsError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return BROKEN
@@ -76,7 +96,8 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
     for problem in report.problems:
         print(f"warning: {problem.path}: {problem.fault}", file=sys.stderr)
     if report.changed:
-        print(f"{len(report.changed)} verdicts changed against {BASELINE}; first: {' '.join(report.changed[0])}")
+        first = " ".join(report.changed[0])
+        print(f"{len(report.changed)} verdicts changed against {places.shown(places.baseline)}; first: {first}")
     print(f"report: {out / 'index.html'}")
     return gate(report, args.fail_on)
 

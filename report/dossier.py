@@ -12,8 +12,8 @@ from paper.ledger import Row, Table
 from paper.schema import COST_COLUMNS
 from report import verdicts
 from report.evidence import CostEvidence, TrainingEvidence
-from report.model import DEFAULT_RULE, CellView, Report
-from report.names import COLUMNS, PROFILES, count, large, row_name, show, slug, span, spoken
+from report.model import CellView, Report
+from report.names import PROFILES, column_name, column_place, count, large, row_name, show, slug, span, spoken
 from report.plan import OPEN, Run
 from report.provenance import UNKNOWN
 from report.recipes import RECIPES, groups
@@ -78,7 +78,7 @@ class Dossiers:
         facts += [Fact("Known issues", [Value(self.report.ledger.issues[i].title, f"#issue-{i}") for i in view.issues])]
         if row.same_as:
             facts.append(Fact("Experiment", [Value(f"repeats row {row.same_as}")]))
-        title = f"{row_name(table, row)}: {COLUMNS[view.column]}"
+        title = f"{row_name(table, row)}: {column_name(view.column)}"
         return Dossier(
             view.key, title, table.id, spoken(view.verdict), slug(view.verdict), [f for f in facts if f.values]
         )
@@ -214,12 +214,12 @@ def small_line(report: Report, row: Row) -> tuple[str, list[tuple[str, str]]]:
     if profile == "paper" or not runs:
         return "", []
     out = []
-    for column in COLUMNS:
+    for column in sorted({c for run in runs for c in run.values}, key=column_place):
         values = [run.values[column] for run in runs if column in run.values]
         if values:
             estimate = verdicts.estimate(values, report.settings.alpha)
             half = f" ± {estimate.half_width:.1f}" if estimate.n > 1 else ""
-            out.append((COLUMNS[column], f"{math.fsum(values) / len(values):.1f}{half}"))
+            out.append((column_name(column), f"{math.fsum(values) / len(values):.1f}{half}"))
     first = runs[0]
     seeds = f", {count(len(runs), 'seed')}" if len(runs) > 1 else ""
     return f"{first.data.name}, {count(first.epochs, 'epoch') if first.epochs else 'no epoch'}{seeds}", out
@@ -230,6 +230,6 @@ def profile_note(profile: str) -> str:
     return PROFILES[profile]
 
 
-def rule_names(rules: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+def rule_names(rules: Mapping[str, Any], deciding: str) -> list[tuple[str, str, str]]:
     """Return the counting rules: name, what the report does with it, statement."""
-    return [(n, "decides" if n == DEFAULT_RULE else "shown beside", text) for n, text in rules.items()]
+    return [(n, "decides" if n == deciding else "shown beside", text) for n, text in rules.items()]

@@ -219,8 +219,9 @@ class Problem:
 
 @dataclass
 class Evidence:
-    """Hold all evidence of a checkout, by row and by claim, with the path of every file."""
+    """Hold all evidence of one paper, by row and by claim, with the path of every file."""
 
+    folder: str = "results"
     cost: dict[str, CostEvidence] = field(default_factory=dict)
     runs: dict[str, dict[str, list[TrainingEvidence]]] = field(default_factory=dict)
     claims: dict[str, ClaimEvidence] = field(default_factory=dict)
@@ -230,9 +231,14 @@ class Evidence:
     pictures: dict[tuple[str, str], str] = field(default_factory=dict)
     files: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # of `runs`, in their order
 
+    @property
+    def rule(self) -> str:
+        """Return the counting rule that decides MAdds."""
+        return self.rules.default if self.rules else "plain"
+
     def problem(self, kind: str, subject: str) -> Problem | None:
         """Return the problem with a subject's evidence of a kind (cost, claims, mini, proxy, paper)."""
-        prefixes = (f"results/{kind}/", f"results/{kind}_more/")
+        prefixes = (f"{self.folder}/{kind}/", f"{self.folder}/{kind}_more/")
         return next((p for p in self.problems if p.subject == subject and p.path.startswith(prefixes)), None)
 
 
@@ -303,14 +309,16 @@ def _run_fault(run: TrainingEvidence, today: Mapping[str, Any] | None, pins: Map
 
 
 def read_evidence(
-    root: Path, settings: Mapping[str, Mapping[str, Any]] | None = None, pins: Mapping[str, Set[str]] | None = None
-) -> Evidence:
+    root: Path, settings: Mapping[str, Mapping[str, Any]] | None = None, pins: Mapping[str, Set[str]] | None = None,
+    results: Path | None = None,
+) -> Evidence:  # fmt: skip
     """Return all evidence under root/results that can count, and a Problem for every file that cannot.
 
     settings: today's training parameters by "profile/row"; a run under others is stale. pins: today's data pins by
-    the data's name; a run on other data is stale.
+    the data's name; a run on other data is stale. results: the folder to read instead of root/results.
     """
-    out = Evidence()
+    results = results or root / "results"
+    out = Evidence(folder=results.relative_to(root).as_posix())
 
     def read(path: Path, subject: str, model: type[Model]) -> Model | None:
         shown = path.relative_to(root).as_posix()
@@ -323,7 +331,7 @@ def read_evidence(
     def reject(path: Path, subject: str, fault: str) -> None:
         out.problems.append(Problem(path.relative_to(root).as_posix(), subject, fault))
 
-    for path in sorted((root / "results/cost").glob("*.json")):
+    for path in sorted((results / "cost").glob("*.json")):
         if path.stem == "rules":
             out.rules = read(path, "rules", Rules)
             continue
@@ -337,7 +345,7 @@ def read_evidence(
         else:
             out.cost[cost.row] = cost
             out.paths["cost", cost.row] = path.relative_to(root).as_posix()
-    for path in sorted((root / "results/claims").glob("*.json")):
+    for path in sorted((results / "claims").glob("*.json")):
         claim = read(path, path.stem, ClaimEvidence)
         if claim is None:
             continue
@@ -347,7 +355,7 @@ def read_evidence(
             out.claims[claim.claim] = claim
             out.paths["claims", claim.claim] = path.relative_to(root).as_posix()
     for profile in PROFILES:
-        folders = (root / "results" / profile, root / "results" / f"{profile}_more")
+        folders = (results / profile, results / f"{profile}_more")
         for path in sorted(path for folder in folders for path in folder.glob("*/*.json")):
             row = path.name.split(".")[0]
             run = read(path, row, TrainingEvidence)
@@ -367,7 +375,7 @@ def read_evidence(
                 out.runs.setdefault(profile, {}).setdefault(row, []).append(run)
                 out.files.setdefault((profile, row), []).append(shown)
                 out.paths.setdefault((profile, row), shown)
-                picture = root / "results/pictures" / path.parent.parent.name / f"{row}.jpg"
+                picture = results / "pictures" / path.parent.parent.name / f"{row}.jpg"
                 if picture.is_file():
                     out.pictures[profile, row] = _data_uri(picture)
     return out

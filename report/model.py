@@ -36,8 +36,6 @@ __all__ = [
     "show",
 ]
 
-DEFAULT_RULE = "plain"
-
 SPELLED = {"miou": "mIoU", "top1": "top-1", "top5": "top-5"}
 
 
@@ -58,7 +56,7 @@ class _Builder:
         found = self.evidence.cost.get(self.ledger.canonical(row_id))
         if found is None:
             return None
-        return found.values.params if column == "params" else found.values.madds.get(DEFAULT_RULE)
+        return found.values.params if column == "params" else found.values.madds.get(self.evidence.rule)
 
     def trained_groups(self, row_id: str, column: str) -> list[Group]:
         """Return a column's values of the paper profile by recipe, the deciding recipe first."""
@@ -103,7 +101,7 @@ class _Builder:
         source = self.ledger.canonical(row.id)
         rule = verdicts.DETERMINISTIC_RULE
         if cell.column == "madds":
-            rule = f"{rule}, MAdds rule {DEFAULT_RULE}"
+            rule = f"{rule}, MAdds rule {self.evidence.rule}"
         if problem := self.evidence.problem("cost", source):
             return Verdict("invalid-evidence", problem.fault), [], None, rule, problem.path
         found = self.evidence.cost.get(source)
@@ -111,7 +109,7 @@ class _Builder:
             return self.absent(row, "no model of this row is costed yet"), [], None, rule, None
         achieved = self.cost_value(row.id, cell.column)
         if achieved is None:
-            return Verdict("invalid-evidence", f"no MAdds under rule {DEFAULT_RULE}"), [], None, rule, None
+            return Verdict("invalid-evidence", f"no MAdds under rule {self.evidence.rule}"), [], None, rule, None
         verdict = verdicts.deterministic(cell.interval, achieved, self.settings.close_percent)
         return verdict, self.beside(found, cell), achieved, rule, self.evidence.paths["cost", source]
 
@@ -121,14 +119,14 @@ class _Builder:
         def value(values: Any, rule: str) -> str:
             return show(values.params if cell.column == "params" else values.madds[rule], cell.printed)
 
+        others = [r for r in found.values.madds if r != self.evidence.rule] if cell.column == "madds" else []
         parts = []
-        if cell.column == "madds":
-            parts += [f"rule {rule} {value(found.values, rule)}" for rule in found.values.madds if rule != DEFAULT_RULE]
+        for rule in others:
+            verdict = verdicts.deterministic(cell.interval, found.values.madds[rule], self.settings.close_percent)
+            parts.append(f"rule {rule} {value(found.values, rule)}, {verdict.name}")
         for name, values in found.variants.items():
-            text = f"{name} {value(values, DEFAULT_RULE)}"
-            if cell.column == "madds":
-                text += "".join(f" ({rule} {value(values, rule)})" for rule in values.madds if rule != DEFAULT_RULE)
-            parts.append(text)
+            text = "".join(f" ({rule} {value(values, rule)})" for rule in others)
+            parts.append(f"{name} {value(values, self.evidence.rule)}{text}")
         if found.construction not in ("printed", "library"):
             parts.append(f"construction: {found.construction}")
         return parts

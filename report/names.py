@@ -39,6 +39,17 @@ TICK = "✓"
 NO_TICK = ("", "-", "–")
 
 
+def column_name(column: str) -> str:
+    """Return a column's head: the usual one, or the ledger's own name for it."""
+    return COLUMNS.get(column, column)
+
+
+def column_place(column: str) -> tuple[int, str]:
+    """Return how columns are ordered: the usual ones first, others by name."""
+    usual = list(COLUMNS)
+    return (usual.index(column) if column in usual else len(usual), column)
+
+
 def slug(verdict: str) -> str:
     """Return a verdict's CSS class and its name in an address."""
     return verdict.split(" ")[0]

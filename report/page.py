@@ -11,10 +11,10 @@ from report.claims import ClaimPage, claim_pages
 from report.dossier import Dossier, Dossiers, rule_names, small_line
 from report.names import (
     ALWAYS,
-    COLUMNS,
     GLYPHS,
     ORDER,
     PROFILES,
+    column_name,
     count,
     large,
     percent,
@@ -162,6 +162,7 @@ class Page:
     issues: list[Issue]
     aliases: list[tuple[str, str, str]]
     later: str
+    versions: list[str]
     counting: list[tuple[str, str, str]]
     verdict_rules: list[tuple[list[Filter], str]]
     margins: str
@@ -235,16 +236,14 @@ def _architecture(table: Table) -> Architecture | None:
     raw = table.architecture
     if raw is None:
         return None
-    models = [name for name in type(raw.rows[0]).model_fields if name not in ("part", "output", "all")]
-    models = [name for name in models if any(getattr(row, name) for row in raw.rows)]
     blank = [""] * len(raw.columns)
     rows = []
     for row in raw.rows:
-        cells = [cell for model in models for cell in getattr(row, model) or blank]
+        cells = [cell for model in raw.models for cell in row.cells(model) or blank]
         if row.all:
             cells = [row.all, *[""] * (len(cells) - 1)]
         rows.append([row.part or row.output or "", *cells])
-    return Architecture([m.upper() for m in models], list(raw.columns), rows)
+    return Architecture([m.upper() for m in raw.models], list(raw.columns), rows)
 
 
 def _table(report: Report, view: TableView, dossiers: Dossiers, sources: Sources) -> PageTable:
@@ -268,8 +267,8 @@ def _table(report: Report, view: TableView, dossiers: Dossiers, sources: Sources
             alt = template.replace("{model}", name).replace("{data}", data)
             pictures.append(Picture(found.picture, alt, ", ".join([name, *(f"{h} {v}" for h, v in small)])))
     return PageTable(
-        view.id, view.title, list(view.label_columns), [(c, COLUMNS[c]) for c in view.columns], rows, papers, pictures,
-        _budget(view), _architecture(table), len(view.label_columns) + len(view.columns),
+        view.id, view.title, list(view.label_columns), [(c, column_name(c)) for c in view.columns], rows, papers,
+        pictures, _budget(view), _architecture(table), len(view.label_columns) + len(view.columns),
         sum(not isinstance(c, str) for r in rows for c in r.cells),
     )  # fmt: skip
 
@@ -315,9 +314,10 @@ def build_page(report: Report, sources: Sources, up: str) -> Page:
         claims=claims,
         issues=[Issue(i.id, i.title, i.kind, i.detail, i.arithmetic) for i in report.ledger.issues.values()],
         aliases=[(a.this, a.later, a.note) for a in report.ledger.aliases],
-        later=report.ledger.later_version,
-        counting=rule_names(report.rules),
+        later=report.ledger.later_version or "",
+        versions=[f"versions_{name}.html" for name in sources.config.versions],
+        counting=rule_names(report.rules, report.evidence.rule),
         verdict_rules=verdict_rules(report),
-        margins=", ".join(f"{COLUMNS.get(k, k)} {v:g}" for k, v in s.margins.items()) + f"; alpha {s.alpha:g}",
+        margins=", ".join(f"{column_name(k)} {v:g}" for k, v in s.margins.items()) + f"; alpha {s.alpha:g}",
         has_small=any(row.small for table in tables for row in table.rows),
     )

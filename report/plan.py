@@ -161,7 +161,7 @@ def make_plan(report: Any, evidence: Evidence, bench: tuple[str, Bench] | None) 
         cost = evidence.cost.get(row)
         hours = None
         if rates and cost:
-            hours = passes * seconds_per_image(row, cost.values.madds["plain"], rates) / 3600
+            hours = passes * seconds_per_image(row, cost.values.madds[evidence.rule], rates) / 3600
         alone = [name for name, rows in needs.items() if rows == [row]]
         runs[row] = Run(row, table, budget.dataset, seeds, passes, hours, open_cells.get(row, []), alone)
     items = [Item(key, "cell", [row], runs[row].hours) for row, keys in open_cells.items() for key in keys]

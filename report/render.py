@@ -16,9 +16,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from report import verdicts
-from report.names import COLUMNS, ORDER, SYMBOLS, short_title, slug
+from report.names import ORDER, SYMBOLS, column_name, short_title, slug
 from report.page import Page, build_page
 from report.sources import Sources
+from report.versions import Versions
 from report.views import Report
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
@@ -64,20 +65,27 @@ def policy(style: str, *scripts: str) -> str:
     )
 
 
-def html(page: Page) -> dict[str, str]:
-    """Return the pages' text by name: index.html and claims.html, each whole in itself."""
+def _page(name: str, page: Any) -> str:
+    """Return one page's text, whole in itself."""
     style, early, script = _asset("style.css"), _asset("early.js"), _asset("page.js")
-    env = _environment(True)
-    shared = {
-        "p": page, "style": Markup(style), "early": Markup(early), "script": Markup(script),
-        "policy": policy(style, early, script),
-    }  # fmt: skip
-    return {name: env.get_template(f"{name}.j2").render(**shared) for name in ("index.html", "claims.html")}
+    return _environment(True).get_template(f"{name}.j2").render(
+        p=page, style=Markup(style), early=Markup(early), script=Markup(script), policy=policy(style, early, script)
+    )  # fmt: skip
+
+
+def html(page: Page) -> dict[str, str]:
+    """Return the pages' text by name: index.html and claims.html."""
+    return {name: _page(name, page) for name in ("index.html", "claims.html")}
+
+
+def versions_page(page: Versions) -> str:
+    """Return the page that sets two versions side by side."""
+    return _page("versions.html", page)
 
 
 def markdown(report: Report) -> str:
     """Return the Markdown summary: what changed and failed first, the rest folded."""
-    names = {"failed": verdicts.FAILED, "order": ORDER, "names": COLUMNS, "symbols": SYMBOLS}
+    names = {"failed": verdicts.FAILED, "order": ORDER, "column_name": column_name, "symbols": SYMBOLS}
     title = short_title(report.ledger.title)
     return _environment(False).get_template("report.md.j2").render(r=report, title=title, **names)
 

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from paper.schema import COLUMNS, COST_COLUMNS
+from paper.ledger import Ledger
+from paper.schema import COST_COLUMNS
 from report.evidence import PROFILES
 
 #: Sections of params.yaml that hold further rows with training parameters of their own.
@@ -66,6 +67,13 @@ def data_pins(root: Path) -> dict[str, set[str]]:
     return pins
 
 
+def check_margins(settings: Settings, ledger: Ledger) -> None:
+    """Raise SettingsError where a ledger's trained column has no margin."""
+    trained = {c for table in ledger.tables.values() for c in table.columns} - set(COST_COLUMNS)
+    if missing := sorted(trained - set(settings.margins)):
+        raise SettingsError(f"params.yaml: report.margins lacks {', '.join(missing)}; add them")
+
+
 def load_settings(root: Path) -> tuple[Settings, dict[str, dict[str, Any]]]:
     """Return the settings and today's training parameters by "profile/row". Raises SettingsError."""
     path = root / "params.yaml"
@@ -79,9 +87,6 @@ def load_settings(root: Path) -> tuple[Settings, dict[str, dict[str, Any]]]:
         raise SettingsError(f"params.yaml{line}: not valid YAML ({getattr(error, 'problem', error)})") from None
     try:
         settings = Settings(profile=params["profile"], **params["report"])
-        missing = set(COLUMNS) - set(COST_COLUMNS) - set(settings.margins)
-        if missing:
-            raise SettingsError(f"params.yaml: report.margins lacks {', '.join(sorted(missing))}; add them")
         runs = _runs(params["train"], {**params["rows"], **params.get("more_rows", {})})
         for task in TASKS:
             if task in params:

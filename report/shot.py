@@ -10,8 +10,9 @@ import os
 import shutil
 import sys
 
-from report.__main__ import OUT, ROOT
+from report.__main__ import ROOT
 from report.evidence import EvidenceError, write_bytes_atomic
+from report.places import Places
 
 PICTURE = "docs/report.png"
 WIDTH, HEIGHT, COLOURS = 1280, 900, 128
@@ -19,7 +20,7 @@ WIDTH, HEIGHT, COLOURS = 1280, 900, 128
 
 def main() -> int:
     """Write the picture, light, in few colours; returns 0, or 1 where the page or the browser is missing."""
-    page = ROOT / OUT / "index.html"
+    page = Places(ROOT).out / "index.html"
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     if not page.is_file() or chromium is None:
         mend = "install Chromium or name it in CHROMIUM" if page.is_file() else "run `python -m report`"

@@ -12,11 +12,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from paper.ledger import Ledger, LedgerError
-from paper.schema import COLUMNS, Column, Identifier, Text
+from paper.schema import Column, Identifier, Text
 from report.evidence import EvidenceError, Finite, Problem, Sealed, Strict, _read
+from report.names import COLUMNS
+from report.places import Places
 from report.provenance import evidence_dates
 
-CONFIG = Path("paper/page.yaml")
 Point = tuple[Finite, Finite]
 
 
@@ -55,13 +56,17 @@ class ForestSpec(Plain):
 
 
 class PageConfig(Plain):
-    """Describe the page of one paper: commands by task (with {row}, {seed}, {config}), captions and charts."""
+    """Describe the page of one paper: commands by task (with {row}, {seed}, {config}), captions and charts.
+
+    versions: ledgers of the paper's other versions, each with a page that sets the two side by side.
+    """
 
     schema_: Literal[1] = Field(default=1, alias="schema")
     commands: dict[str, Text] = {}
     pictures: dict[str, Text] = {}
     scatter: list[ScatterSpec] = []
     forest: list[ForestSpec] = []
+    versions: list[Identifier] = []
 
 
 class CurveSeries(Strict):
@@ -144,30 +149,31 @@ class Sources:
     problems: list[Problem] = field(default_factory=list)
 
 
-def read_config(root: Path, ledger: Ledger) -> PageConfig:
-    """Return paper/page.yaml, or an empty configuration where there is none. Raises LedgerError naming the fault."""
-    path = root / CONFIG
+def read_config(places: Places, ledger: Ledger) -> PageConfig:
+    """Return the ledger's page.yaml, or an empty configuration where there is none. Raises LedgerError naming it."""
+    path = places.ledger / "page.yaml"
+    shown = places.shown(path)
     if not path.exists():
         return PageConfig()
     try:
         config = PageConfig.model_validate(yaml.safe_load(path.read_text("utf-8")))
     except (OSError, UnicodeDecodeError) as error:
-        raise LedgerError(f"{CONFIG}: cannot be read ({error}); restore it from the repository") from None
+        raise LedgerError(f"{shown}: cannot be read ({error}); restore it from the repository") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
-        raise LedgerError(f"{CONFIG}{line}: not valid YAML ({getattr(error, 'problem', error)}); mend it") from None
+        raise LedgerError(f"{shown}{line}: not valid YAML ({getattr(error, 'problem', error)}); mend it") from None
     except ValidationError as error:
         first = error.errors()[0]
-        raise LedgerError(f"{CONFIG}: {'.'.join(map(str, first['loc']))}: {first['msg']}; mend it") from None
+        raise LedgerError(f"{shown}: {'.'.join(map(str, first['loc']))}: {first['msg']}; mend it") from None
     tables = [spec.table for spec in config.scatter] + [t for spec in config.forest for t in spec.tables]
     for table in tables:
         if table not in ledger.tables:
-            raise LedgerError(f"{CONFIG}: no table {table!r}; the ledger has {', '.join(ledger.tables)}")
+            raise LedgerError(f"{shown}: no table {table!r}; the ledger has {', '.join(ledger.tables)}")
     for spec in config.scatter:
         for row in (row for series in spec.series for row in series.rows):
             if row not in ledger.rows or ledger.rows[row].table != spec.table:
-                raise LedgerError(f"{CONFIG}: table {spec.table} has no row {row!r}; mend figure {spec.figure}")
+                raise LedgerError(f"{shown}: table {spec.table} has no row {row!r}; mend figure {spec.figure}")
     return config
 
 
@@ -198,14 +204,14 @@ def read_curve(path: Path, shown: str, profile: str) -> Curve | None:
     return Curve(shown, row, profile, label, metric, points) if points else None
 
 
-def read_sources(root: Path, ledger: Ledger) -> Sources:
+def read_sources(places: Places, ledger: Ledger) -> Sources:
     """Return what the page shows beside the verdicts; a file that cannot count is a Problem, not a gap.
 
-    Raises LedgerError for a malformed paper/page.yaml.
+    Raises LedgerError for a malformed page.yaml.
     """
-    out = Sources(read_config(root, ledger), dates=evidence_dates(root))
-    for path in sorted((root / "results/curves").glob("*/*.csv")):
-        shown = path.relative_to(root).as_posix()
+    out = Sources(read_config(places, ledger), dates=evidence_dates(places.root))
+    for path in sorted((places.results / "curves").glob("*/*.csv")):
+        shown = places.shown(path)
         if path.stem.partition(".")[0] not in ledger.rows:
             continue
         try:
@@ -214,8 +220,8 @@ def read_sources(root: Path, ledger: Ledger) -> Sources:
             out.problems.append(Problem(shown, path.stem, str(error).removeprefix(f"{shown}: ")))
         else:
             out.curves.extend([curve] if curve else [])
-    for path in sorted((root / "results/figures").glob("*.json")):
-        shown = path.relative_to(root).as_posix()
+    for path in sorted((places.results / "figures").glob("*.json")):
+        shown = places.shown(path)
         try:
             out.figures.append((shown, _read(path, shown, FigureEvidence)))
         except EvidenceError as error:

@@ -8,6 +8,37 @@ from torch.nn import functional as F
 
 #: stride, out, k, e1, e2, expand groups, groups | squeeze, g3, g4 | y1, y2, y3, ratio of the released tables.
 ROWS = {
+    "4M": (
+        (4, 2),
+        640,
+        [
+            (2, 8, 3, 2, 2, 0, 4, 8, 2, 2, 2, 0, 1, 1),
+            (2, 12, 3, 2, 2, 0, 8, 12, 4, 4, 2, 2, 1, 1),
+            (2, 16, 5, 2, 2, 0, 12, 16, 4, 4, 2, 2, 1, 1),
+            (1, 32, 5, 1, 4, 4, 4, 32, 4, 4, 2, 2, 1, 1),
+            (2, 64, 5, 1, 4, 8, 8, 64, 8, 8, 2, 2, 1, 1),
+            (1, 96, 3, 1, 4, 8, 8, 96, 8, 8, 2, 2, 1, 2),
+            (1, 384, 3, 1, 4, 12, 12, 0, 0, 0, 2, 2, 1, 2),
+        ],
+    ),
+    "21M": (
+        (12, 4),
+        1024,
+        [
+            (2, 16, 3, 2, 2, 0, 12, 16, 4, 4, 0, 2, 0, 1),
+            (2, 24, 3, 2, 2, 0, 16, 24, 4, 4, 0, 2, 0, 1),
+            (1, 24, 3, 2, 2, 0, 24, 24, 4, 4, 0, 2, 0, 1),
+            (2, 32, 5, 1, 6, 6, 6, 32, 4, 4, 0, 2, 0, 1),
+            (1, 32, 5, 1, 6, 8, 8, 32, 4, 4, 0, 2, 0, 2),
+            (1, 64, 5, 1, 6, 8, 8, 48, 8, 8, 0, 2, 0, 2),
+            (1, 80, 5, 1, 6, 8, 8, 80, 8, 8, 0, 2, 0, 2),
+            (1, 80, 5, 1, 6, 10, 10, 80, 8, 8, 0, 2, 0, 2),
+            (2, 120, 5, 1, 6, 10, 10, 120, 10, 10, 0, 2, 0, 2),
+            (1, 120, 5, 1, 6, 12, 12, 120, 10, 10, 0, 2, 0, 2),
+            (1, 144, 3, 1, 6, 12, 12, 144, 12, 12, 0, 2, 0, 2),
+            (1, 864, 3, 1, 6, 12, 12, 0, 0, 0, 0, 2, 0, 2),
+        ],
+    ),
     "6M": (
         (6, 3),
         960,
@@ -90,10 +121,10 @@ class Released:
         x = self.norm(self.conv(x, f"{p}.2", self.stem, (1, 3), (1, 2), self.squeeze), f"{p}.3")
         x = F.relu6(self.shuffle(x, self.squeeze))
         for number, row in enumerate(self.rows, start=1):
-            stride, out, k, e1, e2, expand, g2, narrow, g3, g4, y1, y2, _, ratio = row
+            stride, out, k, e1, e2, expand, g2, narrow, g3, g4, y1, y2, y3, ratio = row
             p, inp, skip = f"features.{number}.layers", x.shape[1], x
             if narrow == 0:
-                x = self.last(x, p, out, expand, g2, ratio)
+                x = self.last(x, p, out, expand, g2, ratio if y3 else 0)
                 continue
             if expand == 0:
                 x = self.norm(self.conv(x, f"{p}.0.conv.0", inp * e1, (k, 1), (stride, 1), inp), f"{p}.0.conv.1")
@@ -107,14 +138,18 @@ class Released:
             else:
                 hidden = inp * e2
                 x = self.norm(self.conv(x, f"{p}.0.conv.0", hidden, (1, 1), (1, 1), expand), f"{p}.0.conv.1")
-                x = self.shuffle(self.activate(x, f"{p}.1", g2, y1, 8 * ratio), g2)
+                x = self.activate(x, f"{p}.1", g2, y1, 8 * ratio) if y1 else F.relu6(x)
+                x = self.shuffle(x, g2)
                 x = self.norm(self.conv(x, f"{p}.3.conv.0", hidden, (k, 1), (stride, 1), hidden), f"{p}.3.conv.1")
                 x = self.norm(self.conv(x, f"{p}.3.conv.2", hidden, (1, k), (1, stride), hidden), f"{p}.3.conv.3")
-                x = self.shuffle(self.activate(x, f"{p}.5", hidden // g2, y2, 8 * ratio), hidden // 4)
+                x = self.activate(x, f"{p}.5", hidden // g2, y2, 8 * ratio) if y2 else F.relu6(x)
+                if y1 or y2:
+                    x = self.shuffle(x, hidden // (4 if y1 and y2 else 2))
                 squeeze, act = f"{p}.7", f"{p}.8"
-            x = self.norm(self.conv(x, f"{squeeze}.conv.0", narrow, (1, 1), (1, 1), g3), f"{squeeze}.conv.1")
-            x = self.activate(x, act, g4, 1, 4 * ratio)
-            x = self.shuffle(self.shuffle(x, g4), narrow // 2)
+            x = self.norm(self.conv(x, f"{squeeze}.conv.0", out, (1, 1), (1, 1), g3), f"{squeeze}.conv.1")
+            x = self.activate(x, act, g4, 1, 4 * ratio) if y3 else x
+            x = self.shuffle(x, g4)
+            x = self.shuffle(x, out // 2) if y3 else x
             if stride == 1 and inp == out:
                 x = x + skip
         x = F.hardswish(F.relu6(x).mean((2, 3)))
@@ -123,4 +158,4 @@ class Released:
 
     def last(self, x: Tensor, p: str, out: int, expand: int, g2: int, ratio: int) -> Tensor:
         x = self.norm(self.conv(x, f"{p}.0.conv.0", out, (1, 1), (1, 1), expand), f"{p}.0.conv.1")
-        return self.activate(x, f"{p}.1", g2, 1, 8 * ratio)
+        return self.activate(x, f"{p}.1", g2, 1, 8 * ratio) if ratio else x

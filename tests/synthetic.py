@@ -12,6 +12,7 @@ import yaml
 from paper.ledger import load_ledger
 from report.evidence import config_hash, config_inputs, read_evidence, seal, write_json_atomic, write_text_atomic
 from report.model import build
+from report.places import Places
 from report.plan import read_benches
 from report.settings import load_settings
 from report.sources import Sources, read_sources
@@ -179,7 +180,7 @@ def report_of(root: Path) -> tuple[Report, Sources]:
     """Return the report and the page's sources of a checkout."""
     ledger = load_ledger(root / "paper")
     settings, runs = load_settings(root)
-    return build(ledger, read_evidence(root, runs), settings, read_benches(root)), read_sources(root, ledger)
+    return build(ledger, read_evidence(root, runs), settings, read_benches(root)), read_sources(Places(root), ledger)
 
 
 def dump(value: Any) -> str:

@@ -43,7 +43,7 @@ def printed(table: str) -> dict[str, list[Printed]]:
         part = row.part or part
         height = int(re.split("×", row.output)[0]) if row.output else height
         for model in MODELS:
-            if cells := getattr(row, model):
+            if cells := row.cells(model):
                 block, k, c, s, groups = cells
                 g1, g2 = re.findall(r"[\d-]+", groups)
                 pair = (int(g1), None if g2 == "-" else int(g2))

@@ -100,7 +100,8 @@ class ActivationRule:
 
     `sites` are those that get `type`; the others are ReLU at A1 and A3 and linear at A2. K applies at A1 and A3,
     `k_linear` at A2 and after the last expansion (1 in the official code). `base_reduction` times a block's ratio is
-    the hyper function's reduction; A2, being narrow, uses half of it.
+    the hyper function's reduction; A2, being narrow, uses half of it. `bare_last`: without A2 among the sites nothing
+    follows the last expansion either, as in the released 21M model, whose classifier begins with a ReLU6.
     """
 
     type: str = "DynamicShiftMax"
@@ -112,6 +113,7 @@ class ActivationRule:
     base_reduction: int = 8
     first_a1: bool = True
     relu_max: float | None = None
+    bare_last: bool = False
 
     def __post_init__(self) -> None:
         if self.type not in TYPES:
@@ -128,7 +130,8 @@ class ActivationRule:
         linear = site in ("A2", "last")
         covered = self.type != "ReLU" and ("A2" if site == "last" else site) in self.sites
         if not covered or (first and site == "A1" and not self.first_a1):
-            return IdentitySpec() if site == "A2" else ReLUSpec(channels, site, self.relu_max)
+            bare = site == "A2" or (site == "last" and self.bare_last)
+            return IdentitySpec() if bare else ReLUSpec(channels, site, self.relu_max)
         reduction = self.base_reduction * ratio // (2 if site == "A2" else 1)
         k = self.k_linear if linear else self.k
         if self.type == "DynamicReLU":

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from report.dossier import Value, link
 from report.figures import curves, forest, matrices, scatter
 from report.figures.svg import padded
-from report.names import COLUMNS, count, row_name, spoken
+from report.names import column_name, count, row_name, spoken
 from report.proxy import Ordering
 from report.sources import FigureEvidence, ForestSpec, ScatterSpec, Sources
 from report.views import CellView, Report
@@ -77,7 +77,7 @@ def figures(report: Report, sources: Sources, up: str) -> list[Figure]:
 def scatter_figure(report: Report, spec: ScatterSpec) -> Figure:
     """Return a chart of one column against another with its numbers."""
     found = scatter.points(report, spec)
-    x, y = COLUMNS[spec.x], COLUMNS[spec.y]
+    x, y = column_name(spec.x), column_name(spec.y)
     trained = any(p.y.achieved is not None for p in found)
     legend = [("dot", "printed"), ("ring", f"{x} computed here, at the printed {y}")]
     legend += [("diamond", f"{y} achieved here, with its interval")] if trained else []
@@ -140,7 +140,7 @@ def forests(report: Report, spec: ForestSpec) -> list[Figure]:
 def _forest(
     report: Report, table: str, title: str, column: str, rows: list[tuple[str, CellView]], order: Ordering | None
 ) -> Figure:
-    name, head = f"forest-{table}", COLUMNS[column]
+    name, head = f"forest-{table}", column_name(column)
     values = {n: float(report.ledger.cell(c.row_id, c.column).value) for n, c in rows}
     lines = [
         forest.Line(n, values[n], None if c.achieved is None else float(c.achieved), c.half_width,
@@ -220,7 +220,7 @@ def training(report: Report, sources: Sources, up: str) -> list[Figure]:
                 mine = [c for c in found if c.metric == metric]
                 low, high = padded([v for c in mine for _, v in c.points], 0.04)
                 name = f"curves-{profile}-{table.id}-{metric}"
-                what = f"{COLUMNS.get(metric, metric)} by epoch"
+                what = f"{column_name(metric)} by epoch"
                 panels = [
                     Panel(
                         (title := " ".join(filter(None, (names[c.row], c.label)))),

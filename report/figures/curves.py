@@ -5,7 +5,7 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from report.figures.svg import Scale, Svg, padded
-from report.names import COLUMNS, quantity
+from report.names import column_name, quantity
 from report.sources import Curve, FigureEvidence
 
 WIDTH, HEIGHT = 620.0, 360.0
@@ -56,7 +56,7 @@ def draw(name: str, figure: FigureEvidence) -> Markup:
 def small(name: str, title: str, curve: Curve, low: float, high: float) -> Markup:
     """Return one run's curve between the bounds that all of its table share."""
     first, last = curve.points[0], curve.points[-1]
-    metric = COLUMNS.get(curve.metric, curve.metric)
+    metric = column_name(curve.metric)
     svg = Svg(
         name, SMALL_WIDTH, SMALL_HEIGHT, title,
         f"{metric} from {first[1]:.4g} at epoch {first[0]:g} to {last[1]:.4g} at epoch {last[0]:g}.",

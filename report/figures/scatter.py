@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from report.figures.svg import CHARACTER, Scale, Svg, padded
-from report.names import COLUMNS, quantity, row_name, spoken
+from report.names import column_name, quantity, row_name, spoken
 from report.sources import ScatterSpec
 from report.views import CellView, Report
 
@@ -103,8 +103,9 @@ def draw(name: str, spec: ScatterSpec, found: list[Point]) -> Markup:
     scale = ", logarithmic" if spec.log else ""
     svg = Svg(
         name, WIDTH, HEIGHT, f"Figure {spec.figure}: {spec.title}",
-        f"Across: {COLUMNS[spec.x]}{scale}; upwards: {COLUMNS[spec.y]}. {len(found)} printed points; {shifted} have a "
-        f"computed {COLUMNS[spec.x]}, {sum(p.y.achieved is not None for p in found)} an achieved {COLUMNS[spec.y]}. "
+        f"Across: {column_name(spec.x)}{scale}; upwards: {column_name(spec.y)}. {len(found)} printed points; {shifted} "
+        f"have a computed {column_name(spec.x)}, {sum(p.y.achieved is not None for p in found)} an achieved "
+        f"{column_name(spec.y)}. "
         "The numbers stand below.",
     )  # fmt: skip
     for tick in x.ticks(7):
@@ -116,11 +117,11 @@ def draw(name: str, spec: ScatterSpec, found: list[Point]) -> Markup:
     svg.text(
         (LEFT + WIDTH - RIGHT) / 2,
         HEIGHT - 8,
-        COLUMNS[spec.x] + scale,
+        column_name(spec.x) + scale,
         "name",
         "middle",
     )
-    svg.text(LEFT - 36, TOP - 3, f"{COLUMNS[spec.y]}, %", "name")
+    svg.text(LEFT - 36, TOP - 3, f"{column_name(spec.y)}, %", "name")
     kinds = [f"s{min(i, 1)}" if series.ours else "s2" for i, series in enumerate(spec.series)]
     for i, kind in enumerate(kinds):
         mine = sorted((p for p in found if p.series == i), key=lambda p: p.printed)
@@ -131,7 +132,8 @@ def draw(name: str, spec: ScatterSpec, found: list[Point]) -> Markup:
         px, py, ax, ay = x(p.printed[0]), y(p.printed[1]), x(p.at[0]), y(p.at[1])
         if p.x.achieved is not None:
             svg.line(px, py, ax, py, f"shift {kind}")
-            svg.add("circle", f"ring {kind}", f"{p.name}: {COLUMNS[spec.x]} {p.x.shown} computed", cx=ax, cy=py, r=4)
+            title = f"{p.name}: {column_name(spec.x)} {p.x.shown} computed"
+            svg.add("circle", f"ring {kind}", title, cx=ax, cy=py, r=4)
         svg.add("circle", f"dot {kind}", f"{p.name}: {p.x.printed}, {p.y.printed} printed", cx=px, cy=py, r=4.5)
         if p.y.achieved is not None:
             low, high = (y(p.at[1] + s * p.y.half_width) for s in (-1, 1))

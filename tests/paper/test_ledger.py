@@ -56,11 +56,11 @@ def test_some_cells_verbatim(ledger):
 
 def test_architectures_as_printed(ledger):
     one, ten = ledger.tables["1"].architecture, ledger.tables["10"].architecture
-    assert [len([r for r in one.rows if getattr(r, m)]) for m in ("m0", "m1", "m2", "m3")] == [7, 9, 11, 11]
-    assert one.rows[0].m3 == ["stem", "3", "16", "4", "(1, 4)"]
+    assert [len([r for r in one.rows if r.cells(m)]) for m in ("m0", "m1", "m2", "m3")] == [7, 9, 11, 11]
+    assert one.rows[0].cells("m3") == ["stem", "3", "16", "4", "(1, 4)"]
     assert one.rows[-1].all == "avg pool → 2fc → softmax"
     assert [r.part for r in ten.rows if r.part] == ["backbone", "head"]
-    assert ten.rows[-1].m0 == ["Micro-A†", "5", "320", "48", "(8, -)"]
+    assert ten.rows[-1].cells("m0") == ["Micro-A†", "5", "320", "48", "(8, -)"]
 
 
 def test_repeated_rows_lead_to_one_experiment(ledger):

@@ -14,7 +14,7 @@ from registry import official
 from registry.official import CheckpointError
 
 
-@pytest.fixture(scope="module", params=["6M", "12M"])
+@pytest.fixture(scope="module", params=list(official.SIZES))
 def released(request):
     net = Released(request.param)
     torch.manual_seed(1)
@@ -43,7 +43,7 @@ def test_keys_map_whatever_their_order_wrapper_or_prefix(released):
 
 def test_faults_are_named(released):
     size, _, _, state = released
-    other = {"6M": "12M", "12M": "6M"}[size]
+    other = {"4M": "6M", "6M": "12M", "12M": "6M", "21M": "12M"}[size]
     with pytest.raises(CheckpointError, match="another size"):
         official.build(state, other)
     with pytest.raises(CheckpointError, match="lacks"):

@@ -17,6 +17,7 @@ from markupsafe import Markup
 from paper import LedgerError, load_ledger
 from report import names
 from report.page import build_page
+from report.places import Places
 from report.provenance import days, evidence_dates
 from report.sources import read_sources
 from report.verdicts import VERDICTS
@@ -108,7 +109,7 @@ def test_computed_cells_show_readings_issues_and_source(page):
     assert behind["Computed"][0].text == "23.00M (23,000,000), +15.0 % from the printed number"
     assert behind["Printed"][0].text.startswith("20M, as every value from 19.50M up to 20.50M")
     assert [v.text for v in behind["Other readings"]] == [
-        "rule S 23.00M", "other 23.00M (S 23.00M)", "construction: ours, by hand",
+        "rule S 23.00M, differs", "other 23.00M (S 23.00M)", "construction: ours, by hand",
     ]  # fmt: skip
     assert behind["Known issues"][0].href == "#issue-cheap"
     assert (behind["To rerun"][0].text, behind["To rerun"][0].code) == ("run cost", True)
@@ -250,7 +251,7 @@ def test_a_malformed_configuration_is_one_line_naming_the_file(tmp_path, text, m
     root = synthetic.write(tmp_path)
     (root / "paper/page.yaml").write_text(text)
     with pytest.raises(LedgerError) as caught:
-        read_sources(root, load_ledger(root / "paper"))
+        read_sources(Places(root), load_ledger(root / "paper"))
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
 

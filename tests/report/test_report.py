@@ -14,11 +14,11 @@ import pytest
 from helpers import fresh, training
 
 from paper import load_ledger
-from paper.schema import COLUMNS
 from report import verdicts
 from report.__main__ import main
 from report.evidence import read_evidence, write_json_atomic
 from report.model import build, changes, show
+from report.names import COLUMNS
 from report.render import files, markdown_escape
 from report.settings import load_settings
 
@@ -102,8 +102,9 @@ def test_two_builds_are_byte_identical(checkout, tmp_path):
     fresh(checkout)
     main(["--out", str(tmp_path / "a")], root=checkout)
     main(["--out", str(tmp_path / "b")], root=checkout)
-    names = sorted(p.name for p in (tmp_path / "a").iterdir())
-    assert names == ["cells.csv", "claims.html", "index.html", "junit.xml", "metrics.json", "report.json", "report.md"]
+    names = sorted(p.relative_to(tmp_path / "a").as_posix() for p in (tmp_path / "a").rglob("*.*"))
+    own = ["cells.csv", "claims.html", "index.html", "junit.xml", "metrics.json", "report.json", "report.md"]
+    assert names == sorted([*own, *(f"iccv2021/{name}" for name in own), "versions_iccv2021.html"])
     for name in names:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 

@@ -1,0 +1,102 @@
+"""Write OpenMMLab's model index from ledger and evidence: model-index.yml and one metafile.yml a config folder.
+
+python -m report metadata [--check]     --check writes nothing and exits with 3 where a file is not today's
+
+FLOPs and Parameters are this project's computed values (MAdds under the deciding rule). Metrics hold what was
+achieved with the paper's data and recipe, and nothing else; printed numbers and verdicts stand beside them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from paper.ledger import LedgerError
+from paper.schema import COST_COLUMNS
+from report.evidence import EvidenceError, write_text_atomic
+from report.names import column_name, row_name, short_title
+from report.settings import SettingsError
+from report.versions import load
+from report.views import Report
+
+OK, BROKEN, OLD = 0, 1, 3
+HEAD = "# Written by `python -m report metadata` from paper/ and results/; change those, not this.\n"
+#: OpenMMLab's names of metrics and tasks where it has one; others keep the ledger's.
+METRICS = {"top1": "Top 1 Accuracy", "top5": "Top 5 Accuracy"}
+TASKS = {
+    "classification": "Image Classification", "pose": "Body 2D Keypoint", "segmentation": "Semantic Segmentation"
+}  # fmt: skip
+
+
+def model(report: Report, row_id: str) -> dict[str, Any]:
+    """Return a row's entry: computed costs, achieved metrics, printed numbers and verdicts."""
+    ledger, cost = report.ledger, report.evidence.cost[row_id]
+    row = ledger.row(row_id)
+    table = ledger.tables[row.table]
+    budget = next((b for b in ledger.budgets if table.id in b.tables), None)
+    cells = [c for c in report.cells if c.row_id == row_id]
+    trained = [c for c in cells if c.column not in COST_COLUMNS]
+    entry: dict[str, Any] = {
+        "Name": row_id,
+        "In Collection": short_title(ledger.title),
+        "Config": cost.config,
+        "Metadata": {"FLOPs": cost.values.madds[report.evidence.rule], "Parameters": cost.values.params},
+        "Alias": [f"Table {table.id}: {row_name(table, row)}"],
+    }
+    if budget:
+        entry["Metadata"] |= {"Training Data": budget.dataset, "Epochs": budget.epochs}
+    entry["Results"] = [{
+        "Task": TASKS.get(table.task, table.task),
+        "Dataset": budget.dataset if budget else "not stated",
+        "Metrics": {METRICS.get(c.column, c.column): round(c.achieved, 3) for c in trained if c.achieved is not None},
+        "Printed": {column_name(c.column): c.printed for c in cells},
+        "Verdicts": {column_name(c.column): c.verdict for c in cells},
+    }]  # fmt: skip
+    return entry
+
+
+def metafiles(report: Report) -> dict[str, str]:
+    """Return model-index.yml and every metafile.yml by path relative to the root."""
+    ledger = report.ledger
+    folders: dict[str, list[dict[str, Any]]] = {}
+    for row_id in (row for row in ledger.rows if row in report.evidence.cost):
+        entry = model(report, row_id)
+        folders.setdefault(str(Path(entry["Config"]).parent.as_posix()), []).append(entry)
+    collection = {
+        "Name": short_title(ledger.title),
+        "Paper": {"Title": ledger.title, "URL": f"https://arxiv.org/abs/{ledger.arxiv}"},
+        "README": "README.md",
+    }
+    out = {}
+    for folder, models in folders.items():
+        out[f"{folder}/metafile.yml"] = _dump({"Collections": [collection], "Models": models})
+    return {"model-index.yml": _dump({"Import": sorted(out)}), **out}
+
+
+def _dump(value: Any) -> str:
+    return HEAD + yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120)
+
+
+def main(argv: list[str], root: Path) -> int:
+    """Write or check the files; returns 0, 1 (malformed input) or 3 (--check: not today's)."""
+    parser = argparse.ArgumentParser(prog="python -m report metadata", description="Write OpenMMLab's model index.")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 3 where a file is not today's")
+    args = parser.parse_args(argv)
+    try:
+        files = metafiles(load(root, ""))
+        if args.check:
+            old = [n for n, text in files.items() if not (root / n).is_file() or (root / n).read_text("utf-8") != text]
+            for name in old:
+                print(f"error: {name}: not today's; run `python -m report metadata`", file=sys.stderr)
+            return OLD if old else OK
+        for name, text in files.items():
+            write_text_atomic(root / name, text)
+    except (LedgerError, EvidenceError, SettingsError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return BROKEN
+    print(f"model-index.yml: {len(files) - 1} metafiles")
+    return OK
