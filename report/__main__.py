@@ -56,8 +56,11 @@ def write(
     if places.baseline.exists():
         report.changed = changes(report, read_baseline(places.baseline))
     sources = read_sources(places, ledger)
-    for name, text in files(report, up(root, out), sources).items():
+    written = files(report, up(root, out), sources)
+    for name, text in written.items():
         write_text_atomic(out / name, text)
+    if out == places.out:  # committed, so that `dvc metrics diff` compares revisions
+        write_text_atomic(places.metrics, written["metrics.json"])
     return report, sources
 
 

@@ -46,6 +46,11 @@ class Places:
         """Return the accepted verdicts' file."""
         return self.root / "report" / (f"baseline_{self.name}.json" if self.name else "baseline.json")
 
+    @property
+    def metrics(self) -> Path:
+        """Return the file that counts the verdicts for `dvc metrics`."""
+        return self.results / "metrics/verdicts.json"
+
     def shown(self, path: Path) -> str:
         """Return a path relative to the root, for a reader."""
         return path.relative_to(self.root).as_posix()

@@ -53,6 +53,16 @@ def test_report_json_is_the_fixed_interface(checkout):
     assert sum(report["summary"]["cells"].values()) == 292
 
 
+def test_counts_are_kept_for_dvcs_metrics_diff(checkout, tmp_path):
+    report = run(checkout)
+    counts = json.loads((checkout / "results/metrics/verdicts.json").read_text())
+    assert counts["cells_reproduced"] == report["summary"]["cells"]["reproduced"]
+    assert sum(n for name, n in counts.items() if name.startswith("cells_")) == 292
+    (checkout / "results/metrics/verdicts.json").unlink()
+    assert main(["--out", str(tmp_path / "elsewhere")], root=checkout) == 0
+    assert not (checkout / "results/metrics/verdicts.json").exists()
+
+
 def test_without_evidence_nothing_passes(checkout):
     shutil.rmtree(checkout / "results", ignore_errors=True)
     report = run(checkout)
