@@ -9,6 +9,7 @@ rounded once, so half-precision results are nearer to the exact ones than the st
 from __future__ import annotations
 
 import math
+import os
 from typing import Any
 
 import torch
@@ -22,7 +23,8 @@ DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 #: Elements of a program's tile.
 TILE = 2048
 #: Fused multiply-add, said aloud: Triton warns of its changing default. Its interpreter takes no options.
-OPTIONS = {} if triton.knobs.runtime.interpret else {"enable_fp_fusion": True}
+INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
+OPTIONS = {} if INTERPRETED else {"enable_fp_fusion": True}
 
 
 @triton.jit
@@ -138,7 +140,7 @@ def backward_kernel(
 
 def refusal(x: Tensor) -> str | None:
     """Return why the kernels do not take a tensor, or None."""
-    if x.device.type != "cuda" and not triton.knobs.runtime.interpret:
+    if x.device.type != "cuda" and not INTERPRETED:
         return f"the kernels need a CUDA tensor, this one is on {x.device.type}"
     if x.dtype not in DTYPES:
         return f"the kernels do not take {x.dtype}"
@@ -189,10 +191,11 @@ class TritonShiftMax(Function):
         shared = constants(x, j, k, groups, shift)
         pixels = height * width
         grid = (n, triton.cdiv(channels, shared["CHANNELS"]), triton.cdiv(pixels, shared["PIXELS"]))
-        forward_kernel[grid](
-            x, a, y, channels, pixels, channels // groups, groups, *strides(x), *strides(y),
-            a.stride(0) if len(a) > 1 else 0, **shared, **OPTIONS,
-        )  # fmt: skip
+        with torch.cuda.device_of(x):
+            forward_kernel[grid](
+                x, a, y, channels, pixels, channels // groups, groups, *strides(x), *strides(y),
+                a.stride(0) if len(a) > 1 else 0, **shared, **OPTIONS,
+            )  # fmt: skip
         return y
 
     @staticmethod
@@ -207,11 +210,12 @@ class TritonShiftMax(Function):
         wide = torch.float64 if x.dtype == torch.float64 else torch.float32
         da = torch.empty(n, k, j, channels, device=x.device, dtype=wide)
         grid = (n, triton.cdiv(channels, shared["CHANNELS"]))
-        backward_kernel[grid](
-            x, a, grad, dx, da, channels, height * width, channels // ctx.groups, ctx.groups, *strides(x),
-            *strides(grad), *strides(dx), a.stride(0) if len(a) > 1 else 0, KJ=triton.next_power_of_2(k * j), **shared,
-            **OPTIONS,
-        )  # fmt: skip
+        with torch.cuda.device_of(x):
+            backward_kernel[grid](
+                x, a, grad, dx, da, channels, height * width, channels // ctx.groups, ctx.groups, *strides(x),
+                *strides(grad), *strides(dx), a.stride(0) if len(a) > 1 else 0, KJ=triton.next_power_of_2(k * j),
+                **shared, **OPTIONS,
+            )  # fmt: skip
         if len(a) == 1 < n:
             da = da.sum(0, keepdim=True)
         return dx, da.to(a.dtype), None, None
