@@ -30,7 +30,7 @@ from pipelines.common import ROOT, PipelineError, config_path, guard, hash_files
 from pipelines.evaluate import load_weights
 from pipelines.filing import file_training
 from pipelines.train import build_model, curve_csv, prepare_work_dir, quiet, save_weights
-from report.evidence import config_hash, config_inputs, write_text_atomic
+from report.evidence import config_hash, config_inputs, write_json_atomic, write_text_atomic
 
 RECIPES = {"paper": {}, "official": {"lr": 0.2}}
 CODE = (ROOT / "registry", ROOT / "pipelines/full.py", ROOT / "pipelines/imagenet.py", ROOT / "pipelines/hooks.py")
@@ -149,12 +149,13 @@ def train(row: str, root: Path, settings: dict[str, Any], pin: str, options: arg
     meta = {"row": row, "profile": "paper", "config_hash": digest, "pin": pin, "seconds": seconds}
     save_weights(model, out / "checkpoints/paper" / f"{stem}.pth", meta)
     write_text_atomic(out / "results/curves/paper" / f"{stem}.csv", curve_csv(curve))
-    file_training(
+    evidence = file_training(
         out / "results/paper" / table / f"{stem}.json", row=row, table=table, profile="paper", seed=settings["seed"],
         values=values, stated=stated, data=("imagenet", pin), epochs=settings["epochs"], seconds=seconds,
         command=f"python -m pipelines.full --row {row} --recipe {settings['recipe']} --seed {settings['seed']}",
         more_environment={"processes": str(get_world_size()), "precision": "mixed" if options.amp else "fp32"},
     )  # fmt: skip
+    write_json_atomic(out / "checkpoints/paper" / f"{stem}.json", evidence)  # for `dvc push`: the other is in git
     shutil.rmtree(work_dir, ignore_errors=True)
     return values
 
@@ -244,7 +245,8 @@ def main(argv: list[str] | None = None) -> int:
         values = dry_run(options.row, options)
         if not is_main_process():
             return 0
-        print(f"{options.row}: dry run of recipe {options.recipe} done (top-1 {values['top1']:.1f} % of the tiny set)")
+        print(f"{options.row}: dry run of recipe {options.recipe} done (top-1 {values['top1']:.1f} % of the tiny set, "
+              f"{get_world_size()} processes)")  # fmt: skip
         return 0
     root = options.data or Path(os.environ.get("IMAGENET_ROOT") or ROOT / "data/imagenet")
     pin = imagenet.check_verified(root, ROOT)
