@@ -10,12 +10,11 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
-
 DAEMONS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue")
-GPUS = 4
+GPUS = 8
 CONF = """
 ClusterName=tests
 SlurmctldHost=localhost(127.0.0.1)
@@ -45,7 +44,7 @@ SelectTypeParameters=CR_Core
 SchedulerType=sched/backfill
 SchedulerParameters=batch_sched_delay=0,sched_interval=1,sched_min_interval=0,bf_interval=1,defer_batch
 ReturnToService=2
-SlurmdTimeout=10
+SlurmdTimeout=60
 SlurmctldTimeout=10
 InactiveLimit=0
 KillWait=2
@@ -54,7 +53,7 @@ MaxArraySize=1001
 SlurmdParameters=config_overrides
 GresTypes=gpu
 NodeName=localhost NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=1000 Gres=gpu:{gpus}
-PartitionName=tests Nodes=localhost Default=YES MaxTime=60 State=UP
+PartitionName=tests Nodes=localhost Default=YES MaxTime=INFINITE State=UP
 """
 
 
@@ -63,6 +62,10 @@ def missing() -> str | None:
     if absent := [name for name in DAEMONS if shutil.which(name, path=search_path()) is None]:
         return f"Slurm is not installed ({', '.join(absent)} not found; apt-get install slurm-wlm munge)"
     return None if os.geteuid() == 0 else "the daemons need root"
+
+
+class NotUp(RuntimeError):
+    """Say why a daemon did not come up."""
 
 
 def search_path() -> str:
@@ -79,34 +82,47 @@ def free_ports(count: int) -> list[int]:
         return [s.getsockname()[1] for s in sockets]
 
 
-def processes_of(marker: str) -> list[psutil.Process]:
-    """Return the processes whose environment holds `marker`, this one excepted."""
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            if process.pid != os.getpid() and marker in process.environ().values():
-                found.append(process)
-    return found
+def processes_of(root: Path) -> Iterator[int]:
+    """Return the processes of a cluster: slurm.conf's name is in their environment, or its folder's files are open.
+
+    The daemon that watches a job overwrites its environment but writes to slurmd's log.
+    """
+    entry = f"SLURM_CONF={root}/slurm.conf".encode()
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            mine = entry in (path / "environ").read_bytes().split(b"\0") or any(
+                os.readlink(fd).startswith(f"{root}/") for fd in (path / "fd").iterdir()
+            )
+            if mine and int(path.name) != os.getpid():
+                yield int(path.name)
+
+
+def kill_all(root: Path) -> None:
+    """Kill the daemons and jobs of a cluster, also those that appear meanwhile."""
+    deadline = time.monotonic() + 15
+    while (found := list(processes_of(root))) and time.monotonic() < deadline:
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.05)
 
 
 #: Waits until the pipe from the tests closes, however they end, then kills every process of this cluster.
 WATCHDOG = """
-import sys, time
+import pathlib, sys
 sys.path.insert(0, sys.argv[2])
 from slurm_daemons import kill_all
 sys.stdin.read()
-kill_all(sys.argv[1])
+kill_all(pathlib.Path(sys.argv[1]))
 """
 
 
-def kill_all(marker: str) -> None:
-    """Kill the daemons and jobs of a cluster, also those that appear meanwhile."""
-    deadline = time.monotonic() + 10
-    while (found := processes_of(marker)) and time.monotonic() < deadline:
-        for process in found:
-            with contextlib.suppress(psutil.Error):
-                process.kill()
-        time.sleep(0.05)
+def _parent(pid: int) -> int:
+    """Return a process's parent, 0 where it is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
 
 
 class Slurm:
@@ -130,7 +146,7 @@ class Slurm:
         self.env = {k: v for k, v in self.env.items() if k == "SLURM_CONF" or not k.startswith(("SLURM_", "SBATCH_"))}
         self.started: list[subprocess.Popen] = []
         self.watchdog = subprocess.Popen(
-            [sys.executable, "-c", WATCHDOG, str(self.conf), str(Path(__file__).parent)],
+            [sys.executable, "-c", WATCHDOG, str(root), str(Path(__file__).parent)],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
 
@@ -150,10 +166,26 @@ class Slurm:
         self.node = self._daemon("slurmd", "-D", "-N", "localhost", "-f", str(self.conf))
         self._wait(lambda: self.run("sinfo", "-h", "-o", "%T").strip() in ("idle", "mixed", "allocated"), "slurmd")
 
+    def lose_node(self) -> None:
+        """Kill slurmd and all that runs on the node at once, as a power cut would; munged and slurmctld stay."""
+        staying = {process.pid for process in self.started if process is not self.node} | {self.watchdog.pid}
+        staying |= {pid for pid in processes_of(self.root) if _parent(pid) in staying}
+        while found := set(processes_of(self.root)) - staying:
+            for number in (signal.SIGSTOP, signal.SIGKILL):  # first all stand still: none may report another's death
+                for pid in found:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, number)
+            self.node.poll()
+
     def run(self, *command: str, check: bool = False) -> str:
         """Return what a Slurm command prints."""
         done = subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=60, check=check)
         return done.stdout
+
+    def call(self, *command: str) -> tuple[int, str]:
+        """Return a Slurm command's exit code and what it says of errors."""
+        done = subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=60)
+        return done.returncode, done.stderr
 
     def stop(self) -> None:
         """End everything: the jobs, then the daemons."""
@@ -171,10 +203,10 @@ class Slurm:
         self.started.append(process)
         return process
 
-    def _wait(self, ready: object, name: str, seconds: float = 30) -> None:
+    def _wait(self, ready: Callable[[], bool], name: str, seconds: float = 30) -> None:
         deadline = time.monotonic() + seconds
         while not ready():
             if time.monotonic() > deadline or any(p.poll() is not None for p in self.started[-1:]):
                 logs = [p.read_text(errors="replace")[-1500:] for p in (self.root / f"{name}.out",) if p.exists()]
-                raise RuntimeError(f"{name} did not come up: {' '.join(logs)}")
+                raise NotUp(f"{name} did not come up: {' '.join(logs)}")
             time.sleep(0.05)
