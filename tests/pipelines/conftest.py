@@ -38,7 +38,7 @@ def tiny(tmp_path: Path, few_digits: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def daemons(tmp_path_factory) -> Iterator[Slurm]:
-    """Run a Slurm of this session's own; skip where there is none, or fail with MICRONET_REQUIRE_SLURM=1."""
+    """Run a Slurm for these tests alone; skip where there is none, or fail with MICRONET_REQUIRE_SLURM=1."""
     required = os.environ.get("MICRONET_REQUIRE_SLURM") == "1"
     if (reason := missing()) and not required:
         pytest.skip(reason)
@@ -62,7 +62,7 @@ def daemons(tmp_path_factory) -> Iterator[Slurm]:
 
 @pytest.fixture
 def slurm(daemons: Slurm, monkeypatch) -> Slurm:
-    """Return the session's Slurm, with which this process talks too: a new Python for each look slows the tasks."""
+    """Return that Slurm and let this process talk with it: a new Python for each look would slow the tasks."""
     for key in ("SLURM_CONF", "PATH"):
         monkeypatch.setenv(key, daemons.env[key])
     return daemons
