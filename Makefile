@@ -32,7 +32,7 @@ repro: $(READY)
 # Every row of every table, two at a time.
 repro-all: $(READY)
 	dvc repro
-	python -m pipelines.fan_out --jobs 2
+	python -m pipelines.cluster submit --profile mini --executor local --jobs 2
 	dvc repro -q -f -s report
 	@echo "Report: $(CURDIR)/report/out/index.html"
 

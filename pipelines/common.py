@@ -26,18 +26,23 @@ class PipelineError(Exception):
 def guard(main: Callable[[], int | None]) -> int:
     """Run a stage's main and turn the errors a user can mend into one line and exit code 1."""
     from paper import LedgerError
-    from registry.dense.errors import DataError
     from report.evidence import EvidenceError
 
     try:
         return main() or 0
     except (PipelineError, EvidenceError, LedgerError) as error:
         print(f"error: {error}", file=sys.stderr)
-    except DataError as error:
+    except _data_errors() as error:
         print(error, file=sys.stderr)
     except OSError as error:
         print(f"error: {error.filename or 'file system'}: {error.strerror or error}", file=sys.stderr)
     return 1
+
+
+def _data_errors() -> type[Exception] | tuple[()]:
+    """Return registry's DataError where it was imported; to import it here would import torch for every command."""
+    module = sys.modules.get("registry.dense.errors")
+    return module.DataError if module else ()
 
 
 def load_params(root: Path = ROOT) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Stages of full/dvc.yaml: a classification row by the paper's own recipe (section 5.1) on ILSVRC2012.
 
 python -m pipelines.full --row t2_micronet_m3 [--recipe paper] [--data data/imagenet] [--seed 0] [--amp] [--ema]
+python -m pipelines.full --row t2_micronet_m3 --launcher auto    # a process for each GPU that the environment offers
 torchrun --nproc_per_node 8 -m pipelines.full --row t2_micronet_m3 --launcher pytorch
 srun ... python -m pipelines.full --row t2_micronet_m3 --launcher slurm
 python -m pipelines.full --row t2_micronet_m3 --dry-run     # a few steps on a tiny folder of the same layout
@@ -24,12 +25,12 @@ import torch
 from mmengine.dist import barrier, broadcast_object_list, get_world_size, init_dist, is_main_process
 
 import registry  # noqa: F401  registers the models
-from pipelines import hooks, imagenet
+from pipelines import hooks, imagenet, launch
 from pipelines.common import ROOT, PipelineError, config_path, guard, hash_files, load_config
 from pipelines.evaluate import load_weights
 from pipelines.filing import file_training
 from pipelines.train import build_model, curve_csv, prepare_work_dir, quiet, save_weights
-from report.evidence import config_hash, config_inputs, write_text_atomic
+from report.evidence import config_hash, config_inputs, write_json_atomic, write_text_atomic
 
 RECIPES = {"paper": {}, "official": {"lr": 0.2}}
 CODE = (ROOT / "registry", ROOT / "pipelines/full.py", ROOT / "pipelines/imagenet.py", ROOT / "pipelines/hooks.py")
@@ -148,12 +149,13 @@ def train(row: str, root: Path, settings: dict[str, Any], pin: str, options: arg
     meta = {"row": row, "profile": "paper", "config_hash": digest, "pin": pin, "seconds": seconds}
     save_weights(model, out / "checkpoints/paper" / f"{stem}.pth", meta)
     write_text_atomic(out / "results/curves/paper" / f"{stem}.csv", curve_csv(curve))
-    file_training(
+    evidence = file_training(
         out / "results/paper" / table / f"{stem}.json", row=row, table=table, profile="paper", seed=settings["seed"],
         values=values, stated=stated, data=("imagenet", pin), epochs=settings["epochs"], seconds=seconds,
         command=f"python -m pipelines.full --row {row} --recipe {settings['recipe']} --seed {settings['seed']}",
-        more_environment={"processes": str(get_world_size())},
+        more_environment={"processes": str(get_world_size()), "precision": "mixed" if options.amp else "fp32"},
     )  # fmt: skip
+    write_json_atomic(out / "checkpoints/paper" / f"{stem}.json", evidence)  # for `dvc push`: the other is in git
     shutil.rmtree(work_dir, ignore_errors=True)
     return values
 
@@ -217,8 +219,9 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--data", type=Path, help="default: data/imagenet, or $IMAGENET_ROOT")
     out.add_argument("--seed", type=int, default=0)
     out.add_argument("--workers", type=int, default=8, help="loading processes a process (default 8)")
-    out.add_argument("--launcher", choices=("none", "pytorch", "slurm"), default="none")
-    out.add_argument("--amp", action="store_true", help="mixed precision")
+    out.add_argument("--launcher", choices=("none", "auto", "pytorch", "slurm"), default="none")
+    amp = os.environ.get(launch.AMP) == "1"
+    out.add_argument("--amp", action="store_true", default=amp, help=f"mixed precision (or {launch.AMP}=1)")
     out.add_argument("--ema", action="store_true", help="keep an average of the weights; no recipe of the paper has it")
     out.add_argument("--dry-run", action="store_true", help="a few steps on a tiny folder; files nothing")
     out.add_argument("--local-rank", "--local_rank", type=int, default=0, help=argparse.SUPPRESS)
@@ -227,15 +230,23 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Check the data, then train; or make a dry run."""
+    argv = sys.argv[1:] if argv is None else argv
     options = parser().parse_args(argv)
     settings = recipe_settings(options.row, options.recipe, options.seed)
+    if options.launcher == "auto":
+        options.launcher = "none"
+        # a dry run shows the launch on a machine without a GPU too
+        seen = max(torch.cuda.device_count(), (launch.offered_gpus() or 0) if options.dry_run else 0)
+        if (count := launch.processes(seen)) > 1:
+            launch.torchrun("pipelines.full", argv, count)
     if options.dry_run:
         options.workers = min(options.workers, 2)
         start_processes(options.launcher)
         values = dry_run(options.row, options)
         if not is_main_process():
             return 0
-        print(f"{options.row}: dry run of recipe {options.recipe} done (top-1 {values['top1']:.1f} % of the tiny set)")
+        print(f"{options.row}: dry run of recipe {options.recipe} done (top-1 {values['top1']:.1f} % of the tiny set, "
+              f"{get_world_size()} processes)")  # fmt: skip
         return 0
     root = options.data or Path(os.environ.get("IMAGENET_ROOT") or ROOT / "data/imagenet")
     pin = imagenet.check_verified(root, ROOT)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 from helpers import ROOT
+from slurm_daemons import NotUp, Slurm, missing
 
 from pipelines.data import digits, pixels_pin, write
 
@@ -31,3 +34,35 @@ def tiny(tmp_path: Path, few_digits: Path) -> Path:
     params["train"]["mini"] |= {"epochs": 3, "batch_size": 32, "image_size": 32}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def daemons(tmp_path_factory) -> Iterator[Slurm]:
+    """Run a Slurm for these tests alone; skip where there is none, or fail with MICRONET_REQUIRE_SLURM=1."""
+    required = os.environ.get("MICRONET_REQUIRE_SLURM") == "1"
+    if (reason := missing()) and not required:
+        pytest.skip(reason)
+    root = tmp_path_factory.mktemp("slurm")
+    try:
+        cluster = Slurm(root)
+    except PermissionError as error:  # the GPUs' device nodes
+        if required:
+            raise
+        pytest.skip(f"this machine lets nobody make device nodes ({error})")
+    try:
+        cluster.start()
+        yield cluster
+    except NotUp as error:
+        if required:
+            raise
+        pytest.skip(f"installed, but {error}")
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture
+def slurm(daemons: Slurm, monkeypatch) -> Slurm:
+    """Return that Slurm and let this process talk with it: a new Python for each look would slow the tasks."""
+    for key in ("SLURM_CONF", "PATH"):
+        monkeypatch.setenv(key, daemons.env[key])
+    return daemons

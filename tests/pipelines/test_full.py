@@ -80,6 +80,8 @@ def test_a_row_of_each_table_runs_end_to_end(row, tiny, tmp_path):
     evidence = json.loads(next(out.glob(f"results/paper/*/{row}.paper.s0.json")).read_text())
     assert evidence["values"] == values
     assert evidence["params"]["train"]["lr"] == 0.02
+    assert evidence["environment"]["precision"] == "fp32"
+    assert json.loads((out / f"checkpoints/paper/{row}.paper.s0.json").read_text()) == evidence  # what `dvc push` sends
     assert (out / f"results/curves/paper/{row}.paper.s0.csv").read_text().count("\n") == 3
 
 
@@ -120,14 +122,30 @@ def test_a_killed_run_resumes_to_the_unkilled_result(tiny, tmp_path):
     assert all(torch.equal(v, weights2[k]) for k, v in weights.items())
 
 
+def test_mixed_precision_comes_from_the_environment_too(monkeypatch):
+    assert not full.parser().parse_args(["--row", "x"]).amp
+    monkeypatch.setenv("MICRONET_AMP", "1")
+    assert full.parser().parse_args(["--row", "x"]).amp
+
+
 @pytest.mark.slow
-def test_torchrun_shares_a_batch_between_two_processes():
+def test_two_gpus_of_the_environment_are_two_processes_that_share_a_batch():
+    """A dry run takes the environment's word for GPUs: here torchrun starts two processes on the CPU."""
     command = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "pipelines.full",
-        "--row", "t2_micronet_m0", "--dry-run", "--launcher", "pytorch", "--workers", "0",
+        sys.executable, "-m", "pipelines.full", "--row", "t2_micronet_m0", "--dry-run", "--launcher", "auto",
+        "--workers", "0",
     ]  # fmt: skip
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
+        command, capture_output=True, text=True, timeout=300,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "2,5"},
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.count("dry run of recipe paper done") == 1
+    assert "2 processes" in done.stdout
+
+
+def test_gpus_that_torch_does_not_see_stop_the_training(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    with pytest.raises(PipelineError, match="offers 2 GPUs, torch sees 0"):
+        full.main(["--row", "t2_micronet_m0", "--launcher", "auto"])

@@ -115,18 +115,6 @@ def test_the_other_rows_have_the_same_stages():
         assert found == own[name]
 
 
-def test_fan_out_names_unknown_rows_and_reports_failures(monkeypatch, capsys):
-    from pipelines import fan_out
-
-    with pytest.raises(PipelineError, match="no more_rows has t0_none"):
-        fan_out.main(["--rows", "t0_none"])
-    monkeypatch.setattr(fan_out, "run_row", lambda row, ending: "train@x:\nerror: broken" if row == "t3_dw" else None)
-    assert fan_out.main(["--rows", "t3_dw", "t3_mobile"]) == 1
-    captured = capsys.readouterr()
-    assert "error: broken" in captured.err
-    assert "1 of 2 rows done" in captured.out
-
-
 def test_the_default_pipeline_depends_on_no_other_files_stages():
     """DVC would run what makes a dependency, whichever file it is in: `dvc repro` must stay small."""
     own = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]

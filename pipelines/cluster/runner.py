@@ -1,0 +1,182 @@
+"""Run one task once: DVC on its stages, watched, its ending written down. Both executors use it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from pipelines.cluster.plan import DVC, environment, last_error
+from pipelines.cluster.state import Attempt, Ending, Limits, Record, Store, Task, flock
+from report.evidence import write_text_atomic
+
+MARK = "MICRONET_TASK"
+POLL = 0.2
+#: What an attempt may wait for an older one to end: it looks every POLL seconds whether it was superseded.
+WINDING_DOWN = 60
+#: DVC's and torchrun's words for a command that a signal ended; a shell adds 128.
+SIGNALLED = re.compile(r"(?:exited with|exitcode\s*:) (-\d+|1(?:29|3\d|4\d|5\d))\b")
+
+
+def processes_marked(mark: str) -> Iterator[int]:
+    """Return the processes, of this user and machine, whose environment holds `mark` (NAME=value)."""
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if mark.encode() in path.read_bytes().split(b"\0") and int(path.parent.name) != os.getpid():
+                yield int(path.parent.name)
+
+
+def kill_marked(mark: str, seconds: float = 10) -> None:
+    """Kill what a task left running, whatever process group it is in, and wait until it is gone."""
+    deadline = time.monotonic() + seconds
+    while (found := list(processes_marked(mark))) and time.monotonic() < deadline:
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.02)
+
+
+class Running:
+    """Hold a task's attempt while it runs; `stop` may be called from a signal handler."""
+
+    def __init__(self, store: Store, task: Task, limits: Limits, before: int) -> None:
+        self.store, self.task, self.limits, self.before = store, task, limits, before
+        self.mark = f"{MARK}={store.folder}/{task.id}"
+        self.process: subprocess.Popen[bytes] | None = None
+        self.record: Record | None = None
+        self.stopping: Ending | None = None
+        self.written = False  # how this attempt ended
+
+    def run(self, job: str | None, asked: Callable[[], Ending | None] = lambda: None,
+            extra: Mapping[str, str] | None = None) -> Ending:  # fmt: skip
+        """Run the task once and return how it ended.
+
+        job: the Slurm job, to be shown. asked: returns why the attempt should stop, or None. extra: environment.
+        """
+        token = secrets.token_hex(8)
+        claim = self.store.path(self.task.id, "claim")
+        write_text_atomic(claim, token)
+        with flock(self.store.path(self.task.id, "lock"), wait=WINDING_DOWN) as got:
+            if not got:
+                return self._overtaken(claim, token) or "lost"
+            if (reason := self._overtaken(claim, token)) is not None:
+                return reason
+            kill_marked(self.mark)
+            self.record = self._opened()
+            if self._given_up():
+                return "failed"
+            env = {**environment(self.store.root), **(extra or {})}
+            gpus = env.get("CUDA_VISIBLE_DEVICES")
+            self.record.attempts.append(
+                Attempt(token=token, job=job, host=socket.gethostname(), started=time.time(), gpus=gpus)
+            )
+            self.store.save_record(self.record)
+            key, _, value = self.mark.partition("=")
+            log = self.store.log(self.task.id)
+            log.parent.mkdir(parents=True, exist_ok=True)
+            with log.open("ab") as out:
+                begin = out.tell()
+                # not -q: it hides DVC's own errors too
+                self.process = subprocess.Popen(
+                    [*DVC, "repro", "-s", *self.task.stages], cwd=self.store.root, env={**env, key: value},
+                    stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
+                )  # fmt: skip
+            try:
+                while self.process.poll() is None and self.stopping is None:
+                    self.stopping = asked() or self._overtaken(claim, token)
+                    if self.stopping is None:
+                        with contextlib.suppress(subprocess.TimeoutExpired):
+                            self.process.wait(POLL)
+                return self._ended(begin, asked)
+            finally:
+                self.stop(self.stopping or "killed")
+
+    def stop(self, ending: Ending) -> None:
+        """End the attempt: kill its processes and write down why, unless it ended already.
+
+        What a handler interrupted never goes on where the handler exits: so the record is written here in any case.
+        """
+        if self.record is None or not self.record.attempts or self.written:
+            return
+        if self.record.attempts[-1].ended is None:
+            self.stopping = ending
+            kill_marked(self.mark)  # no Popen.wait: a handler may have interrupted one, which holds its lock
+        if self.record.attempts[-1].ended is None:
+            self._close(ending, "")
+        else:
+            self._write()
+
+    def again(self, ending: Ending) -> bool:
+        """Tell whether a task that ended so is to run again."""
+        if ending in ("done", "superseded", "cancelled"):
+            return False
+        if self.record is None:  # an older attempt did not let go in time
+            return True
+        failed, interrupted = self.record.counts(self.before)
+        return failed < self.limits.attempts and interrupted <= self.limits.requeues
+
+    def _overtaken(self, claim: Path, token: str) -> Ending | None:
+        if self.store.path(self.task.id, "cancel").exists():
+            return "cancelled"
+        try:
+            return None if claim.read_text("utf-8") == token else "superseded"
+        except OSError:
+            return None
+
+    def _opened(self) -> Record:
+        record = self.store.record(self.task.id)
+        if record.attempts and record.attempts[-1].ended is None:
+            record.attempts[-1].ended = time.time()
+            record.attempts[-1].ending = "lost"
+            self.store.save_record(record)
+        return record
+
+    def _given_up(self) -> bool:
+        assert self.record is not None
+        failed, interrupted = self.record.counts(self.before)
+        return failed >= self.limits.attempts or interrupted > self.limits.requeues
+
+    def _ended(self, begin: int, asked: Callable[[], Ending | None]) -> Ending:
+        """Judge the end of DVC's process and write it down."""
+        assert self.process is not None
+        if self.stopping is not None:
+            self.stop(self.stopping)
+            return self.stopping
+        code = self.process.returncode
+        kill_marked(self.mark)  # DVC may have died before its command
+        if code == 0:
+            self._close("done", "")
+            return "done"
+        with self.store.log(self.task.id).open("rb") as log:
+            log.seek(begin)
+            text = log.read().decode("utf-8", "replace")
+        signalled = SIGNALLED.search(text) if code > 0 else True
+        if signalled:
+            # Slurm's SIGTERM reaches the whole job: give this process's own handler time to say so
+            time.sleep(POLL)
+            if (reason := asked()) is not None:
+                self._close(reason, "")
+                return reason
+            number = code if code < 0 else int(signalled.group(1))
+            self._close("killed", f"killed by signal {-number if number < 0 else number - 128}")
+            return "killed"
+        self._close("failed", last_error(text))
+        return "failed"
+
+    def _close(self, ending: Ending, error: str) -> None:
+        assert self.record is not None
+        last = self.record.attempts[-1]
+        last.ending, last.error, last.ended = ending, error[:500], time.time()
+        self._write()
+
+    def _write(self) -> None:
+        assert self.record is not None
+        self.store.save_record(self.record)
+        self.written = True

@@ -1,0 +1,117 @@
+"""Checkpoints, evidence and packed data go through DVC remotes, a directory and an S3 endpoint, byte for byte."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from cluster_project import cluster, notes, project
+
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "tests", "AWS_DEFAULT_REGION": "us-east-1"}
+PRODUCED = ("checkpoints", "results", "data/packed")
+
+
+def dvc(root: Path, *args: str, env: dict[str, str] | None = None) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *args], cwd=root, env=env, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def contents(root: Path) -> dict[str, str]:
+    files = (p for folder in PRODUCED for p in (root / folder).rglob("*") if p.is_file())
+    return {
+        p.relative_to(root).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files
+        if p.name != ".gitignore"
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """Return a project with two finished tasks and a packed directory, which a stand-in for a `pack` stage made."""
+    root = tmp_path_factory.mktemp("finished")
+    project(root, rows=2, seeds=1, steps=1, seconds=0, kept=True)
+    (root / "pack.py").write_text(
+        "import os, pathlib\n"
+        "out = pathlib.Path('data/packed'); (out / 'train').mkdir(parents=True)\n"
+        "for i in range(3): (out / f'train/{i}.bin').write_bytes(bytes(range(256)) * (1000 + i))\n"
+        "(out / 'index.json').write_text('{}')\n"
+    )
+    stage = {"cmd": "python pack.py", "deps": ["pack.py"], "outs": ["data/packed"]}
+    (root / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"pack": stage}}))
+    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    dvc(root, "repro", "-q", env=env)
+    done = cluster(root, "submit", "--profile", "proxy", "--executor", "local")
+    assert done.returncode == 0, done.stderr
+    return root
+
+
+@pytest.fixture(params=["directory", "s3"])
+def remote(request, tmp_path) -> Iterator[tuple[list[list[str]], dict[str, str]]]:
+    """Return the commands that add a remote named `cluster`, as README.md has them, and the environment they need."""
+    if request.param == "directory":
+        yield [["remote", "add", "-f", "cluster", str(tmp_path / "remote")]], dict(os.environ)
+        return
+    boto3 = pytest.importorskip("boto3")
+    server = pytest.importorskip("moto.server").ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        url = f"http://{host}:{port}"
+        boto3.client(
+            "s3", endpoint_url=url, region_name="us-east-1", aws_access_key_id="tests", aws_secret_access_key="tests"
+        ).create_bucket(Bucket="micronet")
+        env = {k: v for k, v in os.environ.items() if "proxy" not in k.lower() and k != "AWS_CA_BUNDLE"}
+        yield [
+            ["remote", "add", "-f", "cluster", "s3://micronet/dvc"],
+            ["remote", "modify", "cluster", "endpointurl", url],
+        ], {**env, **CREDENTIALS}  # fmt: skip
+    finally:
+        server.stop()
+
+
+@pytest.mark.slow
+def test_results_and_packed_data_come_back_byte_for_byte(finished, remote, tmp_path):
+    root = tmp_path / "project"
+    shutil.copytree(finished, root)
+    commands, env = remote
+    for command in commands:
+        dvc(root, *command, env=env)
+    before = contents(root)
+    assert len(before) == 4 + 2 + 4
+    ran = notes(root, "t5_r00.s0")
+
+    pushed = cluster(root, "collect", "--push", "cluster", env=env)
+    assert pushed.returncode == 0, pushed.stdout + pushed.stderr
+    assert "pushed 2 results" in pushed.stdout
+    dvc(root, "push", "-q", "-r", "cluster", "pack", env=env)
+    shutil.rmtree(root / ".dvc/cache")
+    for folder in (*PRODUCED, "work_dirs"):  # as on another machine: nothing was ever submitted there
+        shutil.rmtree(root / folder)
+    assert contents(root) == {}
+
+    dvc(root, "pull", "-q", "-r", "cluster", "--allow-missing", "pack", "proxy/dvc.yaml", env=env)
+    collected = cluster(root, "collect", "--profile", "proxy", env=env)
+    assert collected.returncode == 0, collected.stdout + collected.stderr
+    assert contents(root) == before
+    again = cluster(root, "submit", "--profile", "proxy", "--executor", "local", env=env)
+    assert "2 finished, 0 on their way, 0 to send" in again.stdout, again.stderr
+    assert notes(root, "t5_r00.s0") == ran
+
+
+@pytest.mark.slow
+def test_a_remote_that_is_not_there_is_one_line(finished, tmp_path):
+    root = tmp_path / "project"
+    shutil.copytree(finished, root)
+    done = cluster(root, "collect", "--push", "nowhere")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: dvc push: ")
+    assert "nowhere" in done.stderr
+    assert done.stderr.count("\n") == 1

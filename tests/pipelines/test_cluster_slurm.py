@@ -1,0 +1,255 @@
+"""The Slurm executor against real daemons: kills of every kind lose nothing, GPUs are not shared, bad input ends."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from cluster_project import chain, cluster, kept, notes, pids, project, settings, until
+from helpers import ROOT
+from slurm_daemons import Slurm, processes_of
+
+from pipelines.cluster import slurm as slurm_executor
+from pipelines.cluster.__main__ import main
+from pipelines.cluster.runner import MARK, processes_marked
+from pipelines.cluster.state import Store
+from pipelines.cluster.status import View, look
+from pipelines.cluster.submit import requeue
+
+
+def queued(slurm: Slurm) -> dict[str, str]:
+    """Return the jobs that Slurm has: id to state."""
+    lines = slurm.run("squeue", "-h", "-r", "-o", "%i %T").splitlines()
+    return dict(line.split() for line in lines)
+
+
+def views(root: Path) -> dict[str, View]:
+    """Return what `status` shows."""
+    store = Store(root, "proxy")
+    found, fault = look(store, store.load())
+    assert fault is None
+    return {view.task: view for view in found}
+
+
+def listening(processes: set[int]) -> list[str]:
+    """Return the local addresses, in hexadecimal, on which the processes listen."""
+    sockets = set()
+    for pid in processes:
+        for fd in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                sockets.add(os.readlink(fd))
+    lines = [line.split() for n in ("tcp", "tcp6") for line in Path(f"/proc/net/{n}").read_text().splitlines()[1:]]
+    return [line[1].split(":")[0] for line in lines if line[3] == "0A" and f"socket:[{line[9]}]" in sockets]
+
+
+class Killer:
+    """Kill running tasks in every way there is."""
+
+    def __init__(self, root: Path, slurm: Slurm) -> None:
+        self.root, self.slurm = root, slurm
+        self.refused: list[tuple[list[str], str]] = []
+        self.kinds = ["command", "dvc", "task", "step", "job", "batch", "requeue", "time limit"]
+
+    def kill(self, kind: str, task: str, job: str) -> bool:
+        """Kill a task; False where it had just ended."""
+        mark = f"{MARK}={self.root}/work_dirs/cluster/proxy/{task}"
+        raw = next(iter(self.slurm.run("squeue", "-h", "-j", job, "-o", "%A").split()), "")
+        by_signal = {
+            "command": lambda: pids(mark, "work.py"),
+            "dvc": lambda: pids(mark, "pipelines.cluster.repro"),
+            "task": lambda: pids(f"SLURM_JOB_ID={raw}", "submitit.core._submit"),
+            "batch": lambda: pids(f"SLURM_JOB_ID={raw}", "slurm_script"),
+            "time limit": lambda: pids(f"SLURM_JOB_ID={raw}", "submitit.core._submit"),
+        }
+        if kind in by_signal:
+            found = by_signal[kind]()
+            for pid in found:
+                with contextlib.suppress(ProcessLookupError):
+                    # before the time limit slurmstepd sends the signal that sbatch was told
+                    os.kill(pid, signal.SIGUSR2 if kind == "time limit" else signal.SIGKILL)
+            return bool(found)
+        command = {
+            "step": ["scancel", "--signal=KILL", f"{raw}.0"],
+            "job": ["scancel", "--signal=KILL", job],
+            "requeue": ["scontrol", "requeue", job],
+        }[kind]
+        code, told = self.slurm.call(*command)
+        self.refused += [(command, told)] if code else []
+        return code == 0
+
+
+#: How an attempt may be seen to end by a kill; it may also have been done just before.
+ENDINGS = {
+    "command": {"killed"}, "dvc": {"killed"}, "task": {"lost"}, "step": {"lost"}, "job": {"terminated", "lost"},
+    "batch": {"terminated", "lost"}, "requeue": {"terminated", "lost"}, "time limit": {"timeout"},
+}  # fmt: skip
+
+
+@pytest.mark.slow
+def test_sixty_rows_and_eight_kills_lose_nothing(slurm, tmp_path, capsys):
+    steps = 5
+    names = project(tmp_path, rows=20, seeds=3, steps=steps, seconds=0.15)
+    assert len(names) == 60
+    sent = cluster(
+        tmp_path, "submit", "--profile", "proxy", "--table", "5", "--seeds", "3", "--gpus-per-task", "1",
+        "--cpus-per-task", "1", env=slurm.env,
+    )  # fmt: skip
+    assert sent.returncode == 0, sent.stderr
+    assert "60 to send" in sent.stdout
+    again = cluster(tmp_path, "submit", "--profile", "proxy", "--gpus-per-task", "1", env=slurm.env)
+    assert "60 on their way, 0 to send" in again.stdout, again.stderr
+
+    rng = random.Random(0)
+    killer = Killer(tmp_path, slurm)
+    rng.shuffle(killer.kinds)
+    killed: dict[str, str] = {}
+    deadline, pause, look_again = time.monotonic() + 240, 0.0, 0.0
+    while True:
+        if time.monotonic() > look_again:
+            requeue(Store(tmp_path, "proxy"))  # as `status --watch --requeue` does
+            look_again = time.monotonic() + 4
+        tasks = views(tmp_path)
+        running = [
+            t for t in tasks.values() if t.state == "running" and t.note.startswith("step") and t.task not in killed
+        ]
+        if killer.kinds and running and time.monotonic() > pause:
+            victim = rng.choice(running)
+            if killer.kill(killer.kinds[0], victim.task, victim.job):
+                killed[victim.task] = killer.kinds.pop(0)
+            pause = time.monotonic() + rng.uniform(0, 3)
+        if all(t.state == "done" for t in tasks.values()):
+            break
+        assert time.monotonic() < deadline, [t for t in tasks.values() if t.state != "done"]
+        time.sleep(0.3)
+
+    assert len(killed) == 8, (killed, killer.kinds, killer.refused)
+    lock = yaml.safe_load((tmp_path / "proxy/dvc.lock").read_text())["stages"]
+    assert len(lock) == 60  # every task's entry survived the others'
+    for name in names:
+        assert (tmp_path / f"checkpoints/proxy/{name}.pth").read_text() == chain(name, steps), name
+        noted = notes(tmp_path, name)
+        assert noted[-1] == "end", (name, noted)
+        assert not any(line.startswith("shared") for line in noted), (name, noted)
+        given = [line.removeprefix("start ") for line in noted if line.startswith("start")]
+        assert all(len(gpus.split(",")) == 1 and gpus for gpus in given), (name, noted)
+    for name, kind in killed.items():
+        endings = [attempt.ending for attempt in Store(tmp_path, "proxy").record(name).attempts]
+        assert endings[-1] == "done", (name, kind, endings)
+        assert set(endings[:-1]) <= {*ENDINGS[kind], "done"}, (name, kind, endings)
+    collected = cluster(tmp_path, "collect", env=slurm.env)
+    assert collected.returncode == 0, collected.stdout + collected.stderr
+    assert "60 of 60 results are there and sound" in collected.stdout
+    idle = cluster(tmp_path, "submit", "--profile", "proxy", env=slurm.env)
+    assert "60 finished, 0 on their way, 0 to send" in idle.stdout, idle.stderr
+
+
+@pytest.mark.slow
+def test_failures_end_gpus_are_exclusive_and_cancelled_tasks_resume(slurm, tmp_path):
+    project(tmp_path, rows=5, seeds=1, steps=8, seconds=0.15, broken=("t5_r03.s0",))
+    send = ["submit", "--profile", "proxy", "--gpus-per-task", "3", "--cpus-per-task", "1", "--attempts", "2"]
+    first = cluster(tmp_path, *send, "--row", "t5_r00", "t5_r01", "t5_r02", "t5_r03", env=slurm.env)
+    assert "4 to send" in first.stdout, first.stderr
+    # the task that cannot work is tried twice, then its own last words stand in the table
+    until(lambda: views(tmp_path)["t5_r03.s0"].state == "failed", 60, "it never failed")
+    table = cluster(tmp_path, "status", env=slurm.env).stdout
+    line = next(line for line in table.splitlines() if line.startswith("t5_r03.s0"))
+    assert line.split()[1:3] == ["failed", "2"]
+    assert "data/t5_r03.s0: broken on purpose; mend it" in line
+
+    until(lambda: all(v.state in ("done", "failed") for v in views(tmp_path).values()), 60, "others do not end")
+    given = {name: set(notes(tmp_path, name)[0].removeprefix("start ").split(",")) for name in views(tmp_path)}
+    assert all(len(gpus) == 3 for gpus in given.values()), given
+    assert not any("shared" in line for name in given for line in notes(tmp_path, name))
+    collected = cluster(tmp_path, "collect", env=slurm.env)
+    assert collected.returncode == 1
+    assert "t5_r03.s0: failed: data/t5_r03.s0: broken on purpose" in collected.stdout
+    assert "3 of 4 results are there and sound" in collected.stdout
+
+    # mended, it is sent again, with a new row; that one is cancelled in mid-run and goes on where it was
+    settings(tmp_path, broken=[])
+    second = cluster(tmp_path, *send, env=slurm.env)
+    assert "5 tasks, 3 finished, 0 on their way, 2 to send" in second.stdout, second.stderr
+    until(lambda: kept(tmp_path, "t5_r04.s0") > 1, 60, "the new row does not run")
+    cancelled = cluster(tmp_path, "cancel", "--row", "t5_r04", env=slurm.env)
+    assert "1 tasks cancelled" in cancelled.stdout, cancelled.stderr
+    until(lambda: views(tmp_path)["t5_r04.s0"].state == "cancelled", 30, "it runs on")
+    third = cluster(tmp_path, *send, env=slurm.env)
+    assert "1 to send" in third.stdout, third.stderr
+    watched = cluster(tmp_path, "status", "--watch", "--interval", "0.3", env=slurm.env)
+    assert watched.returncode == 0, watched.stdout
+    assert "proxy: 5 done of 5" in watched.stdout
+    assert any(line.startswith("resume ") and line != "resume 0" for line in notes(tmp_path, "t5_r04.s0"))
+    assert cluster(tmp_path, "collect", env=slurm.env).returncode == 0
+
+
+@pytest.mark.slow
+def test_a_lost_node_requeues_and_a_submitter_that_died_is_made_up_for(slurm, tmp_path, monkeypatch, capsys):
+    names = project(tmp_path, rows=2, seeds=1, steps=8, seconds=0.2)
+    argv = ["submit", "--root", str(tmp_path), "--profile", "proxy", "--cpus-per-task", "1"]
+    send = slurm_executor.send
+
+    def dies(*args, **kwargs):
+        send(*args, **kwargs)
+        raise KeyboardInterrupt  # after sbatch, before the job ids are written down
+
+    with monkeypatch.context() as patched:
+        patched.setattr(slurm_executor, "send", dies)
+        assert main(argv) == 130
+    orphans = queued(slurm)
+    assert len(orphans) == 2
+    assert main(argv) == 0
+    until(lambda: not set(orphans) & set(queued(slurm)), 30, "the jobs that nobody knows of go on")
+    until(lambda: all(kept(tmp_path, name) > 1 for name in names), 60, "they do not run")
+
+    slurm.lose_node()
+    assert not list(processes_marked(f"{MARK}={tmp_path}/work_dirs/cluster/proxy/{names[0]}"))
+    # what slurmctld does by itself after SlurmdTimeout
+    slurm.run("scontrol", "update", "NodeName=localhost", "State=DOWN", "Reason=test", check=True)
+    until(lambda: set(queued(slurm).values()) == {"PENDING"}, 60, "Slurm does not requeue them")
+    slurm.run("scontrol", "update", "NodeName=localhost", "State=RESUME", check=True)
+    slurm.start_node()
+    until(lambda: all(v.state == "done" for v in views(tmp_path).values()), 90, "they do not end")
+    for name in names:
+        endings = [attempt.ending for attempt in Store(tmp_path, "proxy").record(name).attempts]
+        assert endings[-2:] == ["lost", "done"], endings
+        assert (tmp_path / f"checkpoints/proxy/{name}.pth").read_text() == chain(name, 8)
+
+
+ALONE = """
+import pathlib, sys, time
+from helpers import ROOT
+from slurm_daemons import Slurm, processes_of
+slurm = Slurm(pathlib.Path(sys.argv[1]))
+slurm.start()
+slurm.run("sbatch", "--output=/dev/null", "--wrap", "srun sleep 60")
+time.sleep(2)
+print("up", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.slow
+def test_daemons_listen_on_loopback_only_and_end_with_the_tests(daemons, tmp_path):
+    """`daemons` says whether Slurm can be had; the cluster here is another one, whose owner is killed."""
+    command = [sys.executable, "-c", ALONE, str(tmp_path / "slurm")]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
+    owner = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
+    assert owner.stdout.readline() == "up\n"
+    root = tmp_path / "slurm"
+    found = set(processes_of(root))
+    commands = b" ".join(Path(f"/proc/{pid}/cmdline").read_bytes() for pid in found)
+    assert all(word in commands for word in (b"munged", b"slurmctld", b"slurmd", b"slurmstepd", b"sleep"))
+    addresses = listening(found)
+    assert len(addresses) >= 2
+    assert set(addresses) == {"0100007F"}  # 127.0.0.1
+    owner.kill()
+    owner.wait()
+    until(lambda: not list(processes_of(root)), 15, "daemons outlive the tests")
