@@ -26,7 +26,7 @@ from mmengine.dist import barrier, broadcast_object_list, get_world_size, init_d
 
 import registry  # noqa: F401  registers the models
 from pipelines import hooks, imagenet, launch
-from pipelines.common import ROOT, PipelineError, config_path, guard, hash_files, load_config
+from pipelines.common import ROOT, PipelineError, config_path, guard, hash_files, ledger_of, load_config, table_of
 from pipelines.evaluate import load_weights
 from pipelines.filing import file_training
 from pipelines.train import build_model, curve_csv, prepare_work_dir, quiet, save_weights
@@ -118,7 +118,7 @@ def train(row: str, root: Path, settings: dict[str, Any], pin: str, options: arg
 
     out: the repository's root, or a dry run's folder.
     """
-    table = _table(row)
+    table = table_of(row)
     stem = f"{row}.{settings['recipe']}.s{settings['seed']}"
     inputs = config_inputs(ROOT, config_path(row))
     stated = {"train": settings}
@@ -149,21 +149,16 @@ def train(row: str, root: Path, settings: dict[str, Any], pin: str, options: arg
     meta = {"row": row, "profile": "paper", "config_hash": digest, "pin": pin, "seconds": seconds}
     save_weights(model, out / "checkpoints/paper" / f"{stem}.pth", meta)
     write_text_atomic(out / "results/curves/paper" / f"{stem}.csv", curve_csv(curve))
+    path = out / "results" / ledger_of(row) / "paper" / table / f"{stem}.json"
     evidence = file_training(
-        out / "results/paper" / table / f"{stem}.json", row=row, table=table, profile="paper", seed=settings["seed"],
-        values=values, stated=stated, data=("imagenet", pin), epochs=settings["epochs"], seconds=seconds,
+        path, row=row, table=table, profile="paper", seed=settings["seed"], values=values,
+        stated=stated, data=("imagenet", pin), epochs=settings["epochs"], seconds=seconds,
         command=f"python -m pipelines.full --row {row} --recipe {settings['recipe']} --seed {settings['seed']}",
         more_environment={"processes": str(get_world_size()), "precision": "mixed" if options.amp else "fp32"},
     )  # fmt: skip
     write_json_atomic(out / "checkpoints/paper" / f"{stem}.json", evidence)  # for `dvc push`: the other is in git
     shutil.rmtree(work_dir, ignore_errors=True)
     return values
-
-
-def _table(row: str) -> str:
-    from paper import load_ledger
-
-    return load_ledger().row(row).table
 
 
 def agreed(path: Path | None) -> Path | None:
