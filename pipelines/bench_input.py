@@ -1,6 +1,6 @@
 """Measure the input pipelines side by side: the image folder against the packed set (part of `make bench`).
 
-python -m pipelines.bench_input [--rounds 3] [--images 192] [--photos FOLDER]
+python -m pipelines.bench_input [--rounds 7] [--images 256] [--photos FOLDER]
 
 Every pipeline runs in one worker process with one thread, all taking turns, on the same generated images in ImageNet's
 sizes. The unit is images per CPU second of that worker, which is images/s per core whatever else the machine does. On
@@ -15,12 +15,12 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 from torchvision.datasets.folder import default_loader
 from torchvision.transforms import v2
@@ -28,10 +28,13 @@ from tqdm import tqdm
 
 from pipelines import pack, photos
 from pipelines.common import PipelineError, guard
+from pipelines.datasets import MEAN, STD
 from pipelines.imagenet import ImageNetFolder, mixup_collate
 from pipelines.packed import OUTPUTS, PackedImages, PackedPreprocessor, batched
 
-SIZE, BATCH = 224, 32
+SIZE, BATCH, PARTS_IMAGES = 224, 32, 48
+#: The step that a GPU's loader must keep up with: the smallest MicroNet's, at the paper's batch.
+WAIT_ROW, WAIT_BATCH = "t2_micronet_m0", 512
 FOLDER = "folder"
 NAMES = {
     "image": "packed / folder, images per core-second, all but conversion on workers",
@@ -79,51 +82,54 @@ def rate(dataset: Dataset, collate: Callable, workers: int = 1) -> float:
     return BATCH * (len(stamps) - 1) / (stamps[-1] - stamps[0])
 
 
-def measure(rounds: int, images: int, source: Path | None = None) -> dict[str, float]:
-    """Return every pipeline's median images per core-second on generated images."""
+@contextmanager
+def drawn(images: int, source: Path | None, jobs: int = 1) -> Iterator[tuple[Path, Path]]:
+    """Hold a folder of generated images and the set packed of it."""
     with tempfile.TemporaryDirectory(prefix="micronet-bench-") as there:
-        folder = photos.draw_folder(Path(there) / "folder", photos.photographs(source), images, BATCH // 4)
-        pack.pack(folder, Path(there) / "packed")
-        found = pipelines(folder, Path(there) / "packed")
-        rates: dict[str, list[float]] = {name: [] for name in found}
-        for _ in tqdm(range(rounds), unit="round", file=sys.stderr, disable=None):
-            for name, (dataset, collate) in found.items():
-                rates[name].append(rate(dataset, collate))
-    return {name: statistics.median(values) for name, values in rates.items()}
+        folder, packed = Path(there) / "folder", Path(there) / "packed"
+        photos.draw_folder(folder, photos.photographs(source), images, val=4)
+        pack.pack(folder, packed, jobs=jobs)
+        yield folder, packed
 
 
-def breakdown(rounds: int, images: int = 48, source: Path | None = None) -> dict[str, float]:
-    """Return CPU milliseconds an image of each part of both pipelines, in this process."""
+def rates(folder: Path, packed: Path, rounds: int) -> dict[str, float]:
+    """Return every pipeline's median images per core-second; all take turns."""
+    found = pipelines(folder, packed)
+    out: dict[str, list[float]] = {name: [] for name in found}
+    for _ in tqdm(range(rounds), unit="round", file=sys.stderr, disable=None):
+        for name, (dataset, collate) in found.items():
+            out[name].append(rate(dataset, collate))
+    return {name: round(statistics.median(values), 1) for name, values in out.items()}
+
+
+def breakdown(folder: Path, packed: Path, rounds: int) -> dict[str, float]:
+    """Return CPU milliseconds an image of each part of both pipelines, in this process with one thread."""
+    files = sorted((folder / "train").rglob("*.JPEG"))[:PARTS_IMAGES]
     out: dict[str, list[float]] = {}
 
-    def timed(name: str, call: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
-        items = list(items)
+    def timed(name: str, call: Callable[[Any], Any], items: list[Any]) -> list[Any]:
         started = time.process_time()
         done = [call(item) for item in items]
-        out.setdefault(name, []).append(1000 * (time.process_time() - started) / images)
+        out.setdefault(name, []).append(1000 * (time.process_time() - started) / len(files))
         return done
 
-    convert = v2.Compose([v2.ToDtype(torch.float32, scale=True), v2.Normalize((0.5,) * 3, (0.2,) * 3)])
     crop = v2.Compose([v2.RandomResizedCrop(SIZE, antialias=True), v2.RandomHorizontalFlip()])
+    convert = v2.Compose([v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD)])
+    sets = {output: PackedImages(str(packed), "train", SIZE, True, output) for output in OUTPUTS}
     finish = PackedPreprocessor(SIZE)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with tempfile.TemporaryDirectory(prefix="micronet-bench-") as there:
-            folder = photos.draw_folder(Path(there) / "folder", photos.photographs(source), images, 4)
-            pack.pack(folder, Path(there) / "packed")
-            sets = {o: PackedImages(str(Path(there) / "packed"), "train", SIZE, True, o) for o in OUTPUTS}
-            files = sorted((folder / "train").rglob("*.JPEG"))
-            for _ in range(rounds):
-                decoded = timed("folder: open, decode (Pillow)", default_loader, files)
-                tensors = timed("folder: to tensor", v2.functional.pil_to_tensor, decoded)
-                resized = timed("folder: crop, resize, flip", crop, tensors)
-                timed("folder: to float, normalize", convert, resized)
-                batches = {
-                    o: timed(f"packed: {what}", sets[o].__getitems__, [range(images)])[0] for o, what in PARTS.items()
-                }
-                timed("packed, device: to float, normalize", finish, [batches["image"]])
-                timed("packed, device: resize, flip, to float, normalize", finish, [batches["crop"]])
+        for _ in range(rounds):
+            decoded = timed("folder: open, decode", default_loader, files)
+            tensors = timed("folder: to tensor", v2.functional.pil_to_tensor, decoded)
+            resized = timed("folder: crop, resize, flip", crop, tensors)
+            timed("folder: to float, normalize", convert, resized)
+            batches = {}
+            for output, what in PARTS.items():
+                batches[output] = timed(f"packed: {what}", sets[output].__getitems__, [range(len(files))])[0]
+            timed("packed, device: to float, normalize", finish, [batches["image"]])
+            timed("packed, device: resize, flip, to float, normalize", finish, [batches["crop"]])
     finally:
         torch.set_num_threads(threads)
     return {name: round(min(values), 4) for name, values in out.items()}
@@ -149,78 +155,100 @@ def loader_wait(loader: Iterable[Any], step: Callable[[Any], object], synchroniz
         first = False
 
 
-def gpu_waits(
-    bencher: Any, batch: int, workers: int, steps: int = 40, images: int = 512, source: Path | None = None
-) -> dict[str, float]:
-    """Return every pipeline's loader wait in percent of a training step on a GPU.
+def waits(folder: Path, packed: Path, bencher: Any, workers: int, steps: int = 40) -> dict[str, float]:
+    """Return every pipeline's loader wait in percent of a training step on the bencher's device.
 
-    bencher: of pipelines.bench, whose network trains. The generated images are drawn again and again.
+    bencher: of pipelines.bench, whose network trains. The images are drawn again and again.
     """
     device = bencher.device
     finish = PackedPreprocessor(SIZE).to(device)
 
     def step(data: dict[str, Any]) -> None:
-        labels: Tensor = data["data_samples"].to(device, non_blocking=True)
-        on_device = data["inputs"].dtype == torch.float32
-        bencher.images = data["inputs"].to(device, non_blocking=True) if on_device else finish(data)["inputs"]
-        bencher.labels = labels
+        done = data if data["inputs"].dtype == torch.float32 else finish(data)
+        bencher.images = done["inputs"].to(device, non_blocking=True)
+        bencher.labels = done["data_samples"].to(device, non_blocking=True)
         bencher.train_step()
 
+    cuda = device.type == "cuda"
     out = {}
-    with tempfile.TemporaryDirectory(prefix="micronet-bench-") as there:
-        folder = photos.draw_folder(Path(there) / "folder", photos.photographs(source), images, BATCH // 4)
-        pack.pack(folder, Path(there) / "packed", jobs=workers)
-        for name, (dataset, collate) in pipelines(folder, Path(there) / "packed").items():
-            loader = DataLoader(
-                dataset, batch, sampler=RandomSampler(dataset, replacement=True, num_samples=batch * steps),
-                num_workers=workers, collate_fn=collate, pin_memory=True, drop_last=True,
-            )  # fmt: skip
-            out[name] = round(loader_wait(loader, step, torch.cuda.synchronize), 2)
+    for name, (dataset, collate) in pipelines(folder, packed).items():
+        loader = DataLoader(
+            dataset, bencher.batch, sampler=RandomSampler(dataset, True, bencher.batch * steps), num_workers=workers,
+            collate_fn=collate, pin_memory=cuda, drop_last=True,
+        )  # fmt: skip
+        out[name] = round(loader_wait(loader, step, torch.cuda.synchronize if cuda else lambda: None), 2)
     return out
 
 
-def ratios(rates: dict[str, float]) -> dict[str, float]:
+def figures(rounds: int, source: Path | None = None, images: int | None = None) -> dict[str, Any]:
+    """Return what the bench files of the input pipelines, all on generated images of the photographs of `source`."""
+    with drawn(images or BATCH * min(rounds + 1, 8), source) as (folder, packed):
+        return {
+            "images_per_core_second": rates(folder, packed, rounds), "cpu_ms": breakdown(folder, packed, rounds),
+            "loader_wait_percent": None,
+        }  # fmt: skip
+
+
+def gpu_figures(bencher: Any, workers: int, source: Path | None = None) -> dict[str, float]:
+    """Return the loader waits on a GPU, each by `workers` processes on 512 generated images."""
+    with drawn(512, source, jobs=workers) as (folder, packed):
+        return waits(folder, packed, bencher, workers)
+
+
+def ratios(found: dict[str, Any], of: str = "") -> dict[str, float]:
     """Return the packed pipelines' rates over the folder's, by the names that the bench files."""
-    return {f"input, {NAMES[o]}": round(rates[o] / rates[FOLDER], 3) for o in OUTPUTS}
+    per_second = found["images_per_core_second"]
+    return {f"input{of}, {NAMES[o]}": round(per_second[o] / per_second[FOLDER], 3) for o in OUTPUTS}
 
 
-def input_ratios(rounds: int, source: Path | None = None) -> dict[str, float]:
-    """Return the ratios for pipelines.bench, on the photographs of `source` or scikit-learn's."""
-    return ratios(measure(rounds, 2 * BATCH * min(rounds + 1, 4), source))
+def section(rounds: int, device: torch.device) -> tuple[dict[str, float], dict[str, Any]]:
+    """Return pipelines.bench's ratios and `input` figures, and print them.
+
+    Where MICRONET_SHARED names a folder with real photographs, the ratios on these are added.
+    """
+    found = figures(rounds)
+    out = ratios(found)
+    shared = os.environ.get("MICRONET_SHARED")
+    real = Path(shared) / "data/coco_kpts.zip" if shared else None
+    if real and real.is_file():
+        out |= ratios(figures(rounds, real), " (COCO)")
+    if device.type == "cuda":
+        from pipelines.bench import Bencher
+
+        workers = min(8, os.cpu_count() or 1)
+        found["loader_wait_percent"] = gpu_figures(Bencher(WAIT_ROW, WAIT_BATCH, device), workers, real)
+    print(show(found))
+    return out, found
 
 
-def show(rates: dict[str, float], parts: dict[str, float]) -> str:
+def show(found: dict[str, Any]) -> str:
     """Return the figures as a table."""
-    lines = [f"{'images per core-second':>24} {'/ folder':>9}"]
-    lines += [f"{value:>24.0f} {value / rates[FOLDER]:>9.2f} {name}" for name, value in rates.items()]
-    lines += [f"{'CPU ms an image':>24}"]
-    lines += [f"{value:>24.3f} {name}" for name, value in parts.items()]
+    per_second = found["images_per_core_second"]
+    lines = [f"{'images per core-second':>26} {'/ folder':>9}"]
+    lines += [f"{value:>26.0f} {value / per_second[FOLDER]:>9.2f} input: {name}" for name, value in per_second.items()]
+    lines += [f"{'CPU ms an image':>26}"]
+    lines += [f"{value:>26.3f} {name}" for name, value in found["cpu_ms"].items()]
+    for name, percent in (found["loader_wait_percent"] or {}).items():
+        lines.append(f"{percent:>24.1f} % of a step of {WAIT_ROW}, batch {WAIT_BATCH}, waits for the loader: {name}")
     return "\n".join(lines)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="Measure the image folder against the packed set.")
-    parser.add_argument("--rounds", type=int, default=5, help="measured rounds (default 5)")
+    parser.add_argument("--rounds", type=int, default=7, help="measured rounds (default 7)")
     parser.add_argument("--images", type=int, default=8 * BATCH, help=f"generated images (default {8 * BATCH})")
-    parser.add_argument(
-        "--photos", type=Path, help="folder of JPEGs to make the images of; default: scikit-learn's two"
-    )
-    parser.add_argument("--row", default="t2_micronet_m0", help="row whose step the loader must keep up with (GPU)")
-    parser.add_argument("--batch-size", type=int, default=512, help="of that step (default 512)")
-    parser.add_argument("--workers", type=int, default=min(8, os.cpu_count() or 1), help="for that step")
+    parser.add_argument("--photos", type=Path, help="folder or zip file of JPEGs; default: scikit-learn's two")
     args = parser.parse_args(argv)
     if args.rounds < 1 or args.images < 2 * BATCH:
         raise PipelineError(f"--rounds must be at least 1 and --images at least {2 * BATCH}")
-    if args.photos and not any(args.photos.rglob("*.jpg")):
-        raise PipelineError(f"{args.photos}: holds no .jpg; give a folder of photographs")
-    print(show(measure(args.rounds, args.images, args.photos), breakdown(args.rounds, source=args.photos)))
+    found = figures(args.rounds, args.photos, args.images)
     if torch.cuda.is_available():
         from pipelines.bench import Bencher
 
-        bencher = Bencher(args.row, args.batch_size, torch.device("cuda"))
-        for name, percent in gpu_waits(bencher, args.batch_size, args.workers, source=args.photos).items():
-            print(f"{percent:>23.1f} % of a step waits for the loader: {name}, {args.workers} workers")
+        bencher = Bencher(WAIT_ROW, WAIT_BATCH, torch.device("cuda"))
+        found["loader_wait_percent"] = gpu_figures(bencher, min(8, os.cpu_count() or 1), args.photos)
+    print(show(found))
     return 0
 
 

@@ -65,7 +65,7 @@ def tasks(source: Path, out: Path, parameters: Parameters, known: dict[str, str]
         except FileNotFoundError as error:
             raise PipelineError(f"{source / split}: no images in class folders ({error}); {imagenet.GET}") from None
         if classes not in (None, folder.classes):
-            raise PipelineError(f"{source}: train/ and val/ have other classes; {imagenet.GET}")
+            raise PipelineError(f"{source}: train/ and val/ differ in their classes; {imagenet.GET}")
         classes = folder.classes
         images = [(Path(path).relative_to(source).as_posix(), label) for path, label in folder.samples]
         for number, first in enumerate(range(0, len(images), parameters.shard_images)):

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import io
 import random
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
+
+from pipelines.common import PipelineError
 
 #: Common sizes, and how often each is drawn; the rest are smaller or larger.
 COMMON = {(500, 375): 34, (500, 333): 23, (375, 500): 12, (333, 500): 6}
@@ -19,13 +22,24 @@ SMALLER, LARGER = (150, 400), (600, 1000)
 QUALITIES = (94, 96, 97, 98, 99)
 
 
-def photographs(folder: Path | None = None) -> list[Image.Image]:
-    """Return photographs: a folder's JPEGs, or scikit-learn's two."""
-    if folder is not None:
-        return [Image.open(path).convert("RGB") for path in sorted(folder.rglob("*.jpg"))]
-    from sklearn.datasets import load_sample_images
+def photographs(source: Path | None = None) -> list[Image.Image]:
+    """Return photographs: the JPEGs of a folder or a zip file, or scikit-learn's two. Raises PipelineError for none."""
+    if source is None:
+        from sklearn.datasets import load_sample_images
 
-    return [Image.fromarray(array) for array in load_sample_images().images]
+        return [Image.fromarray(array) for array in load_sample_images().images]
+    try:
+        if source.is_dir():
+            found = [path.read_bytes() for path in sorted(source.rglob("*.jpg"))]
+        else:
+            with zipfile.ZipFile(source) as archive:
+                found = [archive.read(name) for name in sorted(archive.namelist()) if name.endswith(".jpg")]
+        images = [Image.open(io.BytesIO(content)).convert("RGB") for content in found]
+    except (OSError, zipfile.BadZipFile) as error:
+        raise PipelineError(f"{source}: cannot be read ({error}); give a folder or a zip file of JPEGs") from None
+    if not images:
+        raise PipelineError(f"{source}: holds no .jpg; give a folder or a zip file of JPEGs")
+    return images
 
 
 def size(rng: random.Random) -> tuple[int, int]:
