@@ -50,7 +50,7 @@ from pipelines.packed_format import (
 from pipelines.verify import manifest_path
 from report.evidence import write_json_atomic
 
-DEFAULTS = Parameters(short_side=352, quality=96, eval_short_side=256, shard_images=4096)
+DEFAULTS = Parameters(short_side=384, quality=96, eval_short_side=256, shard_images=4096)
 #: All that a pack leaves in a split's folder; nothing else is ever deleted.
 OURS = re.compile(r"\d{5}\.(tar|index|mcus|json)(\.\d+\.partial|\w*\.tmp)?")
 
@@ -204,9 +204,9 @@ def verified_files(source: Path) -> dict[str, str]:
 def main(argv: list[str] | None = None) -> int:
     """Pack a folder, or verify a packed one."""
     parser = argparse.ArgumentParser(description="Pack an image folder for fast training, or verify a packed one.")
-    parser.add_argument("--source", type=Path, default=ROOT / "data/imagenet", help="holds train/ and val/")
+    parser.add_argument("--source", type=Path, help="holds train/ and val/; default: data/imagenet, or $IMAGENET_ROOT")
     parser.add_argument("--out", type=Path, default=ROOT / "data/imagenet_packed")
-    parser.add_argument("--short-side", type=int, default=DEFAULTS.short_side, help="of training images (default 352)")
+    parser.add_argument("--short-side", type=int, default=DEFAULTS.short_side, help="of training images (default 384)")
     parser.add_argument("--quality", type=int, default=DEFAULTS.quality, help="of training JPEGs (default 96)")
     parser.add_argument("--jobs", type=int, default=max(1, len(os.sched_getaffinity(0))), help="default: the cores")
     parser.add_argument("--shard-images", type=int, default=DEFAULTS.shard_images, help="images a shard (default 4096)")
@@ -226,11 +226,14 @@ def main(argv: list[str] | None = None) -> int:
         raise PipelineError("--short-side must be 8 to 4096, --quality 1 to 100, --shard-images at least 1") from None
     if args.jobs < 1:
         raise PipelineError("--jobs must be at least 1")
+    source = args.source or Path(os.environ.get("IMAGENET_ROOT") or ROOT / "data/imagenet")
+    if not source.is_dir():
+        raise PipelineError(f"{source}: no such folder; {imagenet.GET}")
     pin, known = None, None
     if not args.unverified:
-        pin = imagenet.check_verified(args.source, ROOT)
-        known = verified_files(args.source)
-    manifest = pack(args.source, args.out, parameters, args.jobs, pin, known)
+        pin = imagenet.check_verified(source, ROOT)
+        known = verified_files(source)
+    manifest = pack(source, args.out, parameters, args.jobs, pin, known)
     size = sum(f.size for split in manifest.splits.values() for s in split.shards for f in s.files.values())
     images = sum(split.images for split in manifest.splits.values())
     print(f"{args.out}: {images} images, {size / 2**30:.2f} GiB")
