@@ -1,6 +1,6 @@
 """Measure the input pipelines side by side: the image folder against the packed set (part of `make bench`).
 
-python -m pipelines.bench_input [--rounds 7] [--images 256] [--photos FOLDER]
+python -m pipelines.bench_input [--rounds 7] [--images 512] [--photos FOLDER]
 
 Every pipeline runs in one worker process with one thread, all taking turns, on the same generated images in ImageNet's
 sizes. The unit is images per CPU second of that worker, which is images/s per core whatever else the machine does. On
@@ -32,7 +32,8 @@ from pipelines.datasets import MEAN, STD
 from pipelines.imagenet import ImageNetFolder, mixup_collate
 from pipelines.packed import OUTPUTS, PackedImages, PackedPreprocessor, batched
 
-SIZE, BATCH, PARTS_IMAGES = 224, 32, 48
+#: A batch is the recipe's 512 as eight processes share it.
+SIZE, BATCH, PARTS_IMAGES = 224, 64, 48
 #: The step that a GPU's loader must keep up with: the smallest MicroNet's, at the paper's batch.
 WAIT_ROW, WAIT_BATCH = "t2_micronet_m0", 512
 FOLDER = "folder"

@@ -1,6 +1,6 @@
 """Measure what packing costs in quality: crops of the packed set against the recipe's, beside the recipe's own freedom.
 
-python -m pipelines.input_quality [--photos FOLDER_OR_ZIP] [--crops 2] [--released FILE] [--out FILE]
+python -m pipelines.input_quality [--photos FOLDER_OR_ZIP] [--crops 4] [--released FILE] [--out FILE]
 
 The reference is the recipe's crop (random resized crop, bilinear, antialiased) of the original in floating point. Equal
 output quality is defined thus: the packed set's crop is nearer to the reference, by PSNR, SSIM and the answers of a
@@ -113,15 +113,20 @@ def compare(a: Tensor, b: Tensor) -> dict[str, float]:
 
 
 def row(
-    found: list[NDArray], references: list[NDArray], nets: dict[str, Callable], size_kb: float | None
+    found: list[NDArray],
+    references: list[NDArray],
+    nets: dict[str, Callable],
+    size_kb: float,
+    expected: dict[str, Tensor] | None = None,
 ) -> dict[str, Any]:
-    """Return one pipeline's figures over all crops."""
+    """Return one pipeline's figures over all crops; expected: the networks' answers to the references, where known."""
+    expected = expected or {n: answers(net, references) for n, net in nets.items()}
     noise = np.array([psnr(a, b) for a, b in zip(found, references, strict=True)])
     return {
         "psnr": round(float(noise.mean()), 2),
         "psnr_p10": round(float(np.percentile(noise, 10)), 2),
         "ssim": round(float(np.mean([ssim(a, b) for a, b in zip(found, references, strict=True)])), 4),
-        "networks": {n: compare(answers(net, found), answers(net, references)) for n, net in nets.items()},
+        "networks": {n: compare(answers(net, found), expected[n]) for n, net in nets.items()},
         "file_kb": size_kb,
     }
 
@@ -157,9 +162,10 @@ def measure(
         "folder": {}, "folder, bicubic": {"interpolation": v2.InterpolationMode.BICUBIC},
         "folder, not antialiased": {"antialias": False},
     }  # fmt: skip
+    expected = {n: answers(net, references) for n, net in nets.items()}
     for name, how in variants.items():
         found = [recipe(originals[i], on(originals[i], share), **how) for i, share in boxes]
-        out[name] = row(found, references, nets, kb)
+        out[name] = row(found, references, nets, kb, expected)
     for short_side, quality in tqdm(packed, unit="packing", file=sys.stderr, disable=None):
         parameters = pack.DEFAULTS.model_copy(update={"short_side": short_side, "quality": quality})
         coded = [encode_train(file, parameters) for file in files]
@@ -202,7 +208,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Measure the packed set's quality against the recipe's crops.")
     parser.add_argument("--photos", type=Path, help="folder or zip file of JPEGs; default: scikit-learn's two")
     parser.add_argument("--images", type=int, default=210, help="generated images (default 210)")
-    parser.add_argument("--crops", type=int, default=2, help="crops an image (default 2)")
+    parser.add_argument("--crops", type=int, default=4, help="crops an image (default 4)")
     parser.add_argument("--released", type=Path, help="released checkpoint of the 6M network, to ask it too")
     parser.add_argument("--out", type=Path, default=ROOT / "results/input/quality.json")
     args = parser.parse_args(argv)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import mmap
 import random
 import tarfile
 import zlib
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from pydantic import Field
 from tqdm import tqdm
@@ -208,11 +208,13 @@ class _Maps:
 
 
 def _map(path: Path, dtype: np.dtype) -> NDArray:
+    """Return a file as a memory map that holds no file open: a large set has more files than a process may open."""
     try:
-        with path.open("rb") as file:
-            return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), dtype)
-    except (OSError, ValueError) as error:
-        raise PipelineError(f"{path}: cannot be mapped ({error}); {MEND}") from None
+        content = torch.from_file(str(path), shared=False, size=path.stat().st_size, dtype=torch.uint8).numpy()
+        content.setflags(write=False)
+        return content.view(dtype)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise PipelineError(f"{path}: cannot be mapped ({str(error).splitlines()[0]}); {MEND}") from None
 
 
 class Images:
