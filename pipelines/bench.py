@@ -22,7 +22,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from pipelines import bench_ops
+from pipelines import bench_input, bench_ops
 from pipelines.common import ROOT, PipelineError, configured_rows, environment, guard
 from pipelines.train import build_model, quiet
 from report.evidence import CostEvidence, _read, code_revision, write_json_atomic
@@ -31,7 +31,7 @@ from report.plan import Bench
 SIZE = 224
 REFERENCE = "t2_micronet_m0"
 #: What `make bench` measures beside the networks' rates.
-SECTIONS = ("operator",)
+SECTIONS = ("operator", "input")
 
 
 def default_rows() -> list[str]:
@@ -165,9 +165,14 @@ def main(argv: list[str] | None = None) -> int:
         }
     if "operator" in args.sections:
         ratios |= bench_ops.ratios(args.rounds, batch, device, compiled=args.compile)
+    inputs = None
+    if "input" in args.sections:
+        found, inputs = bench_input.section(args.rounds, device)
+        ratios |= found
     bench = {
         "schema": 1, "kind": "bench", "hardware": hardware(), "gpu": device.type == "cuda", "batch_size": batch,
         "precision": "AMP" if device.type == "cuda" else "fp32", "models": models, "ratios": ratios,
+        "input": inputs,
         "code_revision": code_revision(ROOT), "environment": environment(),
     }  # fmt: skip
     Bench.model_validate(bench)

@@ -5,9 +5,11 @@ python -m pipelines.full --row t2_micronet_m3 --launcher auto    # a process for
 torchrun --nproc_per_node 8 -m pipelines.full --row t2_micronet_m3 --launcher pytorch
 srun ... python -m pipelines.full --row t2_micronet_m3 --launcher slurm
 python -m pipelines.full --row t2_micronet_m3 --dry-run     # a few steps on a tiny folder of the same layout
+python -m pipelines.full --row t2_micronet_m3 --packed      # reads data/imagenet_packed (python -m pipelines.pack)
 
 Recipes: `paper` has the learning rate 0.02 that the paper prints, `official` the 0.2 of the released scripts. A killed
-run resumes from its last epoch.
+run resumes from its last epoch. A packed set's pixels differ slightly from the folder's, so the evidence states which
+was read; `--data` recognizes either.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ import torch
 from mmengine.dist import barrier, broadcast_object_list, get_world_size, init_dist, is_main_process
 
 import registry  # noqa: F401  registers the models
-from pipelines import hooks, imagenet, launch
+from pipelines import full_data, hooks, imagenet, launch, packed
 from pipelines.common import ROOT, PipelineError, config_path, guard, hash_files, ledger_of, load_config, table_of
 from pipelines.evaluate import load_weights
 from pipelines.filing import file_training
@@ -33,7 +35,7 @@ from pipelines.train import build_model, curve_csv, prepare_work_dir, quiet, sav
 from report.evidence import config_hash, config_inputs, write_json_atomic, write_text_atomic
 
 RECIPES = {"paper": {}, "official": {"lr": 0.2}}
-CODE = (ROOT / "registry", ROOT / "pipelines/full.py", ROOT / "pipelines/imagenet.py", ROOT / "pipelines/hooks.py")
+CODE = (ROOT / "registry", *(ROOT / f"pipelines/{n}.py" for n in ("full", "full_data", "imagenet", "hooks")))
 #: mmengine would name a GPU to each process.
 ON_CPU = {"type": "MMDistributedDataParallel", "device_ids": None, "forward_sync_buffers": False}
 DRY = {"batch_size": 8, "epochs": 2}
@@ -47,8 +49,13 @@ def recipe_settings(row: str, recipe: str, seed: int) -> dict[str, Any]:
     return {**config.schedule.to_dict(), **RECIPES[recipe], "recipe": recipe, "seed": seed}
 
 
-def loader(root: Path, split: str, settings: dict[str, Any], classes: int, workers: int) -> dict[str, Any]:
-    """Return a split's dataloader config; a batch is shared out among the processes."""
+def loader(
+    root: Path, split: str, settings: dict[str, Any], classes: int, workers: int, output: str = "image"
+) -> dict[str, Any]:
+    """Return a split's dataloader config; a batch is shared out among the processes.
+
+    output: what workers put out of a packed set (pipelines.packed).
+    """
     train = split == "train"
     mixup = settings["mixup"] if train else 0.0
     share, rest = divmod(settings["batch_size"], get_world_size())
@@ -59,13 +66,10 @@ def loader(root: Path, split: str, settings: dict[str, Any], classes: int, worke
         "num_workers": workers,
         "pin_memory": torch.cuda.is_available(),
         "sampler": {"type": "DefaultSampler", "shuffle": train, "seed": settings["seed"]},
-        "dataset": {
-            "type": "ImageNetFolder", "root": str(root / split), "size": settings["image_size"], "train": train
-        },
-        "collate_fn": {"type": "mixup_collate", "alpha": mixup, "classes": classes},
+        **full_data.dataset(root, split, settings["image_size"], mixup, classes, output),
         "worker_init_fn": {"type": "torch_worker_seed"},
         "drop_last": train,
-    }  # fmt: skip
+    }
 
 
 def runner_config(
@@ -77,10 +81,11 @@ def runner_config(
         "type": "SGD", "lr": settings["lr"], "momentum": settings["momentum"], "weight_decay": settings["weight_decay"]
     }  # fmt: skip
     extra = [{"type": "EMAHook", "momentum": 1e-4}] if options.ema else []
+    output = packed.worker_output(options.decode, options.resize)
     return {
         "model": model,
         "work_dir": str(work_dir),
-        "train_dataloader": loader(root, "train", settings, classes, options.workers),
+        "train_dataloader": loader(root, "train", settings, classes, options.workers, output),
         "train_cfg": {"by_epoch": True, "max_epochs": settings["epochs"], "val_interval": 1},
         "val_dataloader": loader(root, "val", settings, classes, options.workers),
         "val_cfg": {},
@@ -121,18 +126,24 @@ def train(row: str, root: Path, settings: dict[str, Any], pin: str, options: arg
     table = table_of(row)
     stem = f"{row}.{settings['recipe']}.s{settings['seed']}"
     inputs = config_inputs(ROOT, config_path(row))
-    stated = {"train": settings}
+    stated, code = {"train": settings}, CODE
+    if full_data.is_packed(root):
+        stated["input"] = packed.stated(root, packed.worker_output(options.decode, options.resize))
+        code = (*CODE, *packed.CODE)
     digest = config_hash(inputs, stated)
-    classes = sum(1 for p in (root / "train").iterdir() if p.is_dir())
-    key = {"config": digest, "code": hash_files(CODE, ROOT), "data": pin, "amp": options.amp, "ema": options.ema}
+    classes = full_data.class_count(root)
+    key = {"config": digest, "code": hash_files(code, ROOT), "data": pin, "amp": options.amp, "ema": options.ema}
     work_dir = out / "work_dirs/paper" / stem
     resume_from = agreed(prepare_work_dir(work_dir, key) if is_main_process() else None)
     quiet()
     if not torch.cuda.is_available():
         torch.set_num_threads(max(1, min(2, os.cpu_count() or 1) // get_world_size()))
     hooks.set_random_seed(settings["seed"])
+    model = build_model(row, classes)
+    if "input" in stated:
+        model.data_preprocessor = packed.PackedPreprocessor(settings["image_size"], settings["mixup"], classes)
     runner = hooks.AtomicRunner(
-        **runner_config(row, build_model(row, classes), root, settings, work_dir, options, classes),
+        **runner_config(row, model, root, settings, work_dir, options, classes),
         load_from=None if resume_from is None else str(resume_from),
         resume=resume_from is not None,
     )
@@ -153,7 +164,8 @@ def train(row: str, root: Path, settings: dict[str, Any], pin: str, options: arg
     evidence = file_training(
         path, row=row, table=table, profile="paper", seed=settings["seed"], values=values,
         stated=stated, data=("imagenet", pin), epochs=settings["epochs"], seconds=seconds,
-        command=f"python -m pipelines.full --row {row} --recipe {settings['recipe']} --seed {settings['seed']}",
+        command=f"python -m pipelines.full --row {row} --recipe {settings['recipe']} --seed {settings['seed']}"
+        + full_data.packed_arguments(options, "input" in stated),
         more_environment={"processes": str(get_world_size()), "precision": "mixed" if options.amp else "fp32"},
     )  # fmt: skip
     write_json_atomic(out / "checkpoints/paper" / f"{stem}.json", evidence)  # for `dvc push`: the other is in git
@@ -191,12 +203,15 @@ def dry_run(row: str, options: argparse.Namespace, keep: Path | None = None) -> 
         root = options.data or out / "imagenet"
         if not options.data and is_main_process():
             imagenet.draw_tiny(root)
+            if options.packed:
+                full_data.pack(root, out / "packed")
+        root = out / "packed" if options.packed and not options.data else root
         barrier()
-        imagenet.count(root)
+        full_data.check_layout(root)
         values = train(row, root, settings, "dry-run", options, out)
         if is_main_process():
             stem = f"{row}.{settings['recipe']}.s{settings['seed']}"
-            classes = sum(1 for p in (root / "train").iterdir() if p.is_dir())
+            classes = full_data.class_count(root)
             weights = out / "checkpoints/paper" / f"{stem}.pth"
             load_weights(build_model(row, classes, deployed=True), weights, {"pin": "dry-run"})
         barrier()
@@ -211,7 +226,13 @@ def parser() -> argparse.ArgumentParser:
     out = argparse.ArgumentParser(description="Train a classification row by the paper's recipe on ImageNet.")
     out.add_argument("--row", required=True, help="row id, as in the ledger")
     out.add_argument("--recipe", choices=sorted(RECIPES), default="paper", help="learning rate 0.02 or 0.2")
-    out.add_argument("--data", type=Path, help="default: data/imagenet, or $IMAGENET_ROOT")
+    out.add_argument("--data", type=Path, help="image folder or packed set; default: data/imagenet, or $IMAGENET_ROOT")
+    packed_set = os.environ.get(launch.PACKED) == "1"
+    out.add_argument("--packed", action="store_true", default=packed_set,
+                     help=f"read data/imagenet_packed (or {launch.PACKED}=1)")  # fmt: skip
+    where = {"choices": ("workers", "device"), "default": "workers"}
+    out.add_argument("--decode", **where, help="where a packed set's JPEGs are decoded (device: and resized)")
+    out.add_argument("--resize", **where, help="where a packed set's crops are resized and flipped")
     out.add_argument("--seed", type=int, default=0)
     out.add_argument("--workers", type=int, default=8, help="loading processes a process (default 8)")
     out.add_argument("--launcher", choices=("none", "auto", "pytorch", "slurm"), default="none")
@@ -243,8 +264,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"{options.row}: dry run of recipe {options.recipe} done (top-1 {values['top1']:.1f} % of the tiny set, "
               f"{get_world_size()} processes)")  # fmt: skip
         return 0
-    root = options.data or Path(os.environ.get("IMAGENET_ROOT") or ROOT / "data/imagenet")
-    pin = imagenet.check_verified(root, ROOT)
+    root, pin = full_data.checked(options)
     start_processes(options.launcher)
     values = train(options.row, root, settings, pin, options, ROOT)
     if is_main_process():

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from pipelines.common import PipelineError
 
-AMP = "MICRONET_AMP"
+AMP, PACKED = "MICRONET_AMP", "MICRONET_PACKED"
 
 
 def offered_gpus(environ: Mapping[str, str] = os.environ) -> int | None:

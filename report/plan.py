@@ -32,6 +32,17 @@ class ModelRates(Strict):
     madds: Annotated[int, Field(gt=0)]
 
 
+class InputFigures(Strict):
+    """Hold the input pipelines' images per core-second, their parts' CPU milliseconds an image, and waits on a GPU.
+
+    loader_wait_percent: of a training step; None where no GPU trained.
+    """
+
+    images_per_core_second: dict[str, Rate]
+    cpu_ms: dict[str, Rate]
+    loader_wait_percent: dict[str, Finite] | None
+
+
 class Bench(Strict):
     """Hold one machine's figures, as pipelines.bench writes them."""
 
@@ -43,6 +54,7 @@ class Bench(Strict):
     precision: str
     models: dict[str, ModelRates]
     ratios: dict[str, Rate]
+    input: InputFigures | None = None
     code_revision: str
     environment: dict[str, str]
 
