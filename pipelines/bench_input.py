@@ -205,14 +205,14 @@ def ratios(found: dict[str, Any], of: str = "") -> dict[str, float]:
 def section(rounds: int, device: torch.device) -> tuple[dict[str, float], dict[str, Any]]:
     """Return pipelines.bench's ratios and `input` figures, and print them.
 
-    Where MICRONET_SHARED names a folder with real photographs, the ratios on these are added.
+    Where MICRONET_PHOTOS names a folder or zip file of photographs, the ratios on these are added.
     """
     found = figures(rounds)
     out = ratios(found)
-    shared = os.environ.get("MICRONET_SHARED")
-    real = Path(shared) / "data/coco_kpts.zip" if shared else None
-    if real and real.is_file():
-        out |= ratios(figures(rounds, real), " (COCO)")
+    given = os.environ.get("MICRONET_PHOTOS")
+    real = Path(given) if given else None
+    if real is not None:
+        out |= ratios(figures(rounds, real), f" ({real.stem.replace('_', ' ')})")
     if device.type == "cuda":
         from pipelines.bench import Bencher
 

@@ -69,7 +69,13 @@ def plan_page(report: Report, up: str) -> PlanPage | None:
              "–" if m.peak_mib is None else f"{m.peak_mib:,.0f}"]
             for row, m in bench.models.items()
         ]  # fmt: skip
-        ratios = [f"{name}: {ratio:.2f}" for name, ratio in bench.ratios.items() if "auto / eager" in name]
+        # a network's rate over another's stands in the table already
+        ratios = [f"{n}: {r:.2f}" for n, r in bench.ratios.items() if ": " in n or n.split(" ")[0] not in names]
+        if bench.input is not None:
+            of = bench.input.images_per_core_second
+            ratios += [f"input, {name}: {rate:,.0f} images per core-second" for name, rate in of.items()]
+            waits = bench.input.loader_wait_percent or {}
+            ratios += [f"{wait:.1f} % of a training step waits for the loader: {name}" for name, wait in waits.items()]
         benches.append((f"{bench.hardware}, batch {bench.batch_size}, {bench.precision}", lines, ratios))
     source = Value(plan.source, link(up, plan.source)) if hours else None
     following = f"{names[plan.next_row]} (Table {report.ledger.row(plan.next_row).table})" if plan.next_row else ""
