@@ -133,7 +133,7 @@ def show(bench: dict[str, Any]) -> str:
         ratios = [bench["ratios"].get(f"{row} / {REFERENCE} {kind}") for kind in ("train", "inference")]
         shown = ["-" if r is None else f"{r:.2f}" for r in ratios]
         lines.append(f"{row:>26} {m['train']:>9.1f} {shown[0]:>9} {m['inference']:>10.1f} {shown[1]:>9} {peak:>9}")
-    lines += [f"{ratio:>26.2f} {name}" for name, ratio in bench["ratios"].items() if REFERENCE not in name]
+    lines += [f"{ratio:>26.2f} {name}" for name, ratio in bench["ratios"].items() if f" / {REFERENCE} " not in name]
     return "\n".join(lines)
 
 

@@ -1,9 +1,9 @@
 """Choose how Shift-Max is computed: straightforward, in fewer passes over memory, or by one Triton kernel.
 
-`eager`: Eq. 5 as it reads (registry.ops.shift_max). `lean`: the same bits from fewer passes (registry.ops.lean).
-`triton`: one kernel each way on CUDA (registry.ops.kernels), equal within the dtype's rounding. `auto` takes triton on
-CUDA, lean on a CPU where the tensor is large enough to gain, and else eager. MICRONET_SHIFT_MAX=NAME or
-`use_backend(NAME)` switches.
+`eager`: Eq. 5 as it reads (registry.ops.shift_max). `lean`: fewer passes, in training the same bits
+(registry.ops.lean). `triton`: one kernel each way on CUDA (registry.ops.kernels), equal within the dtype's rounding.
+`auto` takes triton on CUDA, lean on a CPU where the tensor is large enough to gain, and else eager.
+MICRONET_SHIFT_MAX=NAME or `use_backend(NAME)` switches.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import Tensor
 BACKENDS = ("auto", "eager", "lean", "triton")
 VARIABLE = "MICRONET_SHIFT_MAX"
 #: Elements from which `lean` gains on a CPU, with and without gradients (measured; see pipelines.bench_ops).
-WORTHWHILE = {True: 30_000, False: 150_000}
+WORTHWHILE = {True: 30_000, False: 50_000}
 _forced: list[str] = []
 
 

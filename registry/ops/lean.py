@@ -1,9 +1,10 @@
-"""Shift-Max in fewer passes over memory, in plain PyTorch: the values and gradients of Eq. 5 as it reads, bit for bit.
+"""Shift-Max in fewer passes over memory, in plain PyTorch.
 
-Forward: shifted channels are read in place as slices, so no shifted copy is made, and products go into a buffer that
-is allocated once. Backward: autograd of the straightforward form keeps every product and every shifted copy; here one
-byte an element and further piece says which piece won. Sums run in autograd's own order; for channels-last input the
-coefficients' gradient alone differs, within rounding.
+Shifted channels are read in place as slices, so no shifted copy is made, and buffers are allocated once. Without
+gradients, products are added as they are made: equal to Eq. 5 as it reads within rounding. With gradients, values and
+gradients are the straightforward form's, bit for bit, so that training gives what it gave: autograd of that form keeps
+every product and every shifted copy, here one byte an element and further piece says which piece won, and sums run in
+autograd's own order. For channels-last input the coefficients' gradient alone differs, within rounding.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def _turn(length: int, moved: int, target: int, source: int) -> list[tuple[slice
 Steps = list[list[tuple[slice, slice]]]
 
 #: Elements of a portion of a batch: large enough for torch to share it out among threads, small enough for a cache.
-PORTION = 1 << 18
+PORTION = 1 << 20
 
 
 def _portions(x: Tensor) -> list[slice]:
@@ -53,8 +54,28 @@ def _portions(x: Tensor) -> list[slice]:
     return [slice(i, i + size) for i in range(0, len(x), size)]
 
 
+def _infer(x: Tensor, a: Tensor, steps: Steps) -> Tensor:
+    """Return Eq. 5 without what a gradient needs."""
+    _, k, j, _ = a.shape
+    a = a[..., None, None]
+    out = torch.empty_like(x)
+    portions = _portions(x)
+    others = torch.empty_like(x[portions[0]])
+    for portion in portions:
+        xs, best, coefficients = x[portion], out[portion], a[portion] if len(a) > 1 else a
+        for piece in range(k):
+            total = others[: len(xs)] if piece else best
+            torch.mul(xs, coefficients[:, piece, 0], out=total)
+            for step in range(1, j):
+                for target, source in steps[step]:
+                    total[:, target].addcmul_(xs[:, source], coefficients[:, piece, step, target])
+            if piece:
+                torch.maximum(best, total, out=best)
+    return out
+
+
 def _forward(x: Tensor, a: Tensor, steps: Steps, wins: list[Tensor]) -> Tensor:
-    """Return Eq. 5; `wins` (uint8, one for each of pieces 2 to K, or none) gets twice their share of the gradient."""
+    """Return Eq. 5; `wins` (uint8, one for each of pieces 2 to K) gets twice their share of the gradient."""
     _, k, j, _ = a.shape
     a = a[..., None, None]
     out = torch.empty_like(x)
@@ -72,10 +93,9 @@ def _forward(x: Tensor, a: Tensor, steps: Steps, wins: list[Tensor]) -> Tensor:
                 total += product  # rounded between product and sum, as the straightforward form is
             if not piece:
                 continue
-            if wins:  # 2 above, 1 at a tie, which torch.maximum shares out in halves
-                share = wins[piece - 1][portion]
-                torch.gt(total, best, out=share)
-                share += torch.ge(total, best)
+            share = wins[piece - 1][portion]  # 2 above, 1 at a tie, which torch.maximum shares out in halves
+            torch.gt(total, best, out=share)
+            share += torch.ge(total, best)
             torch.maximum(best, total, out=best)
     return out
 
@@ -156,4 +176,4 @@ def shift_max(x: Tensor, coefficients: Tensor, groups: int, shift: str = "group"
     if torch.is_grad_enabled() and (x.requires_grad or coefficients.requires_grad):
         return LeanShiftMax.apply(x, coefficients, groups, shift)
     steps = [pieces(coefficients.shape[3], groups, step, shift) for step in range(coefficients.shape[2])]
-    return _forward(x, coefficients, steps, [])
+    return _infer(x, coefficients, steps)

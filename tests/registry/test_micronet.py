@@ -19,7 +19,7 @@ def test_architecture_equals_table_1(model):
     printed, height, sizes = [], 0, []
     for row in load_ledger().tables["1"].architecture.rows:
         height = int(row.output.split("×")[0]) if row.output else height
-        if cells := getattr(row, model):
+        if cells := row.cells(model):
             printed.append(cells)
             sizes.append(height)
     built = [["stem", "3", str(spec.stem[0]), str(spec.stem[1])]]
