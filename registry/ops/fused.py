@@ -60,7 +60,7 @@ def chosen(x: Tensor, coefficients: Tensor) -> str:
     dtype, so mixed ones stay eager. Raises RuntimeError where `triton` is asked for and cannot run.
     """
     name = backend()
-    if name == "eager" or torch.compiler.is_compiling() or torch.jit.is_tracing() or not x.numel():
+    if name == "eager" or torch.compiler.is_compiling() or torch.jit.is_tracing() or not x.numel() or x.is_meta:
         return "eager"
     if name == "triton" or (name == "auto" and x.device.type == "cuda" and has_triton()):
         return _triton(x, forced=name == "triton")
