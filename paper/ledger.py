@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from paper.expressions import Expression, compile_expr
+from paper.files import read_yaml
 from paper.printed import ABSENT, Interval, parse_printed
 from paper.schema import RawArchitecture, RawBudget, RawClaims, RawIssue, RawIssues, RawPaper, RawTable
 
@@ -157,18 +158,7 @@ class _Source:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.lines: dict[tuple, int] = {}
-        try:
-            node = yaml.compose(path.read_text("utf-8"), Loader=yaml.SafeLoader)
-        except OSError as error:
-            raise LedgerError(f"{self.name}: {error.strerror}; restore the file from the repository") from None
-        except UnicodeDecodeError as error:
-            raise LedgerError(f"{self.name}: not UTF-8 ({error.reason}); save it as UTF-8") from None
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            line = mark.line + 1 if mark else 1
-            raise LedgerError(
-                f"{self.name}:{line}: not valid YAML ({getattr(error, 'problem', error)}); mend the line"
-            ) from None
+        node = read_yaml(path, self.name, LedgerError, partial(yaml.compose, Loader=yaml.SafeLoader))
         if node is None:
             raise LedgerError(f"{self.name}:1: empty; restore the file from the repository")
         self.data = self._construct(node, ())

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
+from paper.files import read_yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = Path("configs")
@@ -48,16 +48,7 @@ def _data_errors() -> type[Exception] | tuple[()]:
 def load_params(root: Path = ROOT) -> dict[str, Any]:
     """Return params.yaml as a mapping. Raises PipelineError naming the file and the line."""
     path = root / "params.yaml"
-    try:
-        params = yaml.safe_load(path.read_text("utf-8"))
-    except OSError as error:
-        raise PipelineError(f"{path.name}: {error.strerror}; restore it from the repository") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        where = getattr(error, "problem_mark", None)
-        line = f":{where.line + 1}" if where else ""
-        raise PipelineError(
-            f"{path.name}{line}: not valid YAML ({getattr(error, 'problem', error)}); mend it"
-        ) from None
+    params = read_yaml(path, path.name, PipelineError)
     if not isinstance(params, dict):
         raise PipelineError(f"{path.name}: holds no mapping; restore it from the repository")
     return params

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from paper.files import read_yaml
 from paper.ledger import Ledger
 from paper.schema import COST_COLUMNS
 from report.evidence import PROFILES
@@ -53,7 +53,7 @@ def data_pins(root: Path) -> dict[str, set[str]]:
 
     ImageNet's may be that of its validation images alone. Raises SettingsError for a corrupt manifest.
     """
-    params = yaml.safe_load((root / "params.yaml").read_text("utf-8"))
+    params = read_yaml(root / "params.yaml", "params.yaml", SettingsError)
     pins = {name: {str(entry["pin"])} for name, entry in params.get("data", {}).items()}
     if "proxy" in params:
         pins[str(params["proxy"]["train"]["data"])] = {str(params["proxy"]["pin"])}
@@ -76,15 +76,7 @@ def check_margins(settings: Settings, ledger: Ledger) -> None:
 
 def load_settings(root: Path) -> tuple[Settings, dict[str, dict[str, Any]]]:
     """Return the settings and today's training parameters by "profile/row". Raises SettingsError."""
-    path = root / "params.yaml"
-    try:
-        params = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"params.yaml: cannot be read ({error}); restore it from the repository") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        raise SettingsError(f"params.yaml{line}: not valid YAML ({getattr(error, 'problem', error)})") from None
+    params = read_yaml(root / "params.yaml", "params.yaml", SettingsError)
     try:
         settings = Settings(profile=params["profile"], **params["report"])
         runs = _runs(params["train"], {**params["rows"], **params.get("more_rows", {})})

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from paper.files import read_yaml
 from paper.ledger import Ledger, LedgerError
 from paper.schema import Column, Identifier, Text
 from report.evidence import EvidenceError, Finite, Problem, Sealed, Strict, _read
@@ -156,13 +156,7 @@ def read_config(places: Places, ledger: Ledger) -> PageConfig:
     if not path.exists():
         return PageConfig()
     try:
-        config = PageConfig.model_validate(yaml.safe_load(path.read_text("utf-8")))
-    except (OSError, UnicodeDecodeError) as error:
-        raise LedgerError(f"{shown}: cannot be read ({error}); restore it from the repository") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        raise LedgerError(f"{shown}{line}: not valid YAML ({getattr(error, 'problem', error)}); mend it") from None
+        config = PageConfig.model_validate(read_yaml(path, shown, LedgerError))
     except ValidationError as error:
         first = error.errors()[0]
         raise LedgerError(f"{shown}: {'.'.join(map(str, first['loc']))}: {first['msg']}; mend it") from None

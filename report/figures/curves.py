@@ -26,12 +26,7 @@ def draw(name: str, figure: FigureEvidence) -> Markup:
         name, WIDTH, HEIGHT, f"Figure {figure.figure}: {figure.title}",
         f"{names} over {figure.x}, by formula and as counted.{mark} The numbers stand below.",
     )  # fmt: skip
-    for tick in x.ticks(8):
-        svg.line(x(tick), TOP, x(tick), HEIGHT - BOTTOM, "grid")
-        svg.text(x(tick), HEIGHT - BOTTOM + 17, quantity(tick), anchor="middle")
-    for tick in y.ticks(8):
-        svg.line(LEFT, y(tick), WIDTH - RIGHT, y(tick), "grid")
-        svg.text(LEFT - 8, y(tick) + 4, quantity(tick), anchor="end")
+    svg.grid(x, y, 8, 8)
     scale = ", logarithmic" if log else ""
     svg.text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, figure.x + scale, "name", "middle")
     svg.text(2, TOP - 9, figure.y + scale, "name")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from report.figures.svg import CHARACTER, Scale, Svg, padded
-from report.names import column_name, quantity, row_name, spoken
+from report.names import column_name, row_name, spoken
 from report.sources import ScatterSpec
 from report.views import CellView, Report
 
@@ -108,12 +108,7 @@ def draw(name: str, spec: ScatterSpec, found: list[Point]) -> Markup:
         f"{column_name(spec.y)}. "
         "The numbers stand below.",
     )  # fmt: skip
-    for tick in x.ticks(7):
-        svg.line(x(tick), TOP, x(tick), HEIGHT - BOTTOM, "grid")
-        svg.text(x(tick), HEIGHT - BOTTOM + 17, quantity(tick), anchor="middle")
-    for tick in y.ticks(6):
-        svg.line(LEFT, y(tick), WIDTH - RIGHT, y(tick), "grid")
-        svg.text(LEFT - 8, y(tick) + 4, quantity(tick), anchor="end")
+    svg.grid(x, y, 7, 6)
     svg.text(
         (LEFT + WIDTH - RIGHT) / 2,
         HEIGHT - 8,

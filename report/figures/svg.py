@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from report.names import quantity
+
 #: Mean width of a character of the figures' text at size 12, in units.
 CHARACTER = 6.4
 
@@ -55,6 +57,15 @@ class Svg:
         """Add a diamond around (x, y)."""
         corners = [(x, y - size), (x + size, y), (x, y + size), (x - size, y)]
         self.add("path", kind, tip, d="M" + "L".join(f"{number(a)} {number(b)}" for a, b in corners) + "z")
+
+    def grid(self, x: Scale, y: Scale, across: int, upwards: int) -> None:
+        """Add about `across` and `upwards` lines of a grid, each with its value below or at the left."""
+        for tick in x.ticks(across):
+            self.line(x(tick), y.end, x(tick), y.start, "grid")
+            self.text(x(tick), y.start + 17, quantity(tick), anchor="middle")
+        for tick in y.ticks(upwards):
+            self.line(x.start, y(tick), x.end, y(tick), "grid")
+            self.text(x.start - 8, y(tick) + 4, quantity(tick), anchor="end")
 
     def markup(self) -> Markup:
         """Return the drawing; all text in it is escaped."""
