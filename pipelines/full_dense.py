@@ -212,6 +212,7 @@ def main(argv: list[str] | None = None) -> int:
     """Check the data, then train; or make a dry run."""
     argv = sys.argv[1:] if argv is None else argv
     options = parser().parse_args(argv)
+    quiet()
     task = dense_task(options.row)
     launch_all(options, MODULE, argv)
     if options.dry_run:
