@@ -49,6 +49,14 @@ def recipe_settings(row: str, recipe: str, seed: int) -> dict[str, Any]:
     return {**config.schedule.to_dict(), **RECIPES[recipe], "recipe": recipe, "seed": seed}
 
 
+def share_of(batch_size: int) -> int:
+    """Return a process's share of a batch. Raises PipelineError where it cannot be shared out evenly."""
+    share, rest = divmod(batch_size, get_world_size())
+    if rest or not share:
+        raise PipelineError(f"{get_world_size()} processes cannot share a batch of {batch_size} evenly")
+    return share
+
+
 def loader(
     root: Path, split: str, settings: dict[str, Any], classes: int, workers: int, output: str = "image"
 ) -> dict[str, Any]:
@@ -58,11 +66,8 @@ def loader(
     """
     train = split == "train"
     mixup = settings["mixup"] if train else 0.0
-    share, rest = divmod(settings["batch_size"], get_world_size())
-    if rest or not share:
-        raise PipelineError(f"{get_world_size()} processes cannot share a batch of {settings['batch_size']} evenly")
     return {
-        "batch_size": share,
+        "batch_size": share_of(settings["batch_size"]),
         "num_workers": workers,
         "pin_memory": torch.cuda.is_available(),
         "sampler": {"type": "DefaultSampler", "shuffle": train, "seed": settings["seed"]},
@@ -180,6 +185,17 @@ def agreed(path: Path | None) -> Path | None:
     return None if shared[0] is None else Path(shared[0])
 
 
+def launch_all(options: argparse.Namespace, module: str, argv: list[str]) -> None:
+    """Turn --launcher auto into one process for each GPU that the environment offers: this one, or torchrun's."""
+    if options.launcher != "auto":
+        return
+    options.launcher = "none"
+    # a dry run shows the launch on a machine without a GPU too
+    seen = max(torch.cuda.device_count(), (launch.offered_gpus() or 0) if options.dry_run else 0)
+    if (count := launch.processes(seen)) > 1:
+        launch.torchrun(module, argv, count)
+
+
 def start_processes(launcher: str) -> None:
     """Join the other processes of a launch: NCCL between GPUs, gloo between CPUs."""
     if launcher == "none":
@@ -223,8 +239,7 @@ def dry_run(row: str, options: argparse.Namespace, keep: Path | None = None) -> 
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
-    out = argparse.ArgumentParser(description="Train a classification row by the paper's recipe on ImageNet.")
-    out.add_argument("--row", required=True, help="row id, as in the ledger")
+    out = base_parser("Train a classification row by the paper's recipe on ImageNet.")
     out.add_argument("--recipe", choices=sorted(RECIPES), default="paper", help="learning rate 0.02 or 0.2")
     out.add_argument("--data", type=Path, help="image folder or packed set; default: data/imagenet, or $IMAGENET_ROOT")
     packed_set = os.environ.get(launch.PACKED) == "1"
@@ -233,13 +248,20 @@ def parser() -> argparse.ArgumentParser:
     where = {"choices": ("workers", "device"), "default": "workers"}
     out.add_argument("--decode", **where, help="where a packed set's JPEGs are decoded (device: and resized)")
     out.add_argument("--resize", **where, help="where a packed set's crops are resized and flipped")
+    out.add_argument("--ema", action="store_true", help="keep an average of the weights; no recipe of the paper has it")
+    return out
+
+
+def base_parser(description: str) -> argparse.ArgumentParser:
+    """Return a parser of what every full-size run has."""
+    out = argparse.ArgumentParser(description=description)
+    out.add_argument("--row", required=True, help="row id, as in the ledger")
     out.add_argument("--seed", type=int, default=0)
     out.add_argument("--workers", type=int, default=8, help="loading processes a process (default 8)")
     out.add_argument("--launcher", choices=("none", "auto", "pytorch", "slurm"), default="none")
     amp = os.environ.get(launch.AMP) == "1"
     out.add_argument("--amp", action="store_true", default=amp, help=f"mixed precision (or {launch.AMP}=1)")
-    out.add_argument("--ema", action="store_true", help="keep an average of the weights; no recipe of the paper has it")
-    out.add_argument("--dry-run", action="store_true", help="a few steps on a tiny folder; files nothing")
+    out.add_argument("--dry-run", action="store_true", help="a few steps on a tiny set; files nothing")
     out.add_argument("--local-rank", "--local_rank", type=int, default=0, help=argparse.SUPPRESS)
     return out
 
@@ -249,12 +271,7 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     options = parser().parse_args(argv)
     settings = recipe_settings(options.row, options.recipe, options.seed)
-    if options.launcher == "auto":
-        options.launcher = "none"
-        # a dry run shows the launch on a machine without a GPU too
-        seen = max(torch.cuda.device_count(), (launch.offered_gpus() or 0) if options.dry_run else 0)
-        if (count := launch.processes(seen)) > 1:
-            launch.torchrun("pipelines.full", argv, count)
+    launch_all(options, "pipelines.full", argv)
     if options.dry_run:
         options.workers = min(options.workers, 2)
         start_processes(options.launcher)

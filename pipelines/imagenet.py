@@ -5,9 +5,6 @@ Layout: ROOT/train/WNID/*.JPEG and ROOT/val/WNID/*.JPEG, as torchvision's ImageN
 
 from __future__ import annotations
 
-import hashlib
-import json
-import random
 import re
 from pathlib import Path
 from typing import Any
@@ -31,7 +28,6 @@ GET = (
     "image-net.org), put them there and unpack them with torchvision.datasets.ImageNet"
 )
 WNID = re.compile(r"n\d{8}")
-SAMPLED = 500
 
 
 def count(root: Path, splits: tuple[str, ...] = SPLITS) -> dict[str, int]:
@@ -55,32 +51,10 @@ def check_verified(root: Path, repository: Path, val_only: bool = False) -> str:
     val_only: the validation images suffice, verified alone or with the rest.
     Raises PipelineError before any training: what is missing, altered or never verified.
     """
-    from pipelines.verify import MANIFESTS, file_hash, manifest_path
+    from pipelines import verify
 
-    if not root.is_dir():
-        raise PipelineError(f"{root}: ImageNet is not there; {GET}. Without it: add --dry-run")
     names = ("imagenet_val", "imagenet") if val_only else ("imagenet",)
-    verified = [
-        n for n in names if manifest_path(root, n).is_file() and (repository / MANIFESTS / f"{n}.json").is_file()
-    ]
-    if not verified:
-        raise PipelineError(f"{root}: not verified yet; run `python -m pipelines.verify {names[0]} --root {root}` once")
-    stored, record = manifest_path(root, verified[0]), repository / MANIFESTS / f"{verified[0]}.json"
-    splits = ("val",) if val_only else SPLITS
-    text = stored.read_text("utf-8")
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    if json.loads(record.read_text("utf-8")).get("sha256") != digest:
-        raise PipelineError(f"{stored}: is not the manifest that {record.name} names; verify {root} anew")
-    lines = (line.split("  ", 1) for line in text.splitlines())
-    known = {path: sha for sha, path in lines if path.split("/")[0] in splits}
-    found = {p.relative_to(root).as_posix() for s in splits for p in (root / s).glob("*/*") if p.is_file()}
-    if difference := sorted(found ^ known.keys()):
-        what = "is missing" if difference[0] in known else "was added"
-        raise PipelineError(f"{root / difference[0]}: {what} ({len(difference)} such files); restore the data")
-    for path in random.Random(0).sample(sorted(known), min(SAMPLED, len(known))):
-        if file_hash(root / path) != known[path]:
-            raise PipelineError(f"{root / path}: altered since it was verified; restore the data")
-    return digest
+    return verify.check_verified(root, repository, names, ("val",) if val_only else SPLITS)
 
 
 def transforms(size: int, train: bool) -> v2.Compose:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import random
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -28,12 +29,15 @@ from pipelines.common import ROOT, PipelineError, guard
 from report.evidence import code_revision, write_json_atomic, write_text_atomic
 
 MANIFESTS = Path("results/manifests")
+#: Files that a run compares with the manifest, beside all names and all annotation files.
+SAMPLED = 500
 
 
 @dataclass(frozen=True)
 class Pin:
-    """State what a dataset is: its archives' MD5, what is counted in it, its folders, and how to get it."""
+    """State what a dataset is: its title, archives' MD5, what is counted in it, its folders, and how to get it."""
 
+    title: str
     archives: Mapping[str, str]
     counts: Mapping[str, int]
     folders: tuple[str, ...]
@@ -85,6 +89,7 @@ def count_cityscapes(root: Path) -> dict[str, int]:
 
 PINS = {
     "coco": Pin(
+        title="COCO 2017",
         archives={
             "train2017.zip": "cced6f7f71b7629ddf16f17bbcfab6b2",
             "val2017.zip": "442b8da7639aecaf257c1dceb8ba8c80",
@@ -100,6 +105,7 @@ PINS = {
         "simple-baselines release's COCO_val2017_detections_AP_H_56_person.json, and unpack them there",
     ),
     "cityscapes": Pin(
+        title="Cityscapes",
         archives={},  # they need a login, and no checksum is published
         counts={"train_pairs": 2975, "val_pairs": 500},
         folders=("leftImg8bit/train", "leftImg8bit/val", "gtFine/train", "gtFine/val"),
@@ -108,10 +114,12 @@ PINS = {
         "ids: `python -m pipelines.cityscapes`",
     ),
     "imagenet": Pin(
+        title="ImageNet",
         archives=imagenet.ARCHIVES, counts=imagenet.COUNTS, folders=("train", "val"), count=imagenet.count,
         get=imagenet.GET,
     ),
     "imagenet_val": Pin(
+        title="ImageNet",
         archives={k: v for k, v in imagenet.ARCHIVES.items() if "val" in k},
         counts={k: v for k, v in imagenet.COUNTS.items() if k.startswith("val")},
         folders=("val",), count=lambda root: imagenet.count(root, ("val",)), get=imagenet.GET,
@@ -156,13 +164,8 @@ def verify(name: str, root: Path, pin: Pin, repository: Path = ROOT) -> dict[str
     listing = manifest_of(root, pin.folders)
     summary = hashlib.sha256(listing.encode()).hexdigest()
     stored, record = manifest_path(root, name), repository / MANIFESTS / f"{name}.json"
-    if record.is_file():
-        try:
-            known = json.loads(record.read_text("utf-8"))["sha256"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise PipelineError(f"{record}: corrupt ({error}); restore it from the repository") from None
-        if known != summary:
-            raise PipelineError(f"{root}: {_difference(stored, listing)} since it was first verified; restore the data")
+    if record.is_file() and _recorded(record) != summary:
+        raise PipelineError(f"{root}: {_difference(stored, listing)} since it was first verified; restore the data")
     write_text_atomic(stored, listing)
     evidence = {
         "schema": 1, "kind": "manifest", "dataset": name, "files": listing.count("\n"), "sha256": summary,
@@ -170,6 +173,46 @@ def verify(name: str, root: Path, pin: Pin, repository: Path = ROOT) -> dict[str
     }  # fmt: skip
     write_json_atomic(record, evidence)
     return evidence
+
+
+def _recorded(record: Path) -> str:
+    try:
+        return json.loads(record.read_text("utf-8"))["sha256"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise PipelineError(f"{record}: corrupt ({error}); restore it from the repository") from None
+
+
+def check_verified(root: Path, repository: Path, names: tuple[str, ...], folders: tuple[str, ...] | None = None) -> str:
+    """Return the sha256 over a verified dataset's manifest, after comparing all names and a sample of files with it.
+
+    names: the sets that `root` may have been verified as. folders: those to look at, if not all of the set's.
+    Raises PipelineError before any training: what is missing, altered or never verified.
+    """
+    pin = PINS[names[0]]
+    if not root.is_dir():
+        raise PipelineError(f"{root}: {pin.title} is not there; {pin.get}. Without it: add --dry-run")
+    records = {n: repository / MANIFESTS / f"{n}.json" for n in names}
+    verified = [n for n in names if manifest_path(root, n).is_file() and records[n].is_file()]
+    if not verified:
+        raise PipelineError(f"{root}: not verified yet; run `python -m pipelines.verify {names[0]} --root {root}` once")
+    stored, record = manifest_path(root, verified[0]), records[verified[0]]
+    folders = folders or PINS[verified[0]].folders
+    text = stored.read_text("utf-8")
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    if _recorded(record) != digest:
+        raise PipelineError(f"{stored}: is not the manifest that {record.name} names; verify {root} anew")
+    lines = (line.split("  ", 1) for line in text.splitlines())
+    known = {path: sha for sha, path in lines if path.startswith(tuple(f"{f}/" for f in folders))}
+    found = {p.relative_to(root).as_posix() for f in folders for p in (root / f).rglob("*") if p.is_file()}
+    if difference := sorted(found ^ known.keys()):
+        what = "is missing" if difference[0] in known else "was added"
+        raise PipelineError(f"{root / difference[0]}: {what} ({len(difference)} such files); restore the data")
+    sample = set(random.Random(0).sample(sorted(known), min(SAMPLED, len(known))))
+    sample |= {path for path in known if path.endswith(".json")}  # few, and each decides all
+    for path in sorted(sample):
+        if file_hash(root / path) != known[path]:
+            raise PipelineError(f"{root / path}: altered since it was verified; restore the data")
+    return digest
 
 
 def _difference(stored: Path, listing: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from pipelines.cluster.state import Task
-from pipelines.common import TASKS, PipelineError, section
+from pipelines.common import TASKS, PipelineError, section, task_of
 from report.evidence import Evidence, read_evidence, write_bytes_atomic
 from report.settings import SettingsError, load_settings
 
@@ -97,8 +97,7 @@ def choose(
     known = {t.table for t in tasks.values()}
     for wanted in tables:
         if not any(fits(table, wanted) for table in known):
-            more = "; its rows train by the mim commands of README.md" if profile == "paper" and wanted in "89" else ""
-            raise PipelineError(f"--table {wanted}: profile {profile} has stages for {', '.join(sorted(known))}{more}")
+            raise PipelineError(f"--table {wanted}: profile {profile} has stages for {', '.join(sorted(known))}")
     if unknown := set(rows) - {t.row for t in tasks.values()}:
         raise PipelineError(f"--row {sorted(unknown)[0]}: profile {profile} has no stage for it")
     chosen = {
@@ -121,8 +120,6 @@ def choose(
 def prepare(root: Path, params: Mapping[str, Any], profile: str, tasks: Iterable[Task]) -> None:
     """Make or check, once, what the tasks share. Raises PipelineError saying what is missing and how to get it."""
     if profile == "mini":
-        from pipelines.common import task_of
-
         stages = sorted({DATA_STAGE[task_of(task.row)] for task in tasks})
         done = subprocess.run(
             [*DVC, "repro", "-s", *stages], cwd=root, env=environment(root), capture_output=True, text=True
@@ -135,9 +132,15 @@ def prepare(root: Path, params: Mapping[str, Any], profile: str, tasks: Iterable
         if load(root / PACKED)[1] != section(params, "proxy", "pin"):
             raise PipelineError(f"{PACKED}: its pin is not params.yaml's; run `python -m pipelines.cifar` anew")
     else:
-        from pipelines import imagenet
+        from pipelines import full_dense, imagenet
+        from pipelines.verify import check_verified
 
-        imagenet.check_verified(Path(os.environ.get("IMAGENET_ROOT") or root / "data/imagenet"), root)
+        one_of_each = {task_of(task.row): task.row for task in tasks}
+        for kind, row in sorted(one_of_each.items()):
+            if kind == TASKS[0]:
+                imagenet.check_verified(Path(os.environ.get("IMAGENET_ROOT") or root / "data/imagenet"), root)
+            else:
+                check_verified(full_dense.data_folder(row, root=root), root, (full_dense.DATASETS[kind],))
 
 
 def last_error(text: str) -> str:

@@ -52,7 +52,7 @@ def test_a_request_means_rows_by_table_and_seeds():
 @pytest.mark.parametrize(
     ("profile", "how", "message"),
     [
-        ("paper", {"tables": ["8"]}, "--table 8: profile paper has stages for 2, .*README"),
+        ("proxy", {"tables": ["8"]}, "--table 8: profile proxy has stages for 3, 4a"),
         ("paper", {"rows": ["t5_none"]}, "--row t5_none: profile paper has no stage"),
         ("paper", {"rows": ["t5_relu"], "tables": ["2"]}, "no row of --row lies in a table of --table 2"),
         ("paper", {"seeds": 4}, "--seeds 4: profile paper has stages for 3; add to paper.seeds"),
@@ -73,7 +73,7 @@ def test_every_task_names_stages_that_dvc_knows():
     known = set(done.stdout.split())
     wanted = [tasks("mini"), tasks("proxy"), tasks("paper"), tasks("paper", "official")]
     named = [stage for found in wanted for task in found.values() for stage in task.stages]
-    assert len(named) == len(set(named)) == 2 * 62 + 29 * 3 + 2 * 48 * 3
+    assert len(named) == len(set(named)) == 2 * 62 + 29 * 3 + (62 + 48) * 3
     assert set(named) <= known
 
 
@@ -83,7 +83,10 @@ def test_full_size_stages_state_what_their_tasks_expect():
         for task in tasks("paper", recipe).values():
             stage = stages[task.stages[0].partition(":")[2].partition("@")[0]]
             assert task.row in stage["matrix"]["row"]
-            assert f"--recipe {recipe} " in stage["cmd"]
+            if task.table in "89":  # one recipe each
+                assert stage["cmd"].startswith("python -m pipelines.full_dense ")
+            else:
+                assert f"--recipe {recipe} " in stage["cmd"]
             filled = yaml.safe_dump(stage).replace("${item.row}", task.row).replace("${item.seed}", str(task.seed))
             outs = yaml.safe_load(filled)["outs"]
             assert task.kept in outs
@@ -302,8 +305,10 @@ def test_bad_input_is_one_line(tmp_path):
     (tmp_path / "data/cifar10.npz").rename(tmp_path / "data/away")
     assert "cifar10.npz: missing; make it by" in error(*submit)
     assert not (tmp_path / "work_dirs").exists()
-    with pytest.raises(PipelineError, match="ImageNet is not there; download"):
-        prepare(tmp_path, {}, "paper", [])
+    paper = tasks("paper")
+    for name, data in (("t5_relu", "ImageNet"), ("t8_micronet_m0", "COCO 2017"), ("t9_micronet_m0", "Cityscapes")):
+        with pytest.raises(PipelineError, match=f"{data} is not there; "):
+            prepare(tmp_path, {}, "paper", [paper[f"{name}.paper.s0"]])
 
 
 def fake(folder: Path, monkeypatch, **scripts: str) -> None:
