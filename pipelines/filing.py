@@ -6,8 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mmengine.dist import get_world_size
+from torch import nn
+
 from pipelines.common import ROOT, config_path, environment
-from report.evidence import code_revision, config_hash, config_inputs, seal, write_json_atomic
+from pipelines.train import curve_csv, save_weights
+from report.evidence import code_revision, config_hash, config_inputs, seal, write_json_atomic, write_text_atomic
 
 
 def file_training(
@@ -43,3 +47,28 @@ def file_training(
     evidence = seal(evidence)
     write_json_atomic(path, evidence)
     return evidence
+
+
+def file_full_run(
+    out: Path, results: Path, model: nn.Module, curve: list[dict[str, float]], amp: bool, *, row: str,
+    data: tuple[str, str], seconds: float, stated: Mapping[str, Any], **more: Any,
+) -> None:  # fmt: skip
+    """Write a full-size run's weights, curve and evidence under `out`, the evidence's folder being out/`results`.
+
+    stated["train"] names recipe and seed. more: what file_training takes beside. Raises EvidenceError, PipelineError.
+    """
+    settings = stated["train"]
+    stem = f"{row}.{settings['recipe']}.s{settings['seed']}"
+    meta = {
+        "row": row, "profile": "paper", "config_hash": config_hash(config_inputs(ROOT, config_path(row)), stated),
+        "pin": data[1], "seconds": seconds,
+    }  # fmt: skip
+    weights = out / "checkpoints/paper" / f"{stem}.pth"
+    save_weights(model.module if hasattr(model, "module") else model, weights, meta)
+    write_text_atomic(out / "results/curves/paper" / f"{stem}.csv", curve_csv(curve))
+    evidence = file_training(
+        out / results / f"{stem}.json", row=row, profile="paper", seed=settings["seed"], epochs=settings["epochs"],
+        stated=stated, data=data, seconds=seconds,
+        more_environment={"processes": str(get_world_size()), "precision": "mixed" if amp else "fp32"}, **more,
+    )  # fmt: skip
+    write_json_atomic(weights.with_suffix(".json"), evidence)  # for `dvc push`: the other is in git

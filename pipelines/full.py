@@ -30,9 +30,9 @@ import registry  # noqa: F401  registers the models
 from pipelines import full_data, hooks, imagenet, launch, packed
 from pipelines.common import ROOT, PipelineError, config_path, guard, hash_files, ledger_of, load_config, table_of
 from pipelines.evaluate import load_weights
-from pipelines.filing import file_training
-from pipelines.train import build_model, curve_csv, prepare_work_dir, quiet, save_weights
-from report.evidence import config_hash, config_inputs, write_json_atomic, write_text_atomic
+from pipelines.filing import file_full_run
+from pipelines.train import build_model, prepare_work_dir, quiet
+from report.evidence import config_hash, config_inputs
 
 RECIPES = {"paper": {}, "official": {"lr": 0.2}}
 CODE = (ROOT / "registry", *(ROOT / f"pipelines/{n}.py" for n in ("full", "full_data", "imagenet", "hooks")))
@@ -161,19 +161,12 @@ def train(row: str, root: Path, settings: dict[str, Any], pin: str, options: arg
     values = {key: round(float(curve[-1][key]), 6) for key in ("top1", "top5")}
     if not is_main_process():
         return values
-    model = runner.model.module if hasattr(runner.model, "module") else runner.model
-    meta = {"row": row, "profile": "paper", "config_hash": digest, "pin": pin, "seconds": seconds}
-    save_weights(model, out / "checkpoints/paper" / f"{stem}.pth", meta)
-    write_text_atomic(out / "results/curves/paper" / f"{stem}.csv", curve_csv(curve))
-    path = out / "results" / ledger_of(row) / "paper" / table / f"{stem}.json"
-    evidence = file_training(
-        path, row=row, table=table, profile="paper", seed=settings["seed"], values=values,
-        stated=stated, data=("imagenet", pin), epochs=settings["epochs"], seconds=seconds,
+    file_full_run(
+        out, Path("results") / ledger_of(row) / "paper" / table, runner.model, curve, options.amp, row=row, table=table,
+        values=values, stated=stated, data=("imagenet", pin), seconds=seconds,
         command=f"python -m pipelines.full --row {row} --recipe {settings['recipe']} --seed {settings['seed']}"
         + full_data.packed_arguments(options, "input" in stated),
-        more_environment={"processes": str(get_world_size()), "precision": "mixed" if options.amp else "fp32"},
     )  # fmt: skip
-    write_json_atomic(out / "checkpoints/paper" / f"{stem}.json", evidence)  # for `dvc push`: the other is in git
     shutil.rmtree(work_dir, ignore_errors=True)
     return values
 

@@ -29,12 +29,12 @@ from mmengine.registry import HOOKS
 from pipelines import hooks, imagenet, people, streets  # noqa: F401  imagenet registers torch_worker_seed
 from pipelines.common import ROOT, PipelineError, config_path, guard, hash_files, load_config, table_of, task_of
 from pipelines.dense import hushed, runner_for, score
-from pipelines.filing import file_training
+from pipelines.filing import file_full_run
 from pipelines.full import ON_CPU, agreed, base_parser, launch_all, share_of, start_processes
 from pipelines.tasks import TASKS, Task
-from pipelines.train import curve_csv, prepare_work_dir, quiet, save_weights
+from pipelines.train import prepare_work_dir, quiet
 from pipelines.verify import check_verified
-from report.evidence import config_hash, config_inputs, write_json_atomic, write_text_atomic
+from report.evidence import config_hash, config_inputs
 
 CODE = (ROOT / "registry", *(ROOT / f"pipelines/{n}.py" for n in ("full_dense", "tasks", "hooks")))
 DATASETS = {"pose": "coco", "segmentation": "cityscapes"}
@@ -159,17 +159,11 @@ def train(
     values = {column: score(curve[-1], column, row) for column in task.metrics.values()}
     if not is_main_process():
         return values
-    model = runner.model.module if hasattr(runner.model, "module") else runner.model
-    meta = {"row": row, "profile": "paper", "config_hash": digest, "pin": pin, "seconds": seconds}
-    save_weights(model, out / "checkpoints/paper" / f"{stem}.pth", meta)
-    write_text_atomic(out / "results/curves/paper" / f"{stem}.csv", curve_csv(curve))
-    evidence = file_training(
-        out / "results/paper" / table / f"{stem}.json", row=row, table=table, profile="paper", seed=settings["seed"],
-        values=values, stated=stated, data=(DATASETS[task.name], pin), epochs=settings["epochs"], seconds=seconds,
+    file_full_run(
+        out, Path("results/paper") / table, runner.model, curve, options.amp, row=row, table=table, values=values,
+        stated=stated, data=(DATASETS[task.name], pin), seconds=seconds,
         command=f"python -m {MODULE} --row {row} --seed {settings['seed']}",
-        more_environment={"processes": str(get_world_size()), "precision": "mixed" if options.amp else "fp32"},
     )  # fmt: skip
-    write_json_atomic(out / "checkpoints/paper" / f"{stem}.json", evidence)  # for `dvc push`: the other is in git
     shutil.rmtree(work_dir, ignore_errors=True)
     return values
 

@@ -7,13 +7,11 @@ import dataclasses
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 
 import pytest
-import torch
+from full_runs import check_resume
 
 from pipelines import full, full_dense, people
 from pipelines.common import ROOT, PipelineError, configured_rows
@@ -114,32 +112,11 @@ full_dense.train(row, pathlib.Path(data), settings, "pin", options, pathlib.Path
 """
 
 
-def finished(out, row):
-    evidence = json.loads((out / f"results/paper/8/{row}.paper.s0.json").read_text())
-    weights = torch.load(out / f"checkpoints/paper/{row}.paper.s0.pth", weights_only=True)["state_dict"]
-    return evidence["values"], (out / f"results/curves/paper/{row}.paper.s0.csv").read_text(), weights
-
-
 @pytest.mark.slow
 def test_a_killed_run_resumes_to_the_unkilled_result(tmp_path):
     row, data = "t8_micronet_m0", tmp_path / "coco"
     people.generate(data, train=3, val=3, seed=2)
-    command = [sys.executable, "-c", RUN, row, str(data)]
-    subprocess.run([*command, str(tmp_path / "whole")], check=True, stderr=subprocess.DEVNULL)
-    process = subprocess.Popen([*command, str(tmp_path / "killed")], stderr=subprocess.DEVNULL)
-    first = tmp_path / f"killed/work_dirs/paper/{row}.paper.s0/epoch_1.pth"
-    deadline = time.monotonic() + 300
-    while not first.exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    assert not (tmp_path / "killed/results").exists()
-    again = subprocess.run([*command, str(tmp_path / "killed")], check=True, capture_output=True, text=True)
-    assert "resuming from epoch_" in again.stderr
-    (values, curve, weights), (values2, curve2, weights2) = (finished(tmp_path / w, row) for w in ("whole", "killed"))
-    assert values == values2
-    assert curve == curve2
-    assert all(torch.equal(v, weights2[k]) for k, v in weights.items())
+    check_resume(RUN, row, data, tmp_path)
 
 
 @pytest.mark.slow

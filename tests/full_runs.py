@@ -1,0 +1,42 @@
+"""A full-size run killed in its second epoch, beside the same run left alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+def finished(out: Path, row: str) -> tuple[dict[str, float], str, dict[str, Any]]:
+    """Return the values, the curve's text and the weights that a run of seed 0 filed under `out`."""
+    stem = f"{row}.paper.s0"
+    evidence = json.loads(next(out.glob(f"results/paper/*/{stem}.json")).read_text())
+    weights = torch.load(out / f"checkpoints/paper/{stem}.pth", weights_only=True)["state_dict"]
+    return evidence["values"], (out / f"results/curves/paper/{stem}.csv").read_text(), weights
+
+
+def check_resume(code: str, row: str, data: Path, folder: Path) -> None:
+    """Run `code` (arguments: row, data, out) whole, then killed after an epoch and again: both must end alike."""
+    command = [sys.executable, "-c", code, row, str(data)]
+    subprocess.run([*command, str(folder / "whole")], check=True, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([*command, str(folder / "killed")], stderr=subprocess.DEVNULL)
+    first = folder / f"killed/work_dirs/paper/{row}.paper.s0/epoch_1.pth"
+    deadline = time.monotonic() + 300
+    while not first.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not (folder / "killed/results").exists()
+    again = subprocess.run([*command, str(folder / "killed")], check=True, capture_output=True, text=True)
+    assert "resuming from epoch_" in again.stderr
+    (values, curve, weights), (values2, curve2, weights2) = (finished(folder / w, row) for w in ("whole", "killed"))
+    assert values == values2
+    assert curve == curve2
+    assert all(torch.equal(v, weights2[k]) for k, v in weights.items())
