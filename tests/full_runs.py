@@ -22,11 +22,16 @@ def finished(out: Path, row: str) -> tuple[dict[str, float], str, dict[str, Any]
     return evidence["values"], (out / f"results/curves/paper/{stem}.csv").read_text(), weights
 
 
-def check_resume(code: str, row: str, data: Path, folder: Path) -> None:
-    """Run `code` (arguments: row, data, out) whole, then killed after an epoch and again: both must end alike."""
+def check_resume(
+    code: str, row: str, data: Path, folder: Path, first_more: tuple[str, ...] = (), again_more: tuple[str, ...] = ()
+) -> None:
+    """Run `code` (arguments: row, data, out) whole, then killed after an epoch and again: both must end alike.
+
+    first_more, again_more: further arguments, those of the resumed run apart.
+    """
     command = [sys.executable, "-c", code, row, str(data)]
-    subprocess.run([*command, str(folder / "whole")], check=True, stderr=subprocess.DEVNULL)
-    process = subprocess.Popen([*command, str(folder / "killed")], stderr=subprocess.DEVNULL)
+    subprocess.run([*command, str(folder / "whole"), *first_more], check=True, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([*command, str(folder / "killed"), *first_more], stderr=subprocess.DEVNULL)
     first = folder / f"killed/work_dirs/paper/{row}.paper.s0/epoch_1.pth"
     deadline = time.monotonic() + 300
     while not first.exists() and process.poll() is None and time.monotonic() < deadline:
@@ -34,7 +39,8 @@ def check_resume(code: str, row: str, data: Path, folder: Path) -> None:
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert not (folder / "killed/results").exists()
-    again = subprocess.run([*command, str(folder / "killed")], check=True, capture_output=True, text=True)
+    resumed = [*command, str(folder / "killed"), *again_more]
+    again = subprocess.run(resumed, check=True, capture_output=True, text=True)
     assert "resuming from epoch_" in again.stderr
     (values, curve, weights), (values2, curve2, weights2) = (finished(folder / w, row) for w in ("whole", "killed"))
     assert values == values2

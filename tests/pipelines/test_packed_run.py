@@ -5,13 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 
 import pytest
-import torch
+from full_runs import check_resume
 
 from pipelines import full, full_data, imagenet, pack
 from pipelines.common import PipelineError
@@ -85,28 +83,7 @@ full.train(row, pathlib.Path(data), settings, "pin", options, pathlib.Path(out))
 @pytest.mark.slow
 def test_a_killed_packed_run_resumes_to_the_unkilled_result(tiny, tmp_path):
     """Even with another number of workers: a batch's draws depend on the seed, the epoch and its images alone."""
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    command = [sys.executable, "-c", RUN, ROW, str(tiny)]
-    subprocess.run([*command, str(whole), "1"], check=True, stderr=subprocess.DEVNULL)
-    process = subprocess.Popen([*command, str(killed), "1"], stderr=subprocess.DEVNULL)
-    first = killed / f"work_dirs/paper/{ROW}.paper.s0/epoch_1.pth"
-    deadline = time.monotonic() + 300
-    while not first.exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    assert not (killed / "results").exists()
-    again = subprocess.run([*command, str(killed), "2"], check=True, capture_output=True, text=True)
-    assert "resuming from epoch_" in again.stderr
-    weights, weights2 = (
-        torch.load(out / f"checkpoints/paper/{ROW}.paper.s0.pth", weights_only=True)["state_dict"]
-        for out in (whole, killed)
-    )
-    assert all(torch.equal(v, weights2[k]) for k, v in weights.items())
-    curve, curve2 = (
-        (out / f"results/curves/paper/{ROW}.paper.s0.csv").read_text() for out in (whole, killed)
-    )  # fmt: skip
-    assert curve == curve2
+    check_resume(RUN, ROW, tiny, tmp_path, first_more=("1",), again_more=("2",))
 
 
 @pytest.mark.slow
