@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -120,11 +120,12 @@ def choose(
 def prepare(root: Path, params: Mapping[str, Any], profile: str, tasks: Iterable[Task]) -> None:
     """Make or check, once, what the tasks share. Raises PipelineError saying what is missing and how to get it."""
     if profile == "mini":
-        stages = sorted({DATA_STAGE[task_of(task.row)] for task in tasks})
-        done = subprocess.run(
+        # only what changed: rows on their way read the others' data, and DVC would want to write it
+        stages = sorted(changed_stages(root, {DATA_STAGE[task_of(task.row)] for task in tasks}))
+        done = stages and subprocess.run(
             [*DVC, "repro", "-s", *stages], cwd=root, env=environment(root), capture_output=True, text=True
         )
-        if done.returncode:
+        if done and done.returncode:
             raise PipelineError(f"{', '.join(stages)}: {last_error(done.stdout + done.stderr)}")
     elif profile == "proxy":
         from pipelines.cifar import PACKED, load
@@ -155,9 +156,14 @@ def last_error(text: str) -> str:
 
 def current_stages(root: Path, tasks: Iterable[Task]) -> Callable[[Task], bool]:
     """Ask DVC, once, and return whether a task's stages are up to date: nothing changed, no output is missing."""
-    stages = [stage for task in tasks for stage in task.stages]
+    changed = changed_stages(root, [stage for task in tasks for stage in task.stages])
+    return lambda task: changed.isdisjoint(task.stages)
+
+
+def changed_stages(root: Path, stages: Collection[str]) -> set[str]:
+    """Ask DVC, once, and return those of the stages that are not up to date."""
     if not stages:
-        return lambda task: True
+        return set()
     files = Counter(stage.rpartition(":")[0] or "dvc.yaml" for stage in stages)
     # DVC reads the file anew for every stage that is named: beyond a few, all of the file's stages are quicker
     named = [stage for stage in stages if files[stage.rpartition(":")[0] or "dvc.yaml"] <= FEW]
@@ -169,7 +175,7 @@ def current_stages(root: Path, tasks: Iterable[Task]) -> Callable[[Task], bool]:
         changed = json.loads(done.stdout)
     except ValueError:
         raise PipelineError(f"dvc status: {last_error(done.stdout + done.stderr)}") from None
-    return lambda task: not any(stage in changed for stage in task.stages)
+    return set(stages) & set(changed)
 
 
 def take_kept(root: Path, tasks: Iterable[Task]) -> None:

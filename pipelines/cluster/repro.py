@@ -9,8 +9,8 @@ What several `dvc repro -s` at once do (DVC 3.67, dvc/stage/run.py, dvc/rwlock.p
 - dvc.lock is read anew, changed by this stage's entry and written while the lock is held: no entry is lost.
 But both files are rewritten in place: a kill in mid-write leaves half a dvc.lock, and every task's entry is gone. So
 here they are written whole and renamed. And a killed stage's lines in rwlock stay: on the same machine DVC drops them
-as their process is gone, on another one that id may belong to anybody. As a task holds its own lock (runner.py), what
-its own command left there is stale.
+as their process is gone, but not while nobody has asked for its exit status; on another one that id may belong to
+anybody. As a task holds its own lock (runner.py), what its own command left there is stale.
 """
 
 from __future__ import annotations
@@ -74,10 +74,10 @@ def write_whole() -> None:
 
 
 def _drop_stale(lock: dict[str, Any], command: str, pid: int) -> None:
-    """Remove what the same command left when it was killed."""
+    """Remove what the same command left when it was killed, and what processes left that ended but are still listed."""
 
     def stale(info: dict[str, Any]) -> bool:
-        return info.get("cmd") == command and info.get("pid") != pid
+        return info.get("pid") != pid and (info.get("cmd") == command or _zombie(info.get("pid")))
 
     for path, info in list(lock["write"].items()):
         if stale(info):
@@ -86,6 +86,15 @@ def _drop_stale(lock: dict[str, Any], command: str, pid: int) -> None:
         lock["read"][path] = [info for info in infos if not stale(info)]
         if not lock["read"][path]:
             del lock["read"][path]
+
+
+def _zombie(pid: Any) -> bool:
+    import psutil  # DVC's own
+
+    try:
+        return psutil.Process(int(pid)).status() == psutil.STATUS_ZOMBIE
+    except (psutil.Error, TypeError, ValueError):
+        return False
 
 
 def die_with_parent() -> None:

@@ -240,6 +240,16 @@ def test_what_a_killed_stage_left_in_rwlock_is_dropped():
     assert lock == {"write": {"y": other}, "read": {"z": [other]}}
 
 
+def test_what_a_dead_process_left_in_rwlock_is_dropped_before_its_parent_reaps_it():
+    mine, living = {"pid": 7, "cmd": "a"}, {"pid": os.getppid(), "cmd": "b"}
+    dead = subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.DEVNULL)
+    os.waitid(os.P_PID, dead.pid, os.WEXITED | os.WNOWAIT)
+    lock = {"write": {"x": {"pid": dead.pid, "cmd": "b"}}, "read": {"z": [{"pid": dead.pid, "cmd": "c"}, dict(living)]}}
+    _drop_stale(lock, "a", mine["pid"])
+    dead.wait()
+    assert lock == {"write": {}, "read": {"z": [living]}}
+
+
 DIE = """
 import io, os, signal, sys
 from pipelines.cluster import repro
