@@ -57,6 +57,8 @@ while step < settings["steps"]:
     step, chain = step + 1, hashlib.sha256(chain.encode()).hexdigest()
     put(state, json.dumps([step, chain]))
     print(f"step {step}/{settings['steps']}", flush=True)
+    while step == (now := json.load(open("work.json")))["hold"] and name not in now["passed"]:
+        time.sleep(0.05)
 put(f"checkpoints/proxy/{name}.pth", chain)
 evidence = json.load(open(f"templates/{row}.json"))
 evidence |= {"seed": int(seed), "values": {"top1": int(chain[:6], 16) % 100 + 0.5}}
@@ -128,13 +130,16 @@ def project(root: Path, rows: int = 20, seeds: int = 3, steps: int = 4, seconds:
     }
     (root / "proxy/dvc.yaml").write_text(yaml.safe_dump({"vars": ["../params.yaml"], "stages": {"table5": stage}}))
     (root / "work.py").write_text(WORK)
-    settings(root, steps=steps, seconds=seconds, broken=broken, kept=kept)
+    settings(root, steps=steps, seconds=seconds, broken=broken, kept=kept, hold=None, passed=[])
     subprocess.run([sys.executable, "-m", "dvc", "init", "-q", "--no-scm"], cwd=root, check=True)
     return [f"{name}.s{seed}" for name in names for seed in range(seeds)]
 
 
 def settings(root: Path, **values: object) -> None:
-    """Change what the stages read; it is no dependency."""
+    """Change what the stages read; it is no dependency.
+
+    hold: the step at which they wait until it is changed; passed: the tasks that do not.
+    """
     path = root / "work.json"
     known = json.loads(path.read_text()) if path.exists() else {}
     write_json_atomic(path, known | values)

@@ -7,11 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import torch
+from cluster_project import until
+from hold import Hold
 
 
 def finished(out: Path, row: str) -> tuple[dict[str, float], str, dict[str, Any]]:
@@ -25,23 +26,23 @@ def finished(out: Path, row: str) -> tuple[dict[str, float], str, dict[str, Any]
 def check_resume(
     code: str, row: str, data: Path, folder: Path, first_more: tuple[str, ...] = (), again_more: tuple[str, ...] = ()
 ) -> None:
-    """Run `code` (arguments: row, data, out) whole, then killed after an epoch and again: both must end alike.
+    """Run `code` (arguments: row, data, out) whole, then killed in its second epoch and again: both must end alike.
 
     first_more, again_more: further arguments, those of the resumed run apart.
     """
-    command = [sys.executable, "-c", code, row, str(data)]
+    hold = Hold(folder / "hold")
+    command = [sys.executable, "-c", hold.code + code, row, str(data)]
     subprocess.run([*command, str(folder / "whole"), *first_more], check=True, stderr=subprocess.DEVNULL)
+    hold.after(1)
     process = subprocess.Popen([*command, str(folder / "killed"), *first_more], stderr=subprocess.DEVNULL)
-    first = folder / f"killed/work_dirs/paper/{row}.paper.s0/epoch_1.pth"
-    deadline = time.monotonic() + 300
-    while not first.exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: hold.reached(1) or process.poll() is not None, 300, "its first epoch does not end")
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
+    hold.release(1)
     assert not (folder / "killed/results").exists()
     resumed = [*command, str(folder / "killed"), *again_more]
     again = subprocess.run(resumed, check=True, capture_output=True, text=True)
-    assert "resuming from epoch_" in again.stderr
+    assert "resuming from epoch_1.pth" in again.stderr
     (values, curve, weights), (values2, curve2, weights2) = (finished(folder / w, row) for w in ("whole", "killed"))
     assert values == values2
     assert curve == curve2

@@ -182,9 +182,9 @@ class Slurm:
         done = subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=60, check=check)
         return done.stdout
 
-    def call(self, *command: str) -> tuple[int, str]:
-        """Return a Slurm command's exit code and what it says of errors."""
-        done = subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=60)
+    def call(self, *command: str, timeout: float = 60) -> tuple[int, str]:
+        """Return a Slurm command's exit code and what it says of errors. Raises TimeoutExpired."""
+        done = subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=timeout)
         return done.returncode, done.stderr
 
     def stop(self) -> None:

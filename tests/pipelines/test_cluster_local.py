@@ -8,11 +8,10 @@ import random
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 import yaml
-from cluster_project import chain, cluster, notes, pids, project, until
+from cluster_project import chain, cluster, notes, pids, project, settings, until
 from helpers import ROOT
 
 from pipelines.cluster.local import gpu_slots, visible_gpus
@@ -35,8 +34,9 @@ def test_gpus_are_shared_out():
 
 @pytest.mark.slow
 def test_kills_lose_nothing_and_a_dead_executor_is_made_up_for(tmp_path):
-    steps = 4
-    names = project(tmp_path, rows=5, seeds=2, steps=steps, seconds=0.3)
+    steps = 8
+    names = project(tmp_path, rows=5, seeds=2, steps=steps, seconds=0.1)
+    settings(tmp_path, hold=4)
     env = {**os.environ, "CUDA_VISIBLE_DEVICES": "0,1,2,3,4"}
     command = [
         sys.executable, "-m", "pipelines.cluster", "submit", "--root", str(tmp_path), "--profile", "proxy",
@@ -71,10 +71,10 @@ def test_kills_lose_nothing_and_a_dead_executor_is_made_up_for(tmp_path):
     assert ", 0 to send" in again.stdout, again.stderr
     executor.kill()
     executor.wait()
-    time.sleep(0.1)
-    assert {v.state for v in look(store, store.load())[0]} <= {"done", "lost"}
+    until(lambda: {v.state for v in look(store, store.load())[0]} == {"lost"}, 30, "tasks outlive the executor")
     executor = start()
     killed.add(kill("work.py"))
+    settings(tmp_path, hold=None)
     out, err = executor.communicate(timeout=120)
     assert executor.returncode == 0, err
 

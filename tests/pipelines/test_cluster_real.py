@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,8 +16,10 @@ import torch
 import yaml
 from cluster_project import cluster, pids, until
 from helpers import ROOT
+from hold import Hold
 from slurm_daemons import missing
 
+from pipelines.cluster.plan import prepare
 from pipelines.cluster.runner import MARK
 from pipelines.cluster.state import Store
 from pipelines.evaluate import evaluate
@@ -29,11 +32,19 @@ CODE = ("configs", "paper", "pipelines", "registry", "report")
 
 
 @pytest.fixture(scope="module")
-def copied(tmp_path_factory, few_digits) -> Path:
-    """Return a copy of this checkout as a DVC project, with few digits and short epochs."""
+def hold(tmp_path_factory) -> Hold:
+    """Return what holds the copied checkout's trainings."""
+    return Hold(tmp_path_factory.mktemp("hold"))
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory, few_digits, hold) -> Path:
+    """Return a copy of this checkout as a DVC project, with few digits, short epochs and trainings that can be held."""
     root = tmp_path_factory.mktemp("checkout")
     for name in CODE:
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "out"))
+    with (root / "pipelines/hooks.py").open("a") as file:
+        file.write(hold.code)
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["train"]["mini"] |= {"epochs": 5, "batch_size": 32, "threads": 1}
     (root / "params.yaml").write_text(yaml.safe_dump(params))
@@ -68,7 +79,7 @@ def same(root: Path, other: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_real_row_killed_under_both_executors_ends_as_unkilled(copied, unkilled, request):
+def test_a_real_row_killed_under_both_executors_ends_as_unkilled(copied, unkilled, hold, request):
     """Kill the local executor itself in mid-run, go on under Slurm (or locally), kill the training there."""
     env = {**os.environ, "PYTHONPATH": str(copied), "OMP_NUM_THREADS": "1"}
     submit = [
@@ -78,30 +89,34 @@ def test_a_real_row_killed_under_both_executors_ends_as_unkilled(copied, unkille
     store = Store(copied, "mini")
     mark = f"{MARK}={store.folder}/{ROW}"
 
-    def epoch(number: int) -> bool:
-        return (copied / f"work_dirs/mini/{ROW}/epoch_{number}.pth").exists()
-
+    hold.after(1)
+    hold.after(3)
     first = subprocess.Popen([*submit, "local"], cwd=copied, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    until(lambda: epoch(1) or first.poll() is not None, 120, "no epoch ends")
+    until(lambda: hold.reached(1) or first.poll() is not None, 120, "no epoch ends")
+    assert first.poll() is None, first.stderr.read()
+    prepare(copied, {}, "mini", store.load().tasks.values())  # more rows can be sent while rows are on their way
     first.kill()
     assert first.wait() == -signal.SIGKILL, first.stderr.read()
-    until(lambda: not pids(mark, ""), 5, "DVC and the training outlive the executor")
+    until(lambda: not pids(mark, ""), 30, "DVC and the training outlive the executor")
+    hold.release(1)
 
     executor = "local"
     if missing() is None:
         env, executor = {**env, **request.getfixturevalue("slurm").env, "PYTHONPATH": str(copied)}, "slurm"
     second = subprocess.Popen([*submit, executor], cwd=copied, env=env, stdout=subprocess.DEVNULL)
-    until(lambda: epoch(3), 120, "it does not go on")
+    until(lambda: hold.reached(3), 120, "it does not go on")
     found = pids(mark, "pipelines.train")
     for pid in found:
         os.kill(pid, signal.SIGKILL)
+    hold.release(3)
     assert found
     assert not (copied / f"checkpoints/mini/{ROW}.pth").exists()
     until(lambda: store.record(ROW).attempts[-1].ending == "done", 120, "it does not end")
     assert second.wait(60) == 0
 
     assert [attempt.ending for attempt in store.record(ROW).attempts] == ["lost", "killed", "done"]
-    assert store.log(ROW).read_text().count(f"{ROW}: resuming from work_dirs/mini/{ROW}/epoch_") == 2
+    log = store.log(ROW).read_text()
+    assert re.findall(rf"{ROW}: resuming from work_dirs/mini/{ROW}/epoch_(\d)", log) == ["1", "3"], log
     same(copied, unkilled)
     lock = yaml.safe_load((copied / "dvc.lock").read_text())["stages"]
     assert {f"train@{ROW}", f"evaluate@{ROW}"} <= set(lock)

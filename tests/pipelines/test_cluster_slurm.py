@@ -81,7 +81,11 @@ class Killer:
             "job": ["scancel", "--signal=KILL", job],
             "requeue": ["scontrol", "requeue", job],
         }[kind]
-        code, told = self.slurm.call(*command)
+        struck = set(pids(mark, "work.py"))
+        try:
+            code, told = self.slurm.call(*command, timeout=20)
+        except subprocess.TimeoutExpired:  # scancel asks again and again for a step that its own signal ended
+            return bool(struck) and not struck & set(pids(mark, "work.py"))
         self.refused += [(command, told)] if code else []
         return code == 0
 
@@ -98,6 +102,7 @@ def test_sixty_rows_and_eight_kills_lose_nothing(slurm, tmp_path, capsys):
     steps = 5
     names = project(tmp_path, rows=20, seeds=3, steps=steps, seconds=0.15)
     assert len(names) == 60
+    settings(tmp_path, hold=4)  # until all kills are done: their number must not depend on the machine's speed
     sent = cluster(
         tmp_path, "submit", "--profile", "proxy", "--table", "5", "--seeds", "3", "--gpus-per-task", "1",
         "--cpus-per-task", "1", env=slurm.env,
@@ -124,6 +129,7 @@ def test_sixty_rows_and_eight_kills_lose_nothing(slurm, tmp_path, capsys):
             victim = rng.choice(running)
             if killer.kill(killer.kinds[0], victim.task, victim.job):
                 killed[victim.task] = killer.kinds.pop(0)
+                settings(tmp_path, passed=list(killed), hold=4 if killer.kinds else None)
             pause = time.monotonic() + rng.uniform(0, 3)
         if all(t.state == "done" for t in tasks.values()):
             break
@@ -174,25 +180,27 @@ def test_failures_end_gpus_are_exclusive_and_cancelled_tasks_resume(slurm, tmp_p
     assert "3 of 4 results are there and sound" in collected.stdout
 
     # mended, it is sent again, with a new row; that one is cancelled in mid-run and goes on where it was
-    settings(tmp_path, broken=[])
+    settings(tmp_path, broken=[], hold=2)
     second = cluster(tmp_path, *send, env=slurm.env)
     assert "5 tasks, 3 finished, 0 on their way, 2 to send" in second.stdout, second.stderr
-    until(lambda: kept(tmp_path, "t5_r04.s0") > 1, 60, "the new row does not run")
+    until(lambda: kept(tmp_path, "t5_r04.s0") == 2, 60, "the new row does not run")
     cancelled = cluster(tmp_path, "cancel", "--row", "t5_r04", env=slurm.env)
     assert "1 tasks cancelled" in cancelled.stdout, cancelled.stderr
     until(lambda: views(tmp_path)["t5_r04.s0"].state == "cancelled", 30, "it runs on")
+    settings(tmp_path, hold=None)
     third = cluster(tmp_path, *send, env=slurm.env)
     assert "1 to send" in third.stdout, third.stderr
     watched = cluster(tmp_path, "status", "--watch", "--interval", "0.3", env=slurm.env)
     assert watched.returncode == 0, watched.stdout
     assert "proxy: 5 done of 5" in watched.stdout
-    assert any(line.startswith("resume ") and line != "resume 0" for line in notes(tmp_path, "t5_r04.s0"))
+    assert "resume 2" in notes(tmp_path, "t5_r04.s0")
     assert cluster(tmp_path, "collect", env=slurm.env).returncode == 0
 
 
 @pytest.mark.slow
 def test_a_lost_node_requeues_and_a_submitter_that_died_is_made_up_for(slurm, tmp_path, monkeypatch, capsys):
-    names = project(tmp_path, rows=2, seeds=1, steps=8, seconds=0.2)
+    names = project(tmp_path, rows=2, seeds=1, steps=4, seconds=0.1)
+    settings(tmp_path, hold=2)
     argv = ["submit", "--root", str(tmp_path), "--profile", "proxy", "--cpus-per-task", "1"]
     send = slurm_executor.send
 
@@ -207,9 +215,10 @@ def test_a_lost_node_requeues_and_a_submitter_that_died_is_made_up_for(slurm, tm
     assert len(orphans) == 2
     assert main(argv) == 0
     until(lambda: not set(orphans) & set(queued(slurm)), 30, "the jobs that nobody knows of go on")
-    until(lambda: all(kept(tmp_path, name) > 1 for name in names), 60, "they do not run")
+    until(lambda: all(kept(tmp_path, name) == 2 for name in names), 60, "they do not run")
 
     slurm.lose_node()
+    settings(tmp_path, hold=None)
     assert not list(processes_marked(f"{MARK}={tmp_path}/work_dirs/cluster/proxy/{names[0]}"))
     # what slurmctld does by itself after SlurmdTimeout
     slurm.run("scontrol", "update", "NodeName=localhost", "State=DOWN", "Reason=test", check=True)
@@ -220,19 +229,27 @@ def test_a_lost_node_requeues_and_a_submitter_that_died_is_made_up_for(slurm, tm
     for name in names:
         endings = [attempt.ending for attempt in Store(tmp_path, "proxy").record(name).attempts]
         assert endings[-2:] == ["lost", "done"], endings
-        assert (tmp_path / f"checkpoints/proxy/{name}.pth").read_text() == chain(name, 8)
+        assert (tmp_path / f"checkpoints/proxy/{name}.pth").read_text() == chain(name, 4)
 
 
 ALONE = """
 import pathlib, sys, time
-from helpers import ROOT
+from cluster_project import until
 from slurm_daemons import Slurm, processes_of
 slurm = Slurm(pathlib.Path(sys.argv[1]))
 slurm.start()
-slurm.run("sbatch", "--output=/dev/null", "--wrap", "srun sleep 60")
-time.sleep(2)
+slurm.run("sbatch", "--output=/dev/null", "--wrap", "srun sleep 600")
+def sleeps():
+    for pid in processes_of(slurm.root):
+        try:
+            if pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\\0")[0].endswith(b"sleep"):
+                return True
+        except OSError:
+            pass
+    return False
+until(sleeps, 60, "the job does not run")
 print("up", flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 
 
@@ -252,4 +269,4 @@ def test_daemons_listen_on_loopback_only_and_end_with_the_tests(daemons, tmp_pat
     assert set(addresses) == {"0100007F"}  # 127.0.0.1
     owner.kill()
     owner.wait()
-    until(lambda: not list(processes_of(root)), 15, "daemons outlive the tests")
+    until(lambda: not list(processes_of(root)), 60, "daemons outlive the tests")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
+import json
 import os
 import random
 import resource
@@ -13,11 +14,12 @@ import signal
 import subprocess
 import sys
 import tarfile
-import time
 
 import numpy as np
 import pytest
 import torch
+from cluster_project import until
+from helpers import ROOT
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
@@ -280,9 +282,11 @@ def test_only_verified_images_are_packed_for_real_runs(tmp_path, monkeypatch):
 
 PACK = """
 import pathlib, sys
+import hold
 from pipelines import pack
 from pipelines.packed_format import Parameters
 if __name__ == "__main__":
+    pack.pack_shard = hold.pack_first_shards
     source, out = map(pathlib.Path, sys.argv[1:3])
     pack.pack(source, out, Parameters.model_validate_json(sys.argv[3]), jobs=2)
 """
@@ -292,12 +296,13 @@ if __name__ == "__main__":
 def test_a_killed_pack_resumes_to_the_same_bytes(source, whole, tmp_path):
     out = tmp_path / "packed"
     command = [sys.executable, "-c", PACK, str(source), str(out), SMALL.model_dump_json()]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not list(out.glob("*/*.json")) and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.005)
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
+    process = subprocess.Popen(command, env=env, stderr=subprocess.DEVNULL)
+    until(lambda: list(out.glob("*/*.json")) or process.poll() is not None, 120, "no shard ends")
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert not (out / MANIFEST).exists()
+    shards = json.loads((whole / MANIFEST).read_text())["splits"]["train"]["shards"]
+    assert 0 < len(list(out.glob("train/*.json"))) < len(shards)
     pack.pack(source, out, SMALL)
     assert tree(out) == tree(whole)

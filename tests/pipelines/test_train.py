@@ -7,11 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 import torch
 import yaml
+from cluster_project import until
+from hold import Hold
 
 from pipelines import hooks
 from pipelines.common import PipelineError
@@ -32,15 +33,14 @@ def test_a_run_killed_by_the_system_resumes_to_the_same_weights(tiny, tmp_path_f
     shutil.copytree(tiny, other)
     train(ROW, root=other)
 
+    hold = Hold(tiny / "hold")
+    hold.after(1)
     code = f"import pathlib, pipelines.train as t; t.train({ROW!r}, root=pathlib.Path({str(tiny)!r}))"
-    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
-    first = tiny / "work_dirs/mini" / ROW / "epoch_1.pth"
-    deadline = time.monotonic() + 120
-    while not first.exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
+    process = subprocess.Popen([sys.executable, "-c", hold.code + code], stderr=subprocess.DEVNULL)
+    until(lambda: hold.reached(1) or process.poll() is not None, 120, "its first epoch does not end")
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    assert first.exists()
+    assert (tiny / "work_dirs/mini" / ROW / "epoch_1.pth").exists()
     assert not (tiny / checkpoint_path("mini", ROW)).exists()
 
     train(ROW, root=tiny)

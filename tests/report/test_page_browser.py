@@ -47,7 +47,7 @@ def visit(browser, out):
         )
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(4000)
+        page.set_default_timeout(30_000)
         page.on("console", lambda m: faults.append(f"console {m.type}: {m.text}"))
         page.on("pageerror", lambda e: faults.append(f"error: {e}"))
         page.on("requestfailed", lambda r: faults.append(f"failed: {r.url}"))
