@@ -15,7 +15,7 @@ import numpy as np
 import yaml
 from helpers import ROOT
 
-from pipelines.cluster.runner import processes_marked
+from pipelines.cluster.processes import processes_marked
 from report.evidence import config_hash, config_inputs, write_json_atomic
 
 #: A stage: a chain of hashes, a step at a time, kept after every step; standard library only.

@@ -16,17 +16,13 @@ anybody. As a task holds its own lock (runner.py), what its own command left the
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
-import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
 from report.evidence import write_text_atomic
-
-LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class WholeFiles:
@@ -97,22 +93,6 @@ def _zombie(pid: Any) -> bool:
         return False
 
 
-def die_with_parent() -> None:
-    """Ask Linux to kill this process when its parent dies."""
-    if LIBC is not None:
-        LIBC.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-
-
-def let_commands_die_too() -> None:
-    """Make the stage's command end with this process: a training that outlives its task would go on beside the next."""
-    from dvc.stage import run
-
-    def kwargs(*args: Any, **more: Any) -> dict[str, Any]:
-        return {**original(*args, **more), "preexec_fn": die_with_parent}
-
-    original, run.prepare_kwargs = run.prepare_kwargs, kwargs
-
-
 def look_often() -> None:
     """Make DVC look for its lock ten times a second, not twice: many short tasks would wait more than work."""
     from dvc import lock
@@ -122,10 +102,8 @@ def look_often() -> None:
 
 def main() -> int:
     """Run DVC on the command line's arguments."""
-    die_with_parent()
     look_often()
     write_whole()
-    let_commands_die_too()
     from dvc.cli import main as dvc
 
     return dvc(sys.argv[1:])

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import secrets
-import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pipelines.cluster.plan import DVC, environment, last_error
+from pipelines.cluster.processes import guarded, kill_marked
 from pipelines.cluster.state import Attempt, Ending, Limits, Record, Store, Task, flock
 from report.evidence import write_text_atomic
 
@@ -23,24 +22,6 @@ POLL = 0.2
 WINDING_DOWN = 60
 #: DVC's and torchrun's words for a command that a signal ended; a shell adds 128.
 SIGNALLED = re.compile(r"(?:exited with|exitcode\s*:) (-\d+|1(?:29|3\d|4\d|5\d))\b")
-
-
-def processes_marked(mark: str) -> Iterator[int]:
-    """Return the processes, of this user and machine, whose environment holds `mark` (NAME=value)."""
-    for path in Path("/proc").glob("[0-9]*/environ"):
-        with contextlib.suppress(OSError):
-            if mark.encode() in path.read_bytes().split(b"\0") and int(path.parent.name) != os.getpid():
-                yield int(path.parent.name)
-
-
-def kill_marked(mark: str, seconds: float = 10) -> None:
-    """Kill what a task left running, whatever process group it is in, and wait until it is gone."""
-    deadline = time.monotonic() + seconds
-    while (found := list(processes_marked(mark))) and time.monotonic() < deadline:
-        for pid in found:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
-        time.sleep(0.02)
 
 
 class Running:
@@ -78,25 +59,31 @@ class Running:
                 Attempt(token=token, job=job, host=socket.gethostname(), started=time.time(), gpus=gpus)
             )
             self.store.save_record(self.record)
-            key, _, value = self.mark.partition("=")
             log = self.store.log(self.task.id)
             log.parent.mkdir(parents=True, exist_ok=True)
-            with log.open("ab") as out:
-                begin = out.tell()
-                # not -q: it hides DVC's own errors too
-                self.process = subprocess.Popen(
-                    [*DVC, "repro", "-s", *self.task.stages], cwd=self.store.root, env={**env, key: value},
-                    stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
-                )  # fmt: skip
-            try:
-                while self.process.poll() is None and self.stopping is None:
-                    self.stopping = asked() or self._overtaken(claim, token)
-                    if self.stopping is None:
-                        with contextlib.suppress(subprocess.TimeoutExpired):
-                            self.process.wait(POLL)
-                return self._ended(begin, asked)
-            finally:
-                self.stop(self.stopping or "killed")
+            with guarded(self.mark):
+                return self._watched(log, env, lambda: asked() or self._overtaken(claim, token), asked)
+
+    def _watched(self, log: Path, env: Mapping[str, str], stops: Callable[[], Ending | None],
+                 asked: Callable[[], Ending | None]) -> Ending:  # fmt: skip
+        """Run DVC until it ends or must stop."""
+        key, _, value = self.mark.partition("=")
+        with log.open("ab") as out:
+            begin = out.tell()
+            # not -q: it hides DVC's own errors too
+            self.process = subprocess.Popen(
+                [*DVC, "repro", "-s", *self.task.stages], cwd=self.store.root, env={**env, key: value},
+                stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+        try:
+            while self.process.poll() is None and self.stopping is None:
+                self.stopping = stops()
+                if self.stopping is None:
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        self.process.wait(POLL)
+            return self._ended(begin, asked)
+        finally:
+            self.stop(self.stopping or "killed")
 
     def stop(self, ending: Ending) -> None:
         """End the attempt: kill its processes and write down why, unless it ended already.

@@ -81,7 +81,8 @@ def same(root: Path, other: Path) -> None:
 @pytest.mark.slow
 def test_a_real_row_killed_under_both_executors_ends_as_unkilled(copied, unkilled, hold, request):
     """Kill the local executor itself in mid-run, go on under Slurm (or locally), kill the training there."""
-    env = {**os.environ, "PYTHONPATH": str(copied), "OMP_NUM_THREADS": "1"}
+    # Debian's /bin/sh stays between DVC and the training
+    env = {**os.environ, "PYTHONPATH": str(copied), "OMP_NUM_THREADS": "1", "SHELL": "/bin/sh"}
     submit = [
         sys.executable, "-m", "pipelines.cluster", "submit", "--profile", "mini", "--row", ROW, "--jobs", "1",
         "--cpus-per-task", "1", "--executor",

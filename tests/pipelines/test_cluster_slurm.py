@@ -19,7 +19,8 @@ from slurm_daemons import Slurm, processes_of
 
 from pipelines.cluster import slurm as slurm_executor
 from pipelines.cluster.__main__ import main
-from pipelines.cluster.runner import MARK, processes_marked
+from pipelines.cluster.processes import processes_marked
+from pipelines.cluster.runner import MARK
 from pipelines.cluster.state import Store
 from pipelines.cluster.status import View, look
 from pipelines.cluster.submit import requeue

@@ -1,0 +1,65 @@
+"""A task's processes, known by their environment, end with the process that runs the task, whatever ends that.
+
+Run as a file, this is the guard that sees to it: it waits for its input to end and kills what is marked. Linux's
+parent-death signal would not do: DVC runs commands by $SHELL or /bin/sh, Debian's dash stays between it and the
+training, and the signal passes on to no grandchild. Standard library only: every attempt starts one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+#: What a batch system or a terminal sends to everything that a job runs; the runner answers those.
+NOT_FOR_THE_GUARD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+
+
+def processes_marked(mark: str) -> Iterator[int]:
+    """Return the processes, of this user and machine, whose environment holds `mark` (NAME=value)."""
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if mark.encode() in path.read_bytes().split(b"\0") and int(path.parent.name) != os.getpid():
+                yield int(path.parent.name)
+
+
+def kill_marked(mark: str, seconds: float = 10) -> None:
+    """Kill what a task left running, whatever process group it is in, and wait until it is gone."""
+    deadline = time.monotonic() + seconds
+    while (found := list(processes_marked(mark))) and time.monotonic() < deadline:
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def guarded(mark: str) -> Iterator[None]:
+    """Kill what is marked (NAME=value) when this process dies in the block; the guard is marked, too."""
+    name, _, value = mark.partition("=")
+    guard = subprocess.Popen(
+        [sys.executable, "-IS", __file__, mark], env={**os.environ, name: value}, cwd="/", stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    try:
+        yield
+    finally:
+        guard.kill()  # the caller killed it with the rest or has nothing left to kill
+        guard.communicate()
+
+
+def main() -> None:
+    """Wait until the starting process closes this one's input, by its death, and kill what is marked."""
+    for number in NOT_FOR_THE_GUARD:
+        signal.signal(number, signal.SIG_IGN)
+    sys.stdin.buffer.read()
+    kill_marked(sys.argv[1])
+
+
+if __name__ == "__main__":
+    main()
