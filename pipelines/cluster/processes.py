@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 #: What a batch system or a terminal sends to everything that a job runs; the runner answers those.
@@ -39,12 +39,11 @@ def kill_marked(mark: str, seconds: float = 10) -> None:
 
 
 @contextlib.contextmanager
-def guarded(mark: str) -> Iterator[None]:
-    """Kill what is marked (NAME=value) when this process dies in the block; the guard is marked, too."""
-    name, _, value = mark.partition("=")
+def guarded(mark: str, env: Mapping[str, str]) -> Iterator[None]:
+    """Kill what is marked (NAME=value) when this process dies in the block; `env` marks the guard, too."""
     guard = subprocess.Popen(
-        [sys.executable, "-IS", __file__, mark], env={**os.environ, name: value}, cwd="/", stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        [sys.executable, "-IS", __file__, mark], env=env, cwd="/", stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     try:
         yield

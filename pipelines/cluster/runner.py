@@ -9,7 +9,6 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 from pipelines.cluster.plan import DVC, environment, last_error
 from pipelines.cluster.processes import guarded, kill_marked
@@ -42,42 +41,40 @@ class Running:
         job: the Slurm job, to be shown. asked: returns why the attempt should stop, or None. extra: environment.
         """
         token = secrets.token_hex(8)
-        claim = self.store.path(self.task.id, "claim")
-        write_text_atomic(claim, token)
+        write_text_atomic(self.store.path(self.task.id, "claim"), token)
         with flock(self.store.path(self.task.id, "lock"), wait=WINDING_DOWN) as got:
             if not got:
-                return self._overtaken(claim, token) or "lost"
-            if (reason := self._overtaken(claim, token)) is not None:
+                return self._overtaken(token) or "lost"
+            if (reason := self._overtaken(token)) is not None:
                 return reason
             kill_marked(self.mark)
             self.record = self._opened()
             if self._given_up():
                 return "failed"
-            env = {**environment(self.store.root), **(extra or {})}
+            name, _, value = self.mark.partition("=")
+            env = {**environment(self.store.root), **(extra or {}), name: value}
             gpus = env.get("CUDA_VISIBLE_DEVICES")
             self.record.attempts.append(
                 Attempt(token=token, job=job, host=socket.gethostname(), started=time.time(), gpus=gpus)
             )
             self.store.save_record(self.record)
-            log = self.store.log(self.task.id)
-            log.parent.mkdir(parents=True, exist_ok=True)
-            with guarded(self.mark):
-                return self._watched(log, env, lambda: asked() or self._overtaken(claim, token), asked)
+            with guarded(self.mark, env):
+                return self._watched(env, token, asked)
 
-    def _watched(self, log: Path, env: Mapping[str, str], stops: Callable[[], Ending | None],
-                 asked: Callable[[], Ending | None]) -> Ending:  # fmt: skip
+    def _watched(self, env: Mapping[str, str], token: str, asked: Callable[[], Ending | None]) -> Ending:
         """Run DVC until it ends or must stop."""
-        key, _, value = self.mark.partition("=")
+        log = self.store.log(self.task.id)
+        log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as out:
             begin = out.tell()
             # not -q: it hides DVC's own errors too
             self.process = subprocess.Popen(
-                [*DVC, "repro", "-s", *self.task.stages], cwd=self.store.root, env={**env, key: value},
+                [*DVC, "repro", "-s", *self.task.stages], cwd=self.store.root, env=env,
                 stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
         try:
             while self.process.poll() is None and self.stopping is None:
-                self.stopping = stops()
+                self.stopping = asked() or self._overtaken(token)
                 if self.stopping is None:
                     with contextlib.suppress(subprocess.TimeoutExpired):
                         self.process.wait(POLL)
@@ -109,11 +106,11 @@ class Running:
         failed, interrupted = self.record.counts(self.before)
         return failed < self.limits.attempts and interrupted <= self.limits.requeues
 
-    def _overtaken(self, claim: Path, token: str) -> Ending | None:
+    def _overtaken(self, token: str) -> Ending | None:
         if self.store.path(self.task.id, "cancel").exists():
             return "cancelled"
         try:
-            return None if claim.read_text("utf-8") == token else "superseded"
+            return None if self.store.path(self.task.id, "claim").read_text("utf-8") == token else "superseded"
         except OSError:
             return None
 

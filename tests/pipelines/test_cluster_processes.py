@@ -17,10 +17,10 @@ from pipelines.cluster.processes import guarded, kill_marked
 #: Starts a shell that waits for its command, in a session of its own, as DVC's are.
 RUNNER = """
 import os, subprocess, sys, time
-from pipelines.cluster.processes import guarded, kill_marked
+from pipelines.cluster.processes import guarded
 name, _, value = sys.argv[1].partition("=")
-with guarded(sys.argv[1]):
-    env = {**os.environ, name: value}
+env = {**os.environ, name: value}
+with guarded(sys.argv[1], env):
     subprocess.Popen(["/bin/sh", "-c", "sleep 600; true"], env=env, start_new_session=True)
     time.sleep(600)
 """
@@ -59,6 +59,6 @@ def test_what_is_marked_dies_with_its_runner(runner):
 
 def test_the_guard_ends_with_the_block(tmp_path):
     mark = f"MICRONET_TEST={tmp_path}"
-    with guarded(mark):
+    with guarded(mark, {**os.environ, "MICRONET_TEST": str(tmp_path)}):
         until(lambda: pids(mark, "processes.py") != [], 30, "no guard")
     assert not pids(mark, "")
