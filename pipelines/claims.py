@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from paper import load_ledger
-from pipelines.common import ROOT, PipelineError, environment, guard
+from pipelines.common import ROOT, PipelineError, environment, guard, told
 from pipelines.computations import load_all
-from report.evidence import code_revision, seal, write_json_atomic
+from report.evidence import code_revision, file_computed, remove_others, seal
 
 RESULTS = Path("results/claims")
 
@@ -93,12 +93,9 @@ def main() -> int:
     """Write results/claims/, one file a claim."""
     found = results()
     folder = ROOT / RESULTS
-    for claim_id, evidence in found.items():
-        write_json_atomic(folder / f"{claim_id}.json", evidence)
-    for old in folder.glob("*.json"):
-        if old.stem not in found:
-            old.unlink()
-    print(f"results/claims: {len(found)} computations")
+    new = [name for name, evidence in found.items() if file_computed(folder / f"{name}.json", evidence)]
+    gone = remove_others(folder, found.keys())
+    print(f"{RESULTS.as_posix()}: {len(found)} computations; {told(new, gone)}")
     return 0
 
 

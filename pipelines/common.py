@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 import platform
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from paper.files import read_yaml
+
+if TYPE_CHECKING:
+    from paper.ledger import Ledger
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = Path("configs")
@@ -75,11 +79,16 @@ def ledger_of(row_id: str) -> str:
     return name if (ROOT / "paper" / name / "paper.yaml").is_file() else ""
 
 
-def table_of(row_id: str) -> str:
-    """Return the table that a row stands in. Raises LedgerError for an unknown row."""
+@lru_cache(maxsize=4)
+def _ledger(name: str) -> Ledger:
     from paper import load_ledger
 
-    return load_ledger(ROOT / "paper" / ledger_of(row_id)).row(row_id).table
+    return load_ledger(ROOT / "paper" / name)
+
+
+def table_of(row_id: str) -> str:
+    """Return the table that a row stands in. Raises LedgerError for an unknown row."""
+    return _ledger(ledger_of(row_id)).row(row_id).table
 
 
 def task_of(row_id: str) -> str:
@@ -108,6 +117,22 @@ def configured_rows(root: Path = ROOT, tasks: Iterable[str] = TASKS, ledger: str
     if ledger:
         return sorted(p.stem for p in (root / CONFIGS / ledger).glob(f"{ledger}_*.py"))
     return sorted(p.stem for task in tasks for p in (root / CONFIGS / task).glob("t*.py"))
+
+
+def last_error(text: str) -> str:
+    """Return the line of a log that says why it ended: a stage's own error line, else what stands before DVC's."""
+    lines = [line.strip() for part in text.split("\n") if (line := part.split("\r")[-1]).strip()]
+    own = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    if own:
+        return own[-1]
+    others = [line for line in lines if not line.startswith(("ERROR: failed to reproduce", "WARNING:", "+"))]
+    return (others or lines or ["no message"])[-1]
+
+
+def told(new: Sequence[str], gone: Sequence[str] = ()) -> str:
+    """Return in words what a computation changed: nothing, or which results."""
+    parts = [f"{word}: {', '.join(names)}" for word, names in (("new or changed", new), ("gone", gone)) if names]
+    return "; ".join(parts) or "nothing changed"
 
 
 def hash_files(paths: Iterable[Path], root: Path = ROOT) -> str:

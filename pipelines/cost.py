@@ -21,10 +21,19 @@ from pipelines.common import (
     load_config,
     table_of,
     task_of,
+    told,
 )
 from registry.cost import RULES, Cost
 from registry.model_cost import model_cost
-from report.evidence import code_revision, config_hash, config_inputs, seal, write_json_atomic
+from report.evidence import (
+    code_revision,
+    config_hash,
+    config_inputs,
+    file_computed,
+    remove_others,
+    seal,
+    write_json_atomic,
+)
 
 RESULTS = Path("results")
 #: (height, width) that each task's costs are printed for.
@@ -45,8 +54,11 @@ def values(cost: Cost) -> dict[str, Any]:
     return {"params": cost.params, "madds": {rule: cost.madds(rule) for rule in RULES}}
 
 
-def row_cost(row: str, root: Path = ROOT) -> dict[str, Any]:
-    """Return a row's cost evidence. Raises PipelineError naming the config that cannot be costed."""
+def row_cost(row: str, root: Path = ROOT, where: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return a row's cost evidence; where: its code revision and environment, if known.
+
+    Raises PipelineError naming the config that cannot be costed.
+    """
     config, size = load_config(row, root, plugins=False), IMAGE_SIZES[task_of(row)]
     variants = config.get("variants", {})
     try:
@@ -68,10 +80,14 @@ def row_cost(row: str, root: Path = ROOT) -> dict[str, Any]:
         "variants": others,
         "notes": list(config.get("notes", [])),
         "input_size": [3, *size],
-        "code_revision": code_revision(root),
-        "environment": environment(),
+        **(where or provenance(root)),
     }
     return seal(evidence)
+
+
+def provenance(root: Path) -> dict[str, Any]:
+    """Return what evidence says of where it was computed."""
+    return {"code_revision": code_revision(root), "environment": environment()}
 
 
 def rules() -> dict[str, Any]:
@@ -93,10 +109,11 @@ def main(argv: list[str] | None = None) -> int:
     if not rows:
         raise PipelineError(f"{CONFIGS / ledger}: no configs {ledger}_*.py; name a ledger under paper/ that has some")
     folder = RESULTS / ledger / "cost"
-    for row in rows:
-        write_json_atomic(ROOT / folder / f"{row}.json", row_cost(row))
+    where = provenance(ROOT)
+    new = [row for row in rows if file_computed(ROOT / folder / f"{row}.json", row_cost(row, where=where))]
     write_json_atomic(ROOT / folder / "rules.json", rules())
-    print(f"{folder}: {len(rows)} rows")
+    gone = remove_others(ROOT / folder, {*rows, "rules"})
+    print(f"{folder.as_posix()}: {len(rows)} rows; {told(new, gone)}")
     return 0
 
 

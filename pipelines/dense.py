@@ -1,17 +1,11 @@
-"""Stages `train_TASK@ROW` and `evaluate_TASK@ROW`: a pixel-level row through its OpenMMLab framework, at small scale.
-
-python -m pipelines.dense train --row t8_micronet_m0 [--profile mini]
-python -m pipelines.dense evaluate --row t8_micronet_m0 [--profile mini]
-"""
+"""Train and evaluate a pixel-level row through its OpenMMLab framework, at small scale (pipelines.mini runs it)."""
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
 import logging
 import math
-import os
 import shutil
 import sys
 import time
@@ -22,14 +16,22 @@ from typing import Any
 import torch
 
 from pipelines import hooks
-from pipelines.common import ROOT, PipelineError, config_path, guard, hash_files, load_params
+from pipelines.common import ROOT, PipelineError, config_path, hash_files, load_params
 from pipelines.data import read_manifest
 from pipelines.evaluate import load_weights
-from pipelines.filing import file_training
+from pipelines.filing import file_training, metrics_path
 from pipelines.show import pictures_path, strip
 from pipelines.show import save as save_picture
 from pipelines.tasks import Task, find_row, mini_config
-from pipelines.train import checkpoint_path, curve_csv, manifest_meta, prepare_work_dir, quiet, save_weights
+from pipelines.train import (
+    checkpoint_path,
+    curve_csv,
+    is_trained,
+    manifest_meta,
+    prepare_work_dir,
+    quiet,
+    save_weights,
+)
 from report.evidence import config_hash, config_inputs, write_json_atomic, write_text_atomic
 
 CODE = (ROOT / "registry", ROOT / "pipelines/dense.py", ROOT / "pipelines/tasks.py", ROOT / "pipelines/hooks.py")
@@ -38,14 +40,14 @@ CODE = (ROOT / "registry", ROOT / "pipelines/dense.py", ROOT / "pipelines/tasks.
 def set_up(row: str, profile: str, root: Path) -> tuple[Task, dict[str, Any], dict[str, Any], dict[str, Any]]:
     """Return a row's task, entry, settings and what its evidence says of config and data."""
     params = load_params(root)
-    task, entry, settings, default = find_row(params, profile, row)
+    task, entry, settings = find_row(params, profile, row)
     manifest = read_manifest(root / settings["folder"])
-    torch.set_num_threads(settings.get("threads") or max(1, min(2, os.cpu_count() or 1)))
+    torch.set_num_threads(settings["threads"])
     inputs = config_inputs(root, config_path(row))
     stated = {"train": settings}
     return (
         task,
-        {**entry, "default": default},
+        entry,
         settings,
         {"inputs": inputs, "stated": stated, "digest": config_hash(inputs, stated), "manifest": manifest},
     )
@@ -75,8 +77,11 @@ def train(row: str, profile: str = "mini", root: Path = ROOT) -> None:
         "config": known["digest"],
         "code": hash_files(CODE, ROOT),
         "data": known["manifest"]["pin"],
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
     }
+    if is_trained(root / checkpoint_path(profile, row), key):
+        print(f"{row}: trained already, by the same code on the same data", file=sys.stderr)
+        return
     work_dir = root / "work_dirs" / profile / row
     resume_from = prepare_work_dir(work_dir, key)
     config = mini_config(row, task, settings, root / settings["folder"], work_dir)
@@ -92,7 +97,7 @@ def train(row: str, profile: str = "mini", root: Path = ROOT) -> None:
     curve = next(h for h in runner.hooks if isinstance(h, hooks.KeepCurve)).rows
     meta = {
         "row": row, "profile": profile, "seed": settings["seed"], "config_hash": known["digest"], "seconds": seconds,
-        **manifest_meta(known["manifest"]),
+        "key": key, **manifest_meta(known["manifest"]),
     }  # fmt: skip
     save_weights(runner.model, root / checkpoint_path(profile, row), meta)
     write_text_atomic(root / "results/curves" / profile / f"{row}.csv", curve_csv(curve))
@@ -101,12 +106,11 @@ def train(row: str, profile: str = "mini", root: Path = ROOT) -> None:
 
 def trained_runner(row: str, profile: str, root: Path) -> tuple[hooks.AtomicRunner, dict[str, Any]]:
     """Return a runner whose model has the row's finished weights, and what their checkpoint says."""
-    task, entry, settings, known = set_up(row, profile, root)
+    task, _, settings, known = set_up(row, profile, root)
     work_dir = root / "work_dirs" / profile / f"{row}.test"
     runner = runner_for(mini_config(row, task, settings, root / settings["folder"], work_dir))
     expected = {"config_hash": known["digest"], "pin": known["manifest"]["pin"]}
-    stage = f"{'' if entry['default'] else 'more/dvc.yaml:'}train_{task.name}@{row}"
-    meta = load_weights(runner.model, root / checkpoint_path(profile, row), expected, stage)
+    meta = load_weights(runner.model, root / checkpoint_path(profile, row), expected)
     return runner, meta
 
 
@@ -123,15 +127,14 @@ def evaluate(row: str, profile: str = "mini", root: Path = ROOT) -> dict[str, An
     shutil.rmtree(runner.work_dir, ignore_errors=True)
     values = {column: score(found, name, row) for name, column in task.metrics.items()}
     manifest = known["manifest"]
-    folder = profile if entry["default"] else f"{profile}_more"
     evidence = file_training(
-        root / "results" / folder / entry["table"] / f"{row}.json", row=row, table=entry["table"], profile=profile,
+        root / "results" / profile / entry["table"] / f"{row}.json", row=row, table=entry["table"], profile=profile,
         seed=settings["seed"], values=values, stated=known["stated"], data=(manifest["name"], manifest["pin"]),
         epochs=settings["epochs"], seconds=meta.get("seconds", 0.0), root=root,
-        command=f"dvc repro {'' if entry['default'] else 'more/dvc.yaml:'}evaluate_{task.name}@{row}",
+        command=f"python -m pipelines.mini --row {row}",
     )  # fmt: skip
-    write_json_atomic(root / "results/metrics" / profile / f"{row}.json", values)
-    save_picture(picture, root / pictures_path(folder, row))
+    write_json_atomic(root / metrics_path(load_params(root), profile, row), values)
+    save_picture(picture, root / pictures_path(profile, row))
     return evidence
 
 
@@ -143,21 +146,3 @@ def score(found: dict[str, float], name: str, row: str) -> float:
         raise PipelineError(f"{row}: the evaluation gives no {name!r} (got {value}); check the validation annotations")
     return round(float(value) * (100 if name.startswith("coco/") else 1), 6)
 
-
-def main(argv: list[str] | None = None) -> int:
-    """Parse the command line, then train or evaluate."""
-    parser = argparse.ArgumentParser(description="Train or evaluate one row of the pixel-level tables.")
-    parser.add_argument("step", choices=("train", "evaluate"))
-    parser.add_argument("--row", required=True, help="row id, as in the ledger")
-    parser.add_argument("--profile", default="mini", choices=("mini",))
-    args = parser.parse_args(argv)
-    if args.step == "train":
-        train(args.row, args.profile)
-    else:
-        values = evaluate(args.row, args.profile)["values"]
-        print(f"{args.row}: " + ", ".join(f"{key} {value:.2f}" for key, value in values.items()))
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(guard(main))

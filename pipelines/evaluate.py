@@ -1,11 +1,7 @@
-"""Stage `evaluate@ROW`: score a trained row on its validation images and file the evidence.
-
-python -m pipelines.evaluate --row t2_micronet_m0 [--profile mini]
-"""
+"""Score a trained classification row on its validation images and file the evidence (pipelines.mini runs it)."""
 
 from __future__ import annotations
 
-import argparse
 import pickle
 from pathlib import Path
 from typing import Any
@@ -14,21 +10,21 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from pipelines.common import ROOT, PipelineError, config_path, guard, load_params, section
+from pipelines.common import ROOT, PipelineError, config_path, load_params
 from pipelines.data import read_manifest
 from pipelines.datasets import FolderClassification
-from pipelines.filing import file_training
+from pipelines.filing import file_training, metrics_path
 from pipelines.train import build_model, checkpoint_path, quiet, row_entry, row_params
 from registry.classification import TopK
 from report.evidence import config_hash, config_inputs, write_json_atomic
 
 
-def load_weights(model: nn.Module, path: Path, expected: dict[str, str], stage: str | None = None) -> dict[str, Any]:
+def load_weights(model: nn.Module, path: Path, expected: dict[str, str], command: str | None = None) -> dict[str, Any]:
     """Load a finished row's weights and return what the checkpoint says of its run.
 
-    Raises PipelineError where it is missing, corrupt or of another config.
+    command: what trains it anew. Raises PipelineError where it is missing, corrupt or of another config.
     """
-    mend = f"run `dvc repro -f {stage or f'train@{path.stem}'}`"
+    mend = f"remove it and run `{command or f'python -m pipelines.mini --row {path.stem}'}`"
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
         state, meta = saved["state_dict"], saved["meta"]
@@ -59,7 +55,7 @@ def score(model: nn.Module, folder: Path, image_size: int) -> dict[str, float]:
 
 
 def evaluate(row: str, profile: str = "mini", root: Path = ROOT) -> dict[str, Any]:
-    """Write results/PROFILE/TABLE/ROW.json and results/metrics/PROFILE/ROW.json; returns the evidence."""
+    """Write results/PROFILE/TABLE/ROW.json and the row's metrics; returns the evidence."""
     quiet()
     params = load_params(root)
     settings = row_params(params, profile, row)
@@ -71,27 +67,12 @@ def evaluate(row: str, profile: str = "mini", root: Path = ROOT) -> dict[str, An
     meta = load_weights(model, root / checkpoint_path(profile, row), {"config_hash": digest, "pin": manifest["pin"]})
     values = score(model, root / settings["folder"], settings["image_size"])
     table = row_entry(params, row)["table"]
-    # Kept apart, so that the report's stage does not depend on rows that `dvc repro` does not train.
-    folder = profile if row in section(params, "rows") else f"{profile}_more"
     evidence = file_training(
-        root / "results" / folder / table / f"{row}.json", row=row, table=table, profile=profile,
+        root / "results" / profile / table / f"{row}.json", row=row, table=table, profile=profile,
         seed=settings["seed"], values=values, stated=stated, data=(manifest["name"], manifest["pin"]),
-        epochs=settings["epochs"], seconds=meta.get("seconds", 0.0), command=f"dvc repro evaluate@{row}", root=root,
+        epochs=settings["epochs"], seconds=meta.get("seconds", 0.0), root=root,
+        command=f"python -m pipelines.mini --row {row}",
     )  # fmt: skip
-    write_json_atomic(root / "results/metrics" / profile / f"{row}.json", values)
+    write_json_atomic(root / metrics_path(params, profile, row), values)
     return evidence
 
-
-def main(argv: list[str] | None = None) -> int:
-    """Parse the command line, evaluate and print the metrics."""
-    parser = argparse.ArgumentParser(description="Score one trained row and file the evidence.")
-    parser.add_argument("--row", required=True, help="row id, as in the ledger")
-    parser.add_argument("--profile", default="mini", choices=("mini",))
-    args = parser.parse_args(argv)
-    values = evaluate(args.row, args.profile)["values"]
-    print(f"{args.row}: " + ", ".join(f"{key} {value:.2f} %" for key, value in values.items()))
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(guard(main))

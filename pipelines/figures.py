@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pipelines.common import ROOT, PipelineError, environment, guard
+from pipelines.common import ROOT, PipelineError, environment, guard, told
 from pipelines.computations.operators import _ones, _pair, _shift_matrix
 from registry.ops.factorized import ChannelShuffle, FactorizedDepthwise, pointwise_matrix
-from report.evidence import code_revision, seal, write_json_atomic
+from report.evidence import code_revision, file_computed, remove_others, seal
 
 RESULTS = Path("results/figures")
 #: Figure 2's example.
@@ -151,9 +151,10 @@ def results(root: Path = ROOT) -> dict[str, dict[str, Any]]:
 def main() -> int:
     """Write results/figures/, one file a figure."""
     found = results()
-    for number, evidence in found.items():
-        write_json_atomic(ROOT / RESULTS / f"figure_{number}.json", evidence)
-    print(f"results/figures: {len(found)} figures")
+    files = {f"figure_{number}": evidence for number, evidence in found.items()}
+    new = [name for name, evidence in files.items() if file_computed(ROOT / RESULTS / f"{name}.json", evidence)]
+    gone = remove_others(ROOT / RESULTS, files.keys())
+    print(f"{RESULTS.as_posix()}: {len(found)} figures; {told(new, gone)}")
     return 0
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.dist import get_world_size
 from torch import nn
 
-from pipelines.common import ROOT, config_path, environment
+from pipelines.common import ROOT, TASKS, config_path, environment
 from pipelines.train import curve_csv, save_weights
 from report.evidence import code_revision, config_hash, config_inputs, seal, write_json_atomic, write_text_atomic
 
@@ -47,6 +47,16 @@ def file_training(
     evidence = seal(evidence)
     write_json_atomic(path, evidence)
     return evidence
+
+
+def metrics_path(params: Mapping[str, Any], profile: str, row: str) -> Path:
+    """Return where a row's metrics for `dvc metrics` lie, relative to the root.
+
+    Rows that `dvc repro` does not train have a folder of their own: its report waits for the other one.
+    """
+    sections = [params, *(params[task] for task in TASKS if task in params)]
+    default = any(row in (part.get("rows") or {}) for part in sections)
+    return Path("results/metrics") / (profile if default else f"{profile}_more") / f"{row}.json"
 
 
 def file_full_run(

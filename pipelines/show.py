@@ -21,9 +21,9 @@ HEIGHT = 220  # of a picture in a strip, pixels
 KEYPOINT_THRESHOLD = 0.15
 
 
-def pictures_path(folder: str, row: str) -> Path:
-    """Return where a row's strip lies, relative to the root; folder: as its evidence's, PROFILE or PROFILE_more."""
-    return Path("results/pictures") / folder / f"{row}.jpg"
+def pictures_path(profile: str, row: str) -> Path:
+    """Return where a row's strip lies, relative to the root."""
+    return Path("results/pictures") / profile / f"{row}.jpg"
 
 
 def _predicted_images(runner: Any, count: int) -> Iterator[tuple[str, list[Any]]]:

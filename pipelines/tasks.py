@@ -80,8 +80,8 @@ TASKS = {
 }
 
 
-def find_row(params: Mapping[str, Any], profile: str, row: str) -> tuple[Task, dict[str, Any], dict[str, Any], bool]:
-    """Return a row's task, its entry, its training parameters and whether `dvc repro` runs it by itself.
+def find_row(params: Mapping[str, Any], profile: str, row: str) -> tuple[Task, dict[str, Any], dict[str, Any]]:
+    """Return a row's task, its entry and its training parameters.
 
     Raises PipelineError for a row in no list, or with an unknown key.
     """
@@ -95,7 +95,7 @@ def find_row(params: Mapping[str, Any], profile: str, row: str) -> tuple[Task, d
         own = {key: value for key, value in entry.items() if key != "table"}
         if unknown := set(own) - set(common):
             raise PipelineError(f"params.yaml: row {row} has unknown keys {sorted(unknown)}; known: {sorted(common)}")
-        return task, entry, {**common, **own}, row in rows
+        return task, entry, {**common, **own}
     raise PipelineError(f"params.yaml: no row {row!r} under {' or '.join(TASKS)}; add it")
 
 

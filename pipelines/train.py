@@ -1,11 +1,7 @@
-"""Stage `train@ROW`: train one row on the profile's data, resuming where a killed run stopped.
-
-python -m pipelines.train --row t2_micronet_m0 [--profile mini]
-"""
+"""Train one classification row on the profile's data, resuming where a killed run stopped (pipelines.mini runs it)."""
 
 from __future__ import annotations
 
-import argparse
 import csv
 import io
 import json
@@ -15,6 +11,7 @@ import pickle
 import shutil
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +26,6 @@ from pipelines.common import (
     ROOT,
     PipelineError,
     config_path,
-    guard,
     hash_files,
     load_config,
     load_params,
@@ -158,6 +154,18 @@ def prepare_work_dir(work_dir: Path, key: dict[str, Any]) -> Path | None:
     return None
 
 
+def is_trained(path: Path, key: Mapping[str, str]) -> bool:
+    """Tell whether a finished row's weights lie there, trained by what `key` says; a killed `make repro` goes on so.
+
+    DVC deletes them before it runs a stage, so that `dvc repro -f` trains anew.
+    """
+    try:
+        meta = torch.load(path, map_location="cpu", weights_only=True)["meta"]
+        return bool(meta["key"] == dict(key))
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, pickle.UnpicklingError):
+        return False
+
+
 def save_weights(model: nn.Module, path: Path, meta: dict[str, Any]) -> None:
     """Write the weights used at test time and `meta`, atomically. Raises PipelineError when the disk is full."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -194,14 +202,17 @@ def train(row: str, profile: str = "mini", root: Path = ROOT) -> None:
     settings = row_params(params, profile, row)
     folder = root / settings["folder"]
     manifest = read_manifest(folder)
-    torch.set_num_threads(settings.get("threads") or max(1, min(2, os.cpu_count() or 1)))
+    torch.set_num_threads(settings["threads"])
     inputs = config_inputs(root, config_path(row))
     key = {
         "config": config_hash(inputs, {"train": settings}),
         "code": hash_files(CODE, ROOT),
         "data": manifest["pin"],
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
     }
+    if is_trained(root / checkpoint_path(profile, row), key):
+        print(f"{row}: trained already, by the same code on the same data", file=sys.stderr)
+        return
     work_dir = root / "work_dirs" / profile / row
     resume_from = prepare_work_dir(work_dir, key)
     quiet()
@@ -224,11 +235,11 @@ def train(row: str, profile: str = "mini", root: Path = ROOT) -> None:
         "seed": settings["seed"],
         "config_hash": key["config"],
         "seconds": seconds,
+        "key": key,
         **manifest_meta(manifest),
     }
     save_weights(runner.model, root / checkpoint_path(profile, row), meta)
     write_text_atomic(root / "results/curves" / profile / f"{row}.csv", curve_csv(curve))
-    # Finished: another run of this stage starts anew.
     shutil.rmtree(work_dir, ignore_errors=True)
 
 
@@ -236,16 +247,3 @@ def manifest_meta(manifest: dict) -> dict[str, str]:
     """Return what a checkpoint remembers of its data."""
     return {"data": manifest["name"], "pin": manifest["pin"]}
 
-
-def main(argv: list[str] | None = None) -> int:
-    """Parse the command line and train."""
-    parser = argparse.ArgumentParser(description="Train one row of the paper's tables.")
-    parser.add_argument("--row", required=True, help="row id, as in the ledger")
-    parser.add_argument("--profile", default="mini", choices=("mini",))
-    args = parser.parse_args(argv)
-    train(args.row, args.profile)
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(guard(main))

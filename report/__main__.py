@@ -23,6 +23,7 @@ from report.evidence import EvidenceError, read_evidence, write_json_atomic, wri
 from report.model import Report, build, changes, read_baseline
 from report.places import Places, up
 from report.plan import read_benches
+from report.refresh import STAMP
 from report.render import files
 from report.settings import Settings, SettingsError, check_margins, data_pins, load_settings
 from report.sources import Sources, read_sources
@@ -57,6 +58,7 @@ def write(
         report.changed = changes(report, read_baseline(places.baseline))
     sources = read_sources(places, ledger)
     written = files(report, up(root, out), sources)
+    (out / STAMP).unlink(missing_ok=True)
     for name, text in written.items():
         write_text_atomic(out / name, text)
     if out == places.out:  # committed, so that `dvc metrics diff` compares revisions

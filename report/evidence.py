@@ -66,6 +66,43 @@ def _digest(evidence: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
+#: What tells where and when a result was computed, not what it is.
+PROVENANCE = frozenset({"code_revision", "environment", "digest"})
+
+
+def file_computed(path: Path, evidence: Mapping[str, Any]) -> bool:
+    """Write what a stage computed and sealed, atomically; returns whether anything but its provenance is new.
+
+    A sound file that says the same stays as it is: a rerun elsewhere, or at a later commit, confirms it and changes no
+    tracked file. For results that every machine computes alike; a trained run is always filed anew.
+    """
+    try:
+        old = json.loads(path.read_text("utf-8"), parse_constant=_no_constant)
+        same = isinstance(old, dict) and old.get("digest") == _digest(old) and _bare(old) == _bare(json_form(evidence))
+    except (OSError, ValueError):
+        same = False
+    if not same:
+        write_json_atomic(path, evidence)
+    return not same
+
+
+def json_form(value: Any) -> Any:
+    """Return a value as JSON gives it back: tuples are lists, keys text."""
+    return json.loads(json.dumps(value, allow_nan=False))
+
+
+def _bare(evidence: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in evidence.items() if key not in PROVENANCE}
+
+
+def remove_others(folder: Path, known: Set[str]) -> list[str]:
+    """Delete the JSON files of a folder whose stems are not known any more, and return their names."""
+    old = sorted(path for path in folder.glob("*.json") if path.stem not in known)
+    for path in old:
+        path.unlink()
+    return [path.name for path in old]
+
+
 def config_inputs(root: Path, config: Path) -> dict[str, str]:
     """Return the sha256 of a config and of every `_base_` that it builds on, by path relative to `root`.
 
@@ -238,8 +275,8 @@ class Evidence:
 
     def problem(self, kind: str, subject: str) -> Problem | None:
         """Return the problem with a subject's evidence of a kind (cost, claims, mini, proxy, paper)."""
-        prefixes = (f"{self.folder}/{kind}/", f"{self.folder}/{kind}_more/")
-        return next((p for p in self.problems if p.subject == subject and p.path.startswith(prefixes)), None)
+        prefix = f"{self.folder}/{kind}/"
+        return next((p for p in self.problems if p.subject == subject and p.path.startswith(prefix)), None)
 
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -355,8 +392,7 @@ def read_evidence(
             out.claims[claim.claim] = claim
             out.paths["claims", claim.claim] = path.relative_to(root).as_posix()
     for profile in PROFILES:
-        folders = (results / profile, results / f"{profile}_more")
-        for path in sorted(path for folder in folders for path in folder.glob("*/*.json")):
+        for path in sorted((results / profile).glob("*/*.json")):
             row = path.name.split(".")[0]
             run = read(path, row, TrainingEvidence)
             if run is None:
@@ -375,7 +411,7 @@ def read_evidence(
                 out.runs.setdefault(profile, {}).setdefault(row, []).append(run)
                 out.files.setdefault((profile, row), []).append(shown)
                 out.paths.setdefault((profile, row), shown)
-                picture = results / "pictures" / path.parent.parent.name / f"{row}.jpg"
+                picture = results / "pictures" / profile / f"{row}.jpg"
                 if picture.is_file():
                     out.pictures[profile, row] = _data_uri(picture)
     return out

@@ -209,7 +209,7 @@ def read_sources(places: Places, ledger: Ledger) -> Sources:
         if path.stem.partition(".")[0] not in ledger.rows:
             continue
         try:
-            curve = read_curve(path, shown, path.parent.name.removesuffix("_more"))
+            curve = read_curve(path, shown, path.parent.name)
         except EvidenceError as error:
             out.problems.append(Problem(shown, path.stem, str(error).removeprefix(f"{shown}: ")))
         else:

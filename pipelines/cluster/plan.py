@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from pipelines.cluster.state import Task
-from pipelines.common import TASKS, PipelineError, section, task_of
+from pipelines.common import TASKS, PipelineError, last_error, section, task_of
 from report.evidence import Evidence, read_evidence, write_bytes_atomic
 from report.settings import SettingsError, load_settings
 
@@ -56,12 +56,12 @@ def _mini(params: Mapping[str, Any]) -> dict[str, Task]:
     for task in TASKS:
         mine = params if task == TASKS[0] else params.get(task, {})
         ending = "" if task == TASKS[0] else f"_{task}"
-        for key, file, folder in (("rows", "", "mini"), ("more_rows", "more/dvc.yaml:", "mini_more")):
+        for key, file in (("rows", ""), ("more_rows", "more/dvc.yaml:")):
             for row, own in (mine.get(key) or {}).items():
                 found[row] = Task(
                     id=row, row=row, table=own["table"], seed=None,
-                    stages=[f"{file}{stage}{ending}@{row}" for stage in ("train", "evaluate")],
-                    evidence=f"results/{folder}/{own['table']}/{row}.json",
+                    stages=[f"{file}train{ending}@{row}"],
+                    evidence=f"results/mini/{own['table']}/{row}.json",
                 )  # fmt: skip
     return found
 
@@ -123,7 +123,7 @@ def prepare(root: Path, params: Mapping[str, Any], profile: str, tasks: Iterable
         # only what changed: rows on their way read the others' data, and DVC would want to write it
         stages = sorted(changed_stages(root, {DATA_STAGE[task_of(task.row)] for task in tasks}))
         done = stages and subprocess.run(
-            [*DVC, "repro", "-s", *stages], cwd=root, env=environment(root), capture_output=True, text=True
+            [*DVC, "repro", *stages], cwd=root, env=environment(root), capture_output=True, text=True
         )
         if done and done.returncode:
             raise PipelineError(f"{', '.join(stages)}: {last_error(done.stdout + done.stderr)}")
@@ -142,16 +142,6 @@ def prepare(root: Path, params: Mapping[str, Any], profile: str, tasks: Iterable
                 imagenet.check_verified(Path(os.environ.get("IMAGENET_ROOT") or root / "data/imagenet"), root)
             else:
                 check_verified(full_dense.data_folder(row, root=root), root, (full_dense.DATASETS[kind],))
-
-
-def last_error(text: str) -> str:
-    """Return the line of a log that says why it ended: a stage's own error line, else what stands before DVC's."""
-    lines = [line.strip() for part in text.split("\n") if (line := part.split("\r")[-1]).strip()]
-    own = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    if own:
-        return own[-1]
-    others = [line for line in lines if not line.startswith(("ERROR: failed to reproduce", "WARNING:", "+"))]
-    return (others or lines or ["no message"])[-1]
 
 
 def current_stages(root: Path, tasks: Iterable[Task]) -> Callable[[Task], bool]:
@@ -196,7 +186,7 @@ def evidence_faults(root: Path, tasks: Iterable[Task]) -> dict[str, str]:
 
 
 def _fault(root: Path, found: Evidence, task: Task) -> str | None:
-    profile = task.evidence.split("/")[1].removesuffix("_more")
+    profile = task.evidence.split("/")[1]
     if not (root / task.evidence).is_file():
         return "no evidence file"
     if problem := next((p for p in found.problems if p.path == task.evidence), None):

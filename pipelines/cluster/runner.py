@@ -10,9 +10,10 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping
 
-from pipelines.cluster.plan import DVC, environment, last_error
+from pipelines.cluster.plan import DVC, environment
 from pipelines.cluster.processes import guarded, kill_marked
 from pipelines.cluster.state import Attempt, Ending, Limits, Record, Store, Task, flock
+from pipelines.common import last_error
 from report.evidence import write_text_atomic
 
 MARK = "MICRONET_TASK"

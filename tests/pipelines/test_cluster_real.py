@@ -106,7 +106,7 @@ def test_a_real_row_killed_under_both_executors_ends_as_unkilled(copied, unkille
         env, executor = {**env, **request.getfixturevalue("slurm").env, "PYTHONPATH": str(copied)}, "slurm"
     second = subprocess.Popen([*submit, executor], cwd=copied, env=env, stdout=subprocess.DEVNULL)
     until(lambda: hold.reached(3), 120, "it does not go on")
-    found = pids(mark, "pipelines.train")
+    found = pids(mark, "pipelines.mini")
     for pid in found:
         os.kill(pid, signal.SIGKILL)
     hold.release(3)
@@ -120,6 +120,6 @@ def test_a_real_row_killed_under_both_executors_ends_as_unkilled(copied, unkille
     assert re.findall(rf"{ROW}: resuming from work_dirs/mini/{ROW}/epoch_(\d)", log) == ["1", "3"], log
     same(copied, unkilled)
     lock = yaml.safe_load((copied / "dvc.lock").read_text())["stages"]
-    assert {f"train@{ROW}", f"evaluate@{ROW}"} <= set(lock)
+    assert f"train@{ROW}" in lock
     collected = cluster(copied, "collect", env=env)
     assert collected.returncode == 0, collected.stdout + collected.stderr

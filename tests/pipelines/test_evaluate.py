@@ -89,7 +89,7 @@ def test_an_unfit_checkpoint_is_one_error(trained, break_it, message):
         with pytest.raises(PipelineError, match=message) as caught:
             evaluate(ROW, root=trained)
         assert f"{ROW}.pth" in str(caught.value)
-        assert "dvc repro -f train@" in str(caught.value)
+        assert f"python -m pipelines.mini --row {ROW}" in str(caught.value)
         assert "\n" not in str(caught.value)
     finally:
         path.write_bytes(sound)

@@ -127,6 +127,19 @@ def test_a_row_overrides_the_profile_and_unknown_keys_are_refused():
         row_params(params, "mini", "c")
 
 
+def test_what_is_trained_already_is_not_trained_again(tiny, capsys):
+    train(ROW, root=tiny)
+    before = (tiny / checkpoint_path("mini", ROW)).stat().st_mtime_ns
+    train(ROW, root=tiny)
+    assert "trained already" in capsys.readouterr().err
+    assert (tiny / checkpoint_path("mini", ROW)).stat().st_mtime_ns == before
+    params = yaml.safe_load((tiny / "params.yaml").read_text())
+    params["train"]["mini"] |= {"epochs": 1}
+    (tiny / "params.yaml").write_text(yaml.safe_dump(params))
+    train(ROW, root=tiny)
+    assert (tiny / checkpoint_path("mini", ROW)).stat().st_mtime_ns > before
+
+
 def test_an_unknown_row_is_named():
     with pytest.raises(PipelineError, match="t9_none"):
         build_model("t9_none", 10)

@@ -1,0 +1,61 @@
+"""The report is written where, and only where, something that it reads has changed."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+from helpers import ROOT, fresh
+
+from report import __main__ as report
+from report import refresh
+
+
+@pytest.fixture
+def written(checkout, capsys):
+    """Return a checkout whose report was refreshed once."""
+    (checkout / "report").mkdir()
+    (checkout / "report/baseline.json").write_bytes((ROOT / "report/baseline.json").read_bytes())
+    assert refresh.main([], checkout) == 0
+    assert "up to date" not in capsys.readouterr().out
+    return checkout
+
+
+def test_nothing_is_done_twice(written, capsys):
+    page = written / "report/out/index.html"
+    before = page.stat().st_mtime_ns
+    assert refresh.main([], written) == 0
+    assert f"report: {page} (up to date)" in capsys.readouterr().out
+    assert page.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda r: fresh(r),
+        lambda r: (r / "params.yaml").write_text((r / "params.yaml").read_text() + "\n# a comment\n"),
+        lambda r: (r / "results/curves/x").mkdir(parents=True) or (r / "results/curves/x/x.csv").write_text("a"),
+        lambda r: (r / "report/out/index.html").unlink(),
+        lambda r: (r / "results/cost/t5_relu.json").rename(r / "results/cost/t5_relu.js"),
+        lambda r: subprocess.run(["git", "init", "-q", str(r)], check=True)
+        and subprocess.run(["git", "-C", str(r), "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q",
+                            "--allow-empty", "-m", "x"], check=True),
+        lambda r: report.main(["--profile", "paper"], r),
+    ],
+)  # fmt: skip
+def test_any_change_writes_it_anew(written, change, capsys):
+    change(written)
+    assert not refresh.is_current(written)
+    capsys.readouterr()
+    assert refresh.main([], written) == 0
+    assert "up to date" not in capsys.readouterr().out
+    assert refresh.is_current(written)
+
+
+def test_the_mark_comes_first_and_is_always_the_same(written):
+    (written / "params.yaml").write_text("report: [")
+    assert refresh.main(["--mark", str(written / "work_dirs/mark")], written) == 1
+    first = (written / "work_dirs/mark").read_bytes()
+    assert refresh.main(["--mark", str(written / "work_dirs/mark")], written) == 1
+    assert (written / "work_dirs/mark").read_bytes() == first
+    assert not refresh.is_current(written)
