@@ -6,6 +6,8 @@ python -m pipelines.figures
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import torch
 from torch import Tensor
 
 from pipelines.common import ROOT, PipelineError, environment, guard, told
-from pipelines.computations.operators import _ones, _pair, _shift_matrix
+from pipelines.computations.operators import _ones, _pair, _shift_matrix, block_ranks, draw_exact
 from registry.ops.factorized import ChannelShuffle, FactorizedDepthwise, pointwise_matrix
 from report.evidence import code_revision, file_computed, remove_others, seal
 
@@ -25,15 +27,11 @@ BALANCE_R, BALANCE_O, BALANCE_GROUPS = 2, 16384, (1, 4, 16, 64, 256)
 PLACES = 3
 
 
-def block_ranks(matrix: Tensor, groups: int) -> list[list[int]]:
-    """Return the numerical rank of each of the groups x groups blocks of a matrix, as rows of blocks."""
-    height, width = matrix.shape[0] // groups, matrix.shape[1] // groups
-    blocks = matrix.reshape(groups, height, groups, width).transpose(1, 2)
-    return torch.linalg.matrix_rank(blocks).tolist()
-
-
 def panel(name: str, matrix: Tensor, groups: int = 1, ranks: list[list[int]] | None = None) -> dict[str, Any]:
-    """Return a matrix for drawing, rounded; ranks: of its blocks, taken before rounding."""
+    """Return a matrix for drawing, rounded; ranks: of its blocks, taken before rounding.
+
+    Its numbers are exact (`draw_exact`), and Python rounds by decimals, so the same on every CPU.
+    """
     values = [[round(v, PLACES) + 0.0 for v in row] for row in matrix.tolist()]
     return {"name": name, "groups": groups, "values": values, "ranks": ranks}
 
@@ -59,9 +57,9 @@ def factorized() -> dict[str, Any]:
     """Return Figure 2: W = P Phi Q^T at C = 18, R = 2, G = 3 and its blocks' ranks; a factorized k x k kernel."""
     q, p = factors()
     w = pointwise_matrix(*_pair(C, R, G), groups=G).detach()
-    torch.manual_seed(0)
-    tall, _, wide, _ = FactorizedDepthwise(1, 5).build()
-    column, row = tall.weight.detach().double()[0, 0], wide.weight.detach().double()[0, 0]
+    tall, _, wide, _ = FactorizedDepthwise(1, 5).build().double()
+    draw_exact(0, tall.weight, wide.weight)
+    column, row = tall.weight.detach()[0, 0], wide.weight.detach()[0, 0]
     kernel = column @ row
     return {
         "form": "matrices",
@@ -96,7 +94,8 @@ def shifted() -> dict[str, Any]:
 
 def balance() -> dict[str, Any]:
     """Return Figure 3: Eq. 3's curves, and channels and connections counted on pairs of convolutions of ones."""
-    xs = [2 ** (i / 4) for i in range(int(4 * math.log2(BALANCE_GROUPS[-1])) + 1)]
+    # In decimal arithmetic, which is software and the same everywhere: pow and cube roots of the CPU's libm are not.
+    xs = [Decimal(2) ** (Decimal(i) / 4) for i in range(4 * (BALANCE_GROUPS[-1].bit_length() - 1) + 1)]
     channels, connections = [], []
     for g in BALANCE_GROUPS:
         c = math.isqrt(BALANCE_O * BALANCE_R * g // 2)
@@ -109,33 +108,36 @@ def balance() -> dict[str, Any]:
         channels.append([g, c])
         connections.append([g, round(paths[0])])
 
-    def curve(formula: Any) -> list[list[float]]:
-        return [[round(x, PLACES), round(formula(x), PLACES)] for x in xs]
+    def shown(value: Decimal) -> float:
+        return float(round(value, PLACES))
 
-    meets = (BALANCE_O / (2 * BALANCE_R)) ** (1 / 3)  # C = E in Eq. 3
+    def curve(formula: Callable[[Decimal], Decimal]) -> list[list[float]]:
+        return [[shown(x), shown(formula(x))] for x in xs]
+
+    meets = (Decimal(BALANCE_O) / (2 * BALANCE_R)) ** (Decimal(1) / 3)  # C = E in Eq. 3
     return {
         "form": "curves",
         "x": "groups G",
         "y": "channels, connections",
         "series": [
-            {"name": "C, channels", "line": curve(lambda g: math.sqrt(BALANCE_O * BALANCE_R * g / 2)),
+            {"name": "C, channels", "line": curve(lambda g: (BALANCE_O * BALANCE_R * g / 2).sqrt()),
              "points": channels},
             {"name": "E, connections an output channel", "line": curve(lambda g: BALANCE_O / (2 * g)),
              "points": connections},
         ],
-        "mark": {"x": round(meets, PLACES), "y": round(BALANCE_O / (2 * meets), PLACES), "name": "G = √(C/R)"},
+        "mark": {"x": shown(meets), "y": shown(BALANCE_O / (2 * meets)), "name": "G = √(C/R)"},
     }  # fmt: skip
 
 
 FIGURES = {
     "2": (factorized, "Micro-Factorized convolutions and the ranks of their blocks",
-          "Random weights of the project's own modules (seed 0), in double precision. A block bears its rank."),
+          "Random weights for the project's own modules (multiples of 1/128, seed 0). A block bears its exact rank."),
     "3": (balance, "Channels C and connectivity E over the number of groups G",
           f"Lines: Eq. 3 at a cost of {BALANCE_O} multiply-adds a position and R = {BALANCE_R}. Points: counted on "
           "pairs of grouped convolutions."),
     "4": (shifted, "Group shift between the two convolutions",
-          "y = a₀ x + a₁ shift(x) as the matrix F between Figure 2's convolutions. A block bears its rank; the "
-          "paper states 2."),
+          "y = a₀ x + a₁ shift(x) as the matrix F between Figure 2's convolutions. A block bears its exact rank; "
+          "the paper states 2."),
 }  # fmt: skip
 
 

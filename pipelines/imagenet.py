@@ -18,6 +18,7 @@ from torchvision.transforms import v2
 
 from pipelines.common import PipelineError
 from pipelines.datasets import MEAN, STD
+from pipelines.drawn import draw_tiny  # noqa: F401  for a dry run
 
 CLASSES = 1000
 SPLITS = ("train", "val")
@@ -114,23 +115,3 @@ def torch_worker_seed(worker_id: int) -> None:
 
     mmengine's default would seed every epoch's workers alike.
     """
-
-
-def draw_tiny(root: Path, classes: int = 10, train: int = 4, val: int = 2, seed: int = 0) -> Path:
-    """Write a tiny folder of exactly ILSVRC2012's layout, its images coloured noise of several sizes; returns it."""
-    import numpy as np
-    from PIL import Image
-
-    rng = np.random.default_rng(seed)
-    number = 0
-    for c in range(classes):
-        wnid = f"n{1440764 + 7919 * c:08d}"
-        for split, many in (("train", train), ("val", val)):
-            (root / split / wnid).mkdir(parents=True, exist_ok=True)
-            for i in range(many):
-                number += 1
-                name = f"{wnid}_{i}.JPEG" if split == "train" else f"ILSVRC2012_val_{number:08d}.JPEG"
-                h, w = rng.integers(120, 300, 2)
-                small = np.clip(rng.normal(255 * (c + 1) / (classes + 1), 40, (8, 8, 3)), 0, 255).astype(np.uint8)
-                Image.fromarray(small).resize((int(w), int(h))).save(root / split / wnid / name, "JPEG")
-    return root

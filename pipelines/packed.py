@@ -182,15 +182,23 @@ class PackedImages(Dataset):
     def _resize(self, pixels: Tensor, crop: tuple[int, ...]) -> Tensor:
         """Return a crop of pixels (H, W, 3) resized and flipped (size, size, 3)."""
         top, left, height, width, flip = crop[3:]
-        view = pixels[top : top + height, left : left + width]
-        # v2's resized_crop computes the same, but copies into and out of channels-first memory
-        resized = functional.interpolate(
-            view[None].permute(0, 3, 1, 2), (self.size, self.size), mode="bilinear", antialias=True
-        )[0]
+        resized = resized_crop(pixels.permute(2, 0, 1), top, left, height, width, self.size)
         return (resized.flip(-1) if flip else resized).permute(1, 2, 0)
 
     def _broken(self, i: int, error: Exception) -> PipelineError:
         return PipelineError(f"{self.images.where(i)}: broken ({error}); {MEND}")
+
+
+def resized_crop(image: Tensor, top: int, left: int, height: int, width: int, size: int) -> Tensor:
+    """Return a crop of an image (3, H, W) uint8 resized to (3, size, size) uint8.
+
+    On a CPU by torch's own uint8 resize: v2's computes the same, but copies into and out of channels-first memory, and
+    on a CPU without AVX2 it goes through floats, so that pixels differ by one level.
+    """
+    if image.device.type != "cpu":  # which has no uint8 resize
+        return v2.functional.resized_crop(image, top, left, height, width, [size, size], antialias=True)
+    view = image[None, :, top : top + height, left : left + width]
+    return functional.interpolate(view, (size, size), mode="bilinear", antialias=True)[0]
 
 
 def batch_seed(indices: Sequence[int]) -> int:
@@ -249,10 +257,7 @@ class PackedPreprocessor(BaseDataPreprocessor):
             decoded = [p.view(*crop[1:3], 3).permute(2, 0, 1) for p, crop in zip(parts, crops, strict=True)]
         else:  # JPEGs stay in the CPU's memory, where nvJPEG takes them from
             decoded = decode_jpeg(list(parts), ImageReadMode.RGB, device=self.device)
-        out = [
-            v2.functional.resized_crop(image, *crop[3:7], [self.size, self.size], antialias=True)
-            for image, crop in zip(decoded, crops, strict=True)
-        ]
+        out = [resized_crop(image, *crop[3:7], self.size) for image, crop in zip(decoded, crops, strict=True)]
         images = torch.stack(out)
         flips = torch.tensor([crop[7] for crop in crops], dtype=torch.bool).to(images.device)
         return torch.where(flips[:, None, None, None], v2.functional.horizontal_flip(images), images)

@@ -8,6 +8,7 @@ Drawings, not photographs: they prove the path through mmpose and CocoMetric, ne
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from pipelines.common import guard
-from pipelines.drawn import run, write_set
+from pipelines.drawn import byte, enlarge, noise, run, write_set
 
 HEIGHT, WIDTH = 320, 400
+UNIT = 1 << 14  # of sines
 NAMES = [
     "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
     "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
@@ -40,31 +42,45 @@ class Drawing:
     people: list[dict[str, Any]] = field(default_factory=list)
 
 
-def pose(rng: np.random.Generator, height: float) -> np.ndarray:
-    """Return 17 joints (x, y) of a front-facing figure about the hips' middle, `height` pixels tall."""
+def _sine(degrees: int) -> int:
+    """Return the sine in units of 1 / UNIT, to the nearest integer: none lies so near a half that libm could tip it."""
+    return round(UNIT * math.sin(math.radians(degrees % 360)))
 
-    def step(start: np.ndarray, angle: float, length: float) -> np.ndarray:
-        return start + length * height * np.array([np.sin(angle), np.cos(angle)])
 
-    lean = rng.uniform(-0.25, 0.25)
-    hips = np.zeros(2)
-    neck = step(hips, np.pi + lean, 0.30)
-    across = np.array([np.cos(lean), -np.sin(lean)]) * height
-    head = step(neck, np.pi + lean + rng.uniform(-0.3, 0.3), 0.11)
-    face = rng.uniform(-0.01, 0.01)
-    joints = {"nose": head + across * face}
+def pose(rng: np.random.Generator, height: int) -> np.ndarray:
+    """Return 17 joints (x, y) int64 of a front-facing figure about the hips' middle, `height` pixels tall.
+
+    Coordinates are in hundredths of a pixel, angles in degrees, lengths in thousandths of the height.
+    """
+
+    def along(angle: int, length: int) -> np.ndarray:
+        return np.array([_sine(angle), _sine(angle + 90)], np.int64) * (length * height) // (10 * UNIT)
+
+    def degrees(low: int, high: int) -> int:
+        return int(rng.integers(low, high + 1))
+
+    lean = degrees(-14, 14)
+    hips = np.zeros(2, np.int64)
+    neck = along(180 + lean, 300)
+    head = neck + along(180 + lean + degrees(-17, 17), 110)
+    face = int(rng.integers(-10, 11))
+    joints = {"nose": head + along(lean + 90, face)}
     for side, sign in (("left", 1), ("right", -1)):  # the figure's left is on the image's right
-        joints[f"{side}_eye"] = head + across * (sign * 0.025 + face) + [0, -0.03 * height]
-        joints[f"{side}_ear"] = head + across * sign * 0.055 + [0, -0.012 * height]
-        joints[f"{side}_shoulder"] = neck + across * sign * 0.11
-        joints[f"{side}_hip"] = hips + across * sign * 0.07
-        arm = sign * rng.uniform(0.0, 2.6)
-        joints[f"{side}_elbow"] = step(joints[f"{side}_shoulder"], arm, 0.16)
-        joints[f"{side}_wrist"] = step(joints[f"{side}_elbow"], arm + sign * rng.uniform(-0.3, 1.2), 0.15)
-        leg = sign * rng.uniform(-0.1, 0.6)
-        joints[f"{side}_knee"] = step(joints[f"{side}_hip"], leg, 0.24)
-        joints[f"{side}_ankle"] = step(joints[f"{side}_knee"], leg - sign * rng.uniform(0.0, 0.6), 0.24)
+        joints[f"{side}_eye"] = head + along(lean + 90, sign * 25 + face) + along(180, 30)
+        joints[f"{side}_ear"] = head + along(lean + 90, sign * 55) + along(180, 12)
+        joints[f"{side}_shoulder"] = neck + along(lean + 90, sign * 110)
+        joints[f"{side}_hip"] = hips + along(lean + 90, sign * 70)
+        arm = sign * degrees(0, 149)
+        joints[f"{side}_elbow"] = joints[f"{side}_shoulder"] + along(arm, 160)
+        joints[f"{side}_wrist"] = joints[f"{side}_elbow"] + along(arm + sign * degrees(-17, 69), 150)
+        leg = sign * degrees(-6, 34)
+        joints[f"{side}_knee"] = joints[f"{side}_hip"] + along(leg, 240)
+        joints[f"{side}_ankle"] = joints[f"{side}_knee"] + along(leg - sign * degrees(0, 34), 240)
     return np.array([joints[name] for name in NAMES])
+
+
+def _pixel(hundredths: np.ndarray) -> np.ndarray:
+    return (hundredths + 50) // 100
 
 
 def _limbs() -> list[tuple[str, str]]:
@@ -75,17 +91,21 @@ def _limbs() -> list[tuple[str, str]]:
     return pairs
 
 
-def draw_figure(image: np.ndarray, joints: np.ndarray, height: float, rng: np.random.Generator) -> np.ndarray:
-    """Draw a figure into the image, in its own clothes, and return its mask (H, W) uint8."""
+def draw_figure(image: np.ndarray, joints: np.ndarray, height: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw a figure into the image, in its own clothes, and return its mask (H, W) uint8; joints as `pose` has them."""
     import cv2
 
-    at = {name: tuple(int(v) for v in np.round(p)) for name, p in zip(NAMES, joints, strict=True)}
-    skin = tuple(int(v) for v in np.clip(np.array([130, 160, 205]) * rng.uniform(0.6, 1.15), 0, 255))
+    at = {name: tuple(int(v) for v in _pixel(p)) for name, p in zip(NAMES, joints, strict=True)}
+    skin = tuple(int(v) for v in byte(np.array([130, 160, 205]) * rng.integers(600, 1151) // 1000))
     shirt, trousers = (tuple(int(v) for v in rng.integers(0, 256, 3)) for _ in range(2))
-    thick = max(2, round(height * 0.055))
+
+    def part(thousandths: int, least: int) -> int:
+        return max(least, (height * thousandths + 500) // 1000)
+
+    thick = part(55, 2)
     mask = np.zeros(image.shape[:2], np.uint8)
     torso = np.array([at[n] for n in ("left_shoulder", "right_shoulder", "right_hip", "left_hip")])
-    head = tuple(int(v) for v in (joints[3] + joints[4]) / 2)
+    head = tuple(int(v) for v in _pixel((joints[3] + joints[4]) // 2))
 
     def both(draw: Any, colour: tuple[int, int, int]) -> None:
         draw(image, colour)
@@ -96,9 +116,9 @@ def draw_figure(image: np.ndarray, joints: np.ndarray, height: float, rng: np.ra
     for a, b in _limbs():
         colour = trousers if "knee" in a + b else (shirt if "shoulder" in a else skin)
         both(lambda to, c, a=a, b=b: cv2.line(to, at[a], at[b], c, thick), colour)
-    both(lambda to, c: cv2.circle(to, head, max(3, round(height * 0.065)), c, -1), skin)
+    both(lambda to, c: cv2.circle(to, head, part(65, 3), c, -1), skin)
     for name, colour in zip(NAMES, COLOURS, strict=True):
-        radius = max(2, round(height * (0.018 if "eye" in name or name == "nose" else 0.032)))
+        radius = part(18 if "eye" in name or name == "nose" else 32, 2)
         both(lambda to, c, name=name, radius=radius: cv2.circle(to, at[name], radius, c, -1), colour)
     return mask
 
@@ -107,16 +127,15 @@ def background(rng: np.random.Generator) -> np.ndarray:
     """Return a smooth gradient with rectangles, circles and noise."""
     import cv2
 
-    corners = rng.uniform(60, 200, (2, 2, 3)).astype(np.float32)
-    image = cv2.resize(corners, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR)
+    image = byte(enlarge(rng.integers(60, 201, (2, 2, 3)), HEIGHT, WIDTH))
     for _ in range(int(rng.integers(3, 9))):
         x, y, w, h = (int(v) for v in rng.integers((0, 0, 10, 10), (WIDTH, HEIGHT, 120, 120)))
-        colour = tuple(float(v) for v in rng.uniform(30, 225, 3))
-        if rng.random() < 0.5:
+        colour = tuple(int(v) for v in rng.integers(30, 226, 3))
+        if rng.integers(2):
             cv2.rectangle(image, (x, y), (x + w, y + h), colour, -1)
         else:
             cv2.circle(image, (x, y), w // 2, colour, -1)
-    return np.clip(image + rng.normal(0, 6, image.shape), 0, 255).astype(np.uint8)
+    return byte(image + noise(rng, 5, image.shape))
 
 
 def draw(rng: np.random.Generator) -> Drawing:
@@ -125,17 +144,17 @@ def draw(rng: np.random.Generator) -> Drawing:
 
     out = Drawing(background(rng))
     masks, figures = [], []
-    for height in sorted(rng.uniform(90, 285, int(rng.integers(1, 4)))):
+    for height in sorted(int(v) for v in rng.integers(90, 286, int(rng.integers(1, 4)))):
         joints = pose(rng, height)
         low, high = joints.min(0), joints.max(0)
-        room = np.array([WIDTH, HEIGHT]) - (high - low)
-        joints += rng.uniform(-0.08, 1.08, 2) * np.maximum(room, 10) - low
+        room = 100 * np.array([WIDTH, HEIGHT]) - (high - low)
+        joints += rng.integers(-80, 1081, 2) * np.maximum(room, 1000) // 1000 - low
         mask = draw_figure(out.image, joints, height, rng)
         for other in masks:
             other[mask > 0] = 0
         masks.append(mask)
         figures.append(joints)
-    if rng.random() < 0.35:  # a board in front of everybody
+    if rng.integers(100) < 35:  # a board in front of everybody
         x, y = (int(v) for v in rng.integers((0, HEIGHT // 3), (WIDTH - 40, HEIGHT - 30)))
         corner = (x + int(rng.integers(25, 90)), y + int(rng.integers(15, 60)))
         cv2.rectangle(out.image, (x, y), corner, tuple(int(v) for v in rng.integers(0, 256, 3)), -1)
@@ -150,12 +169,12 @@ def draw(rng: np.random.Generator) -> Drawing:
 def annotate(joints: np.ndarray, mask: np.ndarray) -> dict[str, Any] | None:
     """Return a COCO annotation: visibility 2 where the joint's pixel is the figure's own, 1 hidden, 0 outside."""
     points, count = [], 0
-    for x, y in joints:
-        if not (0 <= x < WIDTH - 1 and 0 <= y < HEIGHT - 1):
+    for (x, y), (column, row) in zip(joints.tolist(), _pixel(joints).tolist(), strict=True):
+        if not (0 <= x < 100 * (WIDTH - 1) and 0 <= y < 100 * (HEIGHT - 1)):
             points += [0, 0, 0]
             continue
         count += 1
-        points += [round(float(x), 2), round(float(y), 2), 2 if mask[round(y), round(x)] else 1]
+        points += [x / 100, y / 100, 2 if mask[row, column] else 1]
     ys, xs = np.nonzero(mask)
     if count < 6 or len(xs) < 200:
         return None
@@ -169,19 +188,20 @@ def annotate(joints: np.ndarray, mask: np.ndarray) -> dict[str, Any] | None:
 def detections(annotations: list[dict], rng: np.random.Generator) -> list[dict[str, Any]]:
     """Return person boxes as a detector would: the true ones shaken, and low-scored false ones."""
     found = []
+
+    def add(image: int, box: list[int], score: int) -> None:  # hundredths of a pixel, ten thousandths
+        shown = [int(v) / 100 for v in box]
+        found.append({"image_id": image, "category_id": 1, "bbox": shown, "score": int(score) / 10000})
+
     for item in annotations:
         x, y, w, h = item["bbox"]
-        dx, dy, dw, dh = rng.normal(0, 0.04, 4)
-        box = [x + dx * w, y + dy * h, w * (1 + dw), h * (1 + dh)]
-        score = rng.uniform(0.7, 1)
-        found.append((item["image_id"], box, score))
-        if rng.random() < 0.15:
-            false = [*rng.uniform((0, 0), (WIDTH / 2, HEIGHT / 2)), *rng.uniform((30, 60), (90, 120))]
-            found.append((item["image_id"], false, rng.uniform(0.05, 0.3)))
-    return [
-        {"image_id": i, "category_id": 1, "bbox": [round(float(v), 2) for v in box], "score": round(float(s), 4)}
-        for i, box, s in found
-    ]
+        dx, dy, dw, dh = noise(rng, 4, 4).tolist()  # hundredths of the box
+        box = [100 * x + dx * w, 100 * y + dy * h, w * (100 + dw), h * (100 + dh)]
+        add(item["image_id"], box, rng.integers(7000, 10001))
+        if rng.integers(100) < 15:
+            false = rng.integers((0, 0, 3000, 6000), (50 * WIDTH, 50 * HEIGHT, 9001, 12001))
+            add(item["image_id"], false.tolist(), rng.integers(500, 3001))
+    return found
 
 
 def generate(folder: Path, train: int, val: int, seed: int, pin: str | None = None) -> str:

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from pipelines.common import guard
-from pipelines.drawn import run, write_set
-from registry.dense.cityscapes import IGNORE, IMAGE, LABEL
+from pipelines.drawn import byte, noise, run, write_set
 
 HEIGHT, WIDTH = 128, 256
+#: As in registry.dense.cityscapes (tested), whose package loads torch and more for longer than the drawing takes.
+IGNORE, IMAGE, LABEL = 255, "_leftImg8bit.png", "_gtFine_labelTrainIds.png"
 NAMES = (
     "road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign", "vegetation", "terrain",
     "sky", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle",
@@ -43,9 +44,9 @@ class Scene:
     label: np.ndarray
     rng: np.random.Generator
 
-    def colour(self, name: str, shake: float = 28) -> Colour:
+    def colour(self, name: str, shake: int = 28) -> Colour:
         """Return a class's colour, shaken."""
-        return _bgr(np.array(COLOURS[name]) + self.rng.normal(0, shake, 3))
+        return _bgr(np.array(COLOURS[name]) + noise(self.rng, shake, 3))
 
     def polygon(self, name: str, points: list[Point], colour: Colour) -> None:
         """Fill a polygon of a class."""
@@ -68,27 +69,27 @@ class Scene:
 
 
 def _bgr(values: np.ndarray) -> Colour:
-    b, g, r = (int(v) for v in np.clip(values, 0, 255))
+    b, g, r = (int(v) for v in byte(values))
     return b, g, r
 
 
 def _surroundings(scene: Scene, horizon: int) -> None:
     rng = scene.rng
-    sky = np.linspace(0, 40, HEIGHT)[:, None, None]
-    scene.image[:] = np.clip(np.array(scene.colour("sky", 12)) - sky, 0, 255).astype(np.uint8)
+    sky = (40 * np.arange(HEIGHT) // (HEIGHT - 1))[:, None, None]
+    scene.image[:] = byte(np.array(scene.colour("sky", 12)) - sky)
     scene.label[:] = ID["sky"]
     x = 0
     while x < WIDTH:
         width = int(rng.integers(25, 70))
-        if rng.random() < 0.7:
+        if rng.integers(10) < 7:
             top = int(rng.integers(5, horizon - 8))
             _building(scene, x, top, width, horizon + 4)
         x += width
     for _ in range(int(rng.integers(2, 6))):
         colour, middle = scene.colour("vegetation"), rng.integers((0, horizon - 22), (WIDTH, horizon + 2))
         for _ in range(6):
-            cx, cy = (int(v) for v in middle + rng.normal(0, 8, 2))
-            scene.disc("vegetation", cx, cy, int(rng.integers(5, 13)), _bgr(np.array(colour) + rng.normal(0, 12, 3)))
+            cx, cy = (int(v) for v in middle + noise(rng, 8, 2))
+            scene.disc("vegetation", cx, cy, int(rng.integers(5, 13)), _bgr(np.array(colour) + noise(rng, 12, 3)))
 
 
 def _building(scene: Scene, x: int, top: int, width: int, bottom: int) -> None:
@@ -122,7 +123,7 @@ def _ground(scene: Scene, horizon: int) -> None:
     cv2.line(scene.image, (middle, horizon + 4), ((left + right) // 2, HEIGHT), (220, 220, 220), 1)
     for name in ("wall", "fence"):
         for sign in (-1, 1):
-            if rng.random() < 0.4:
+            if rng.integers(10) < 4:
                 start = 0 if sign < 0 else int(rng.integers(WIDTH * 3 // 5, WIDTH * 4 // 5))
                 length, height = int(rng.integers(35, 90)), int(rng.integers(8, 16))
                 scene.box(name, start, horizon - 6, length, height, scene.colour(name))
@@ -131,18 +132,18 @@ def _ground(scene: Scene, horizon: int) -> None:
                         cv2.line(scene.image, (x, horizon - 6), (x, horizon - 6 + height), (30, 30, 30), 1)
 
 
-def _vehicle(scene: Scene, name: str, x: int, base: int, scale: float) -> None:
+def _vehicle(scene: Scene, name: str, x: int, base: int, percent: int) -> None:
     import cv2
 
     w, h = {"car": (26, 12), "truck": (34, 24), "bus": (46, 24), "train": (70, 26)}[name]
-    w, h = int(w * scale), int(h * scale)
+    w, h = w * percent // 100, h * percent // 100
     body = scene.colour(name)
     scene.box(name, x, base - h, w, h, body)
     if name == "car":
-        roof = [(x + w // 5, base - h), (x + w // 3, base - int(1.6 * h)), (x + 2 * w // 3, base - int(1.6 * h))]
-        scene.polygon(name, [*roof, (x + 4 * w // 5, base - h)], _bgr(np.array(body) * 0.6))
+        roof = [(x + w // 5, base - h), (x + w // 3, base - 8 * h // 5), (x + 2 * w // 3, base - 8 * h // 5)]
+        scene.polygon(name, [*roof, (x + 4 * w // 5, base - h)], _bgr(np.array(body) * 3 // 5))
     elif name == "truck":
-        cv2.rectangle(scene.image, (x, base - h), (x + w // 4, base), _bgr(np.array(body) * 0.6), -1)
+        cv2.rectangle(scene.image, (x, base - h), (x + w // 4, base), _bgr(np.array(body) * 3 // 5), -1)
     else:
         step = max(4, w // (5 if name == "bus" else 9))
         for wx in range(x + 2, x + w - step // 2, step):
@@ -155,19 +156,19 @@ def _vehicle(scene: Scene, name: str, x: int, base: int, scale: float) -> None:
 def _figure(scene: Scene, name: str, x: int, base: int, height: int) -> None:
     colour = scene.colour(name)
     width = max(3, height // 4)
-    scene.box(name, x, base - int(0.8 * height), width, int(0.8 * height), colour)
-    scene.disc(name, x + width // 2, base - int(0.88 * height), max(2, height // 8), (130, 160, 205))
+    scene.box(name, x, base - 4 * height // 5, width, 4 * height // 5, colour)
+    scene.disc(name, x + width // 2, base - 22 * height // 25, max(2, height // 8), (130, 160, 205))
 
 
 def _two_wheels(scene: Scene, name: str, x: int, base: int, size: int, ridden: bool) -> None:
     if ridden:
-        _figure(scene, "rider", x + size // 2, base - size // 3, int(1.5 * size))
+        _figure(scene, "rider", x + size // 2, base - size // 3, 3 * size // 2)
     colour = scene.colour(name)
     radius = max(3, size // (3 if name == "bicycle" else 4))
-    for wx in (x, x + int(1.2 * size)):
+    for wx in (x, x + 6 * size // 5):
         scene.disc(name, wx, base - radius, radius, (25, 25, 25) if name == "motorcycle" else colour)
     thick = size // 5 if name == "bicycle" else size // 2
-    scene.box(name, x, base - radius - thick, int(1.2 * size), max(2, thick), colour)
+    scene.box(name, x, base - radius - thick, 6 * size // 5, max(2, thick), colour)
 
 
 def _furniture(scene: Scene, horizon: int) -> None:
@@ -176,10 +177,10 @@ def _furniture(scene: Scene, horizon: int) -> None:
         x, base = int(rng.integers(5, WIDTH - 5)), int(horizon + rng.integers(2, 14))
         top = base - int(rng.integers(30, 55))
         scene.box("pole", x, top, 2, base - top, scene.colour("pole", 15))
-        what = rng.random()
-        if what < 0.4:
+        what = rng.integers(10)
+        if what < 4:
             scene.box("traffic light", x - 2, top - 4, 6, 13, scene.colour("traffic light"))
-        elif what < 0.8:
+        elif what < 8:
             scene.disc("traffic sign", x + 1, top, int(rng.integers(5, 8)), scene.colour("traffic sign"))
 
 
@@ -191,23 +192,22 @@ def draw(rng: np.random.Generator) -> Scene:
     _ground(scene, horizon)
     _furniture(scene, horizon)
     kinds = ("car", "car", "car", "truck", "bus", "train", "person", "person", "motorcycle", "bicycle")
-    chosen = rng.choice(len(kinds), int(rng.integers(5, 10)))
+    chosen = rng.integers(len(kinds), size=int(rng.integers(5, 10)))
     for base in sorted(int(v) for v in rng.integers(horizon + 8, HEIGHT - 8, len(chosen))):
         kind = kinds[chosen[0]]
         chosen = chosen[1:]
-        near = (base - horizon) / (HEIGHT - horizon)
+        near = 1000 * (base - horizon) // (HEIGHT - horizon)
         x = int(rng.integers(-10, WIDTH - 15))
         if kind in ("car", "truck", "bus", "train"):
-            _vehicle(scene, kind, x, base, 0.6 + 1.4 * near)
+            _vehicle(scene, kind, x, base, 60 + 140 * near // 1000)
         elif kind == "person":
-            _figure(scene, kind, x, base, int(18 + 26 * near))
+            _figure(scene, kind, x, base, 18 + 26 * near // 1000)
         else:
-            _two_wheels(scene, kind, x, base, int(10 + 14 * near), rng.random() < 0.7)
+            _two_wheels(scene, kind, x, base, 10 + 14 * near // 1000, rng.integers(10) < 7)
     hood = int(rng.integers(4, 9))
     scene.image[-hood:] = 35
     scene.label[-hood:] = IGNORE  # the own car, as in Cityscapes
-    noise = rng.normal(0, 7, scene.image.shape)
-    scene.image = np.clip(scene.image + noise, 0, 255).astype(np.uint8)
+    scene.image = byte(scene.image + noise(rng, 6, scene.image.shape))
     return scene
 
 

@@ -9,12 +9,14 @@ import cv2
 import numpy as np
 import pytest
 
+from pipelines import streets
 from pipelines.cityscapes import main as make_all
 from pipelines.cityscapes import make_train_ids, train_id_table
 from pipelines.claims import counted
 from pipelines.common import PipelineError, load_params
 from pipelines.streets import HEIGHT, NAMES, WIDTH, draw, generate
 from pipelines.verify import PINS, verify
+from registry.dense import cityscapes
 from registry.dense.cityscapes import LABEL, LABEL_IDS, pairs
 from registry.dense.errors import DataError
 
@@ -44,6 +46,10 @@ def test_every_class_is_drawn_and_none_is_the_picture():
     assert (seen[:19] > 0).all()
     assert seen[19:255].sum() == 0
     assert seen[:19].max() / seen.sum() < 0.4
+
+
+def test_the_layout_is_what_the_checks_expect():
+    assert (streets.IGNORE, streets.IMAGE, streets.LABEL) == (cityscapes.IGNORE, cityscapes.IMAGE, cityscapes.LABEL)
 
 
 def test_names_are_mmsegmentations():
