@@ -35,7 +35,12 @@ def processes(seen: int, environ: Mapping[str, str] = os.environ) -> int:
 
 
 def torchrun(module: str, argv: Sequence[str], count: int) -> None:
-    """Replace this process by torchrun with `count` processes of `module` on this machine; never returns."""
+    """Replace this process by torchrun with `count` processes of `module` on this machine; never returns.
+
+    Raises PipelineError on Windows, which can neither replace a process nor run NCCL.
+    """
+    if os.name == "nt":
+        raise PipelineError(f"{count} GPUs at once need Linux or WSL; set CUDA_VISIBLE_DEVICES to one of them")
     command = [
         sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(count), "-m", module,
         *argv, "--launcher", "pytorch",

@@ -13,14 +13,12 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import fcntl
 import hashlib
 import multiprocessing
 import os
 import re
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -28,11 +26,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from filelock import FileLock, Timeout
 from torchvision.datasets import ImageFolder
 from tqdm import tqdm
 
 from pipelines import imagenet
-from pipelines.common import ROOT, PipelineError, guard
+from pipelines.common import ROOT, PipelineError, cores, guard
 from pipelines.pack_shard import CODECS, Task, libraries, pack_shard
 from pipelines.packed_format import (
     MANIFEST,
@@ -143,7 +142,7 @@ def run(todo: list[Task], jobs: int) -> list[Shard]:
             bar.update()
     else:
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(jobs, mp_context=context, initializer=_follow, initargs=(os.getpid(),)) as pool:
+        with ProcessPoolExecutor(jobs, mp_context=context, initializer=_follow) as pool:
             waiting = [pool.submit(pack_shard, task) for task in todo]
             try:
                 for future in as_completed(waiting):
@@ -161,14 +160,16 @@ def run(todo: list[Task], jobs: int) -> list[Shard]:
     return [done[task.name] for task in todo]
 
 
-def _follow(parent: int) -> None:
+def _follow() -> None:
     """End this process when its parent is gone: a killed pack must leave nobody writing."""
     torch.set_num_threads(1)
 
     def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
+        parent.join()
         os._exit(1)
+
+    parent = multiprocessing.parent_process()
+    assert parent is not None
 
     threading.Thread(target=watch, daemon=True).start()
 
@@ -177,14 +178,15 @@ def _follow(parent: int) -> None:
 def locked(out: Path) -> Iterator[None]:
     """Hold the folder alone. Raises PipelineError where another process packs into it."""
     out.mkdir(parents=True, exist_ok=True)
-    lock = out.with_name(f"{out.name}.lock")
-    with lock.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise PipelineError(f"{out}: another process packs into it; wait for it or choose another --out") from None
-        yield
-        lock.unlink(missing_ok=True)
+    lock = FileLock(out.with_name(f"{out.name}.lock"))
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise PipelineError(f"{out}: another process packs into it; wait for it or choose another --out") from None
+    try:
+        yield  # the file stays: others may have it open, and would lock what nobody sees
+    finally:
+        lock.release()
 
 
 def clear(out: Path, pattern: re.Pattern[str], keep: set[str] = frozenset()) -> None:
@@ -208,7 +210,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=ROOT / "data/imagenet_packed")
     parser.add_argument("--short-side", type=int, default=DEFAULTS.short_side, help="of training images (default 384)")
     parser.add_argument("--quality", type=int, default=DEFAULTS.quality, help="of training JPEGs (default 96)")
-    parser.add_argument("--jobs", type=int, default=max(1, len(os.sched_getaffinity(0))), help="default: the cores")
+    parser.add_argument("--jobs", type=int, default=cores(), help="default: the cores")
     parser.add_argument("--shard-images", type=int, default=DEFAULTS.shard_images, help="images a shard (default 4096)")
     parser.add_argument("--unverified", action="store_true", help="pack any image folder; its runs settle nothing")
     parser.add_argument("--verify", type=Path, metavar="FOLDER", help="check a packed folder against its manifest")

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import psutil
 import yaml
 from helpers import ROOT
 
@@ -166,7 +167,7 @@ def pids(entry: str, words: str) -> list[int]:
     """Return processes whose environment has an entry and whose command line has the words."""
     found = []
     for pid in processes_marked(entry):
-        with contextlib.suppress(OSError):
-            if words in Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"):
+        with contextlib.suppress(psutil.Error):
+            if words in " ".join(psutil.Process(pid).cmdline()):
                 found.append(pid)
     return found

@@ -28,7 +28,7 @@ from pathlib import Path
 
 from pipelines.cluster import collect, slurm, status
 from pipelines.cluster.plan import RECIPES, all_tasks, choose
-from pipelines.cluster.state import FOLDER, Store, Submission, default_name
+from pipelines.cluster.state import FOLDER, Store, Submission, default_name, need_flock
 from pipelines.cluster.submit import requeue, submit
 from pipelines.common import PROFILES, ROOT, PipelineError, guard, load_params
 
@@ -195,6 +195,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command."""
     args = parser().parse_args(argv)
     args.root = args.root.resolve()
+    need_flock()
     try:
         return {"submit": submit, "status": show, "collect": gather, "cancel": stop}[args.command](args)
     except KeyboardInterrupt:  # the way out of --watch

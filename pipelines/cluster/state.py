@@ -11,7 +11,6 @@ local.lock          held by the local executor while it runs
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import re
@@ -25,6 +24,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipelines.common import PipelineError
 from report.evidence import write_json_atomic
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 FOLDER = Path("work_dirs/cluster")
 SCHEMA = 1
@@ -203,13 +207,20 @@ class Store:
             return not got
 
 
+def need_flock() -> None:
+    """Raise PipelineError where the system has no flock."""
+    if fcntl is None:
+        raise PipelineError("pipelines.cluster: needs flock, which Windows does not have; run it under WSL")
+
+
 @contextlib.contextmanager
 def flock(path: Path, wait: float = 0, shared: bool = False) -> Iterator[bool]:
     """Lock a file for as long as the block runs; yields whether the lock was got within `wait` seconds.
 
     The system frees it when the process dies, however it dies. NFS and Lustre (mounted with flock) pass it on between
-    machines.
+    machines. Not filelock: `shared` lets several look at once. Raises PipelineError on Windows, which has no flock.
     """
+    need_flock()
     path.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + wait
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)

@@ -16,6 +16,7 @@ import sys
 import tarfile
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from cluster_project import until
@@ -260,6 +261,18 @@ def test_nobody_elses_files_are_touched(source, copy, tmp_path):
         pack.pack(tmp_path / "none", tmp_path / "out", SMALL)
 
 
+def test_who_waited_for_the_lock_holds_it_alone(tmp_path):
+    fcntl = pytest.importorskip("fcntl")
+    with pack.locked(tmp_path / "out"):
+        waiting = (tmp_path / "out.lock").open("r+")
+    with waiting:
+        fcntl.flock(waiting, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with pytest.raises(PipelineError, match="another process packs into it"), pack.locked(tmp_path / "out"):
+            pass
+    with pack.locked(tmp_path / "out"):
+        pass
+
+
 def test_only_verified_images_are_packed_for_real_runs(tmp_path, monkeypatch):
     root = imagenet.draw_tiny(tmp_path / "data/imagenet", classes=2, train=3, val=1)
     out = tmp_path / "packed"
@@ -299,8 +312,11 @@ def test_a_killed_pack_resumes_to_the_same_bytes(source, whole, tmp_path):
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
     process = subprocess.Popen(command, env=env, stderr=subprocess.DEVNULL)
     until(lambda: list(out.glob("*/*.json")) or process.poll() is not None, 120, "no shard ends")
+    workers = psutil.Process(process.pid).children()
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
+    assert workers
+    assert not psutil.wait_procs(workers, 30)[1], "they outlive the pack"
     assert not (out / MANIFEST).exists()
     shards = json.loads((whole / MANIFEST).read_text())["splits"]["train"]["shards"]
     assert 0 < len(list(out.glob("train/*.json"))) < len(shards)
