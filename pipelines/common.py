@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from paper.files import read_yaml
+from paper.files import committed_bytes, read_yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = Path("configs")
@@ -111,12 +111,12 @@ def configured_rows(root: Path = ROOT, tasks: Iterable[str] = TASKS, ledger: str
 
 
 def hash_files(paths: Iterable[Path], root: Path = ROOT) -> str:
-    """Return the sha256 over names and bytes of files and, recursively, of the Python files of folders."""
+    """Return the sha256 over names and text, as committed, of files and of the Python files of folders below."""
     digest = hashlib.sha256()
     for path in paths:
         for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
             digest.update(file.relative_to(root).as_posix().encode() + b"\0")
-            digest.update(hashlib.sha256(file.read_bytes()).digest())
+            digest.update(hashlib.sha256(committed_bytes(file)).digest())
     return digest.hexdigest()
 
 
