@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from paper.files import committed_bytes, read_yaml
+from paper.output import run
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = Path("configs")
@@ -28,15 +29,16 @@ def guard(main: Callable[[], int | None]) -> int:
     from paper import LedgerError
     from report.evidence import EvidenceError
 
-    try:
-        return main() or 0
-    except (PipelineError, EvidenceError, LedgerError) as error:
-        print(f"error: {error}", file=sys.stderr)
-    except _data_errors() as error:
-        print(error, file=sys.stderr)
-    except OSError as error:
-        print(f"error: {error.filename or 'file system'}: {error.strerror or error}", file=sys.stderr)
-    return 1
+    def told() -> int | None:
+        try:
+            return main()
+        except (PipelineError, EvidenceError, LedgerError) as error:
+            print(f"error: {error}", file=sys.stderr)
+        except _data_errors() as error:
+            print(error, file=sys.stderr)
+        return 1
+
+    return run(told)
 
 
 def _data_errors() -> type[Exception] | tuple[()]:
