@@ -7,21 +7,20 @@ READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 export NO_ALBUMENTATIONS_UPDATE := 1
+unexport PYTHONHOME  # of another Python: none of this one's modules would be found
 
 .PHONY: setup repro repro-all bench picture test mutants lint clean
 .DEFAULT_GOAL := repro
 
 setup: $(READY)
 
-# The lock is hash-pinned; uv applies pyproject's [tool.uv] and compiles bytecode, which halves every start.
-$(READY): requirements.lock requirements-uv.lock pyproject.toml
+# The lock is hash-pinned; compiled bytecode halves every start. -I: no PYTHONPATH, PYTHONHOME or user site.
+$(READY): requirements.lock requirements-uv.lock pyproject.toml .ci/install.py
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found; install Python 3.11 or call make PYTHON=/path/to/python3.11" >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "error: $(PYTHON) is not Python 3.11; call make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -I -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "error: $(PYTHON) is not Python 3.11; call make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	rm -f $(READY)
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock
-	$(BIN)/uv pip sync --quiet --require-hashes --compile-bytecode --python $(BIN)/python requirements-uv.lock requirements.lock
-	$(BIN)/uv pip install --quiet --no-deps --python $(BIN)/python -e .
+	test -x $(BIN)/python || $(PYTHON) -I -m venv $(VENV)
+	$(BIN)/python -I .ci/install.py
 	@touch $(READY)
 
 repro: $(READY)
