@@ -1,5 +1,5 @@
 # make repro: set everything up, run the main job on the embedded data, say where the report is.
-# make test:  set everything up, pass the tests.
+# make test:  set everything up, pass the tests. make test-fast: those that take a moment.
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,34 +7,28 @@ READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 export NO_ALBUMENTATIONS_UPDATE := 1
+unexport PYTHONHOME  # of another Python: none of this one's modules would be found
 
-.PHONY: setup repro repro-all bench picture test mutants lint clean
+.PHONY: setup repro repro-all bench picture test test-fast mutants lint clean
 .DEFAULT_GOAL := repro
 
 setup: $(READY)
 
-# The lock is hash-pinned; uv applies pyproject's [tool.uv] and compiles bytecode, which halves every start.
-$(READY): requirements.lock requirements-uv.lock pyproject.toml
+# The lock is hash-pinned; compiled bytecode halves every start. -I: no PYTHONPATH, PYTHONHOME or user site.
+$(READY): requirements.lock requirements-uv.lock pyproject.toml .ci/install.py
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found; install Python 3.11 or call make PYTHON=/path/to/python3.11" >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "error: $(PYTHON) is not Python 3.11; call make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -I -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "error: $(PYTHON) is not Python 3.11; call make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	rm -f $(READY)
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock
-	$(BIN)/uv pip sync --quiet --require-hashes --compile-bytecode --python $(BIN)/python requirements-uv.lock requirements.lock
-	$(BIN)/uv pip install --quiet --no-deps --python $(BIN)/python -e .
+	test -x $(BIN)/python || $(PYTHON) -I -m venv $(VENV)
+	$(BIN)/python -I .ci/install.py
 	@touch $(READY)
 
 repro: $(READY)
-	dvc repro
-	@python -m report metadata
-	@echo "Report: $(CURDIR)/report/out/index.html"
+	@python -m pipelines.repro
 
-# Every row of every table, two at a time.
+# Every row of every table.
 repro-all: $(READY)
-	dvc repro
-	python -m pipelines.cluster submit --profile mini --executor local --jobs 2
-	dvc repro -q -f -s report
-	@echo "Report: $(CURDIR)/report/out/index.html"
+	@python -m pipelines.repro --all
 
 # Side-by-side ratios, written to results/bench/ and shown on the report.
 bench: $(READY)
@@ -45,8 +39,15 @@ picture: $(READY)
 	python -m report
 	python -m report.shot
 
+# A worker a core, one thread each; tests of one file share what they set up, so a file stays with its worker.
+PYTEST = OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadgroup
+
 test: $(READY)
-	python -m pytest
+	$(PYTEST)
+
+# Without what takes over three seconds a test: the loop to work in.
+test-fast: $(READY)
+	$(PYTEST) -m "not slow"
 
 # Change the verdicts' code in every small way; the tests must notice.
 mutants: $(READY)

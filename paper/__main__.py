@@ -12,6 +12,7 @@ import argparse
 import sys
 
 from paper.ledger import HERE, LedgerError, load_ledger
+from paper.output import run
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -43,4 +44,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run(main))

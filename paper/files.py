@@ -1,7 +1,8 @@
-"""Read a YAML file, or say in one line what is wrong with it."""
+"""Read text files: YAML, or one line that says what is wrong with it, and bytes as they were committed."""
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,3 +22,13 @@ def read_yaml(path: Path, shown: str, error: type[Exception], parse: Callable[[s
         mark = getattr(found, "problem_mark", None)
         line = mark.line + 1 if mark else 1
         raise error(f"{shown}:{line}: not valid YAML ({getattr(found, 'problem', found)}); mend the line") from None
+
+
+def committed_bytes(path: Path) -> bytes:
+    """Return a text file's bytes as committed: without a byte order mark, every line ended by LF.
+
+    A checkout by git for Windows, an editor or an archive tool may add the one and change the other; neither changes
+    what the file says, so neither may change a hash. Raises OSError.
+    """
+    text = path.read_bytes().removeprefix(codecs.BOM_UTF8)
+    return text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")

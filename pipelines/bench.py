@@ -46,7 +46,7 @@ def hardware() -> str:
         return torch.cuda.get_device_name(0)
     name = platform.machine()
     try:
-        found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
+        found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text("utf-8", "replace"))
         name = found.group(1).strip() if found else name
     except OSError:
         pass

@@ -72,7 +72,7 @@ def counted(claim_id: str, computation: str, root: Path) -> dict[str, Any] | Non
     if not path.is_file():
         return None
     try:
-        manifest = json.loads(path.read_text("utf-8"))
+        manifest = json.loads(path.read_text("utf-8-sig"))
         counts, files = [int(manifest["counts"][key]) for key in keys], int(manifest["files"])
     except (ValueError, KeyError, TypeError) as error:
         raise PipelineError(f"{path}: corrupt ({error}); run `python -m pipelines.verify {dataset}` anew") from None

@@ -11,7 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paper.files import read_yaml
+from paper.files import committed_bytes, read_yaml
+from paper.output import run
 
 if TYPE_CHECKING:
     from paper.ledger import Ledger
@@ -33,15 +34,16 @@ def guard(main: Callable[[], int | None]) -> int:
     from paper import LedgerError
     from report.evidence import EvidenceError
 
-    try:
-        return main() or 0
-    except (PipelineError, EvidenceError, LedgerError) as error:
-        print(f"error: {error}", file=sys.stderr)
-    except _data_errors() as error:
-        print(error, file=sys.stderr)
-    except OSError as error:
-        print(f"error: {error.filename or 'file system'}: {error.strerror or error}", file=sys.stderr)
-    return 1
+    def told() -> int | None:
+        try:
+            return main()
+        except (PipelineError, EvidenceError, LedgerError) as error:
+            print(f"error: {error}", file=sys.stderr)
+        except _data_errors() as error:
+            print(error, file=sys.stderr)
+        return 1
+
+    return run(told)
 
 
 def _data_errors() -> type[Exception] | tuple[()]:
@@ -137,12 +139,12 @@ def told(new: Sequence[str], gone: Sequence[str] = ()) -> str:
 
 
 def hash_files(paths: Iterable[Path], root: Path = ROOT) -> str:
-    """Return the sha256 over names and bytes of files and, recursively, of the Python files of folders."""
+    """Return the sha256 over names and text, as committed, of files and of the Python files of folders below."""
     digest = hashlib.sha256()
     for path in paths:
         for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
             digest.update(file.relative_to(root).as_posix().encode() + b"\0")
-            digest.update(hashlib.sha256(file.read_bytes()).digest())
+            digest.update(hashlib.sha256(committed_bytes(file)).digest())
     return digest.hexdigest()
 
 

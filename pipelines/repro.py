@@ -27,9 +27,11 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import worker
+from pipelines.checkout import check_dvc
 from pipelines.common import ROOT, PipelineError, guard, last_error, load_params
 from pipelines.progress import Progress
 from pipelines.stages import Stages, Step
+from report import refresh
 
 FILES = ("dvc.yaml",)
 MORE = ("dvc.yaml", "more/dvc.yaml")
@@ -180,9 +182,16 @@ def repro(root: Path, files: Sequence[str], jobs: int) -> int:
     """Run all stages of DVC's files; returns 1 where one failed. Raises PipelineError where none can be run."""
     from report.diff import compare, sentences
 
-    load_params(root)
     os.chdir(root)  # DVC takes paths from there
-    stages = Stages(root, files)
+    try:
+        load_params(root)
+        note = check_dvc(root)
+        stages = Stages(root, files)
+    except PipelineError:
+        refresh.main([], root)  # the report of what there is needs neither DVC nor sound parameters of training
+        raise
+    if note:
+        print(f"note: {note}", file=sys.stderr)
     progress = Progress(root, [step.name for step in stages.steps])
     runner = Runner(root, stages, jobs, progress)
     first, steps, last = split(stages.steps)

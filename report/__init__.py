@@ -1,0 +1,7 @@
+"""Evidence and ledger to verdicts to pages; imports no torch."""
+
+from pathlib import Path
+
+from micronet_own import check_own
+
+check_own(Path(__file__).resolve().parent.parent, "paper")

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from paper.ledger import LedgerError, load_ledger
+from paper.output import run
 from report import diff, metadata, verdicts, versions
 from report.evidence import EvidenceError, read_evidence, write_json_atomic, write_text_atomic
 from report.model import Report, build, changes, read_baseline
@@ -108,4 +109,4 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run(main))

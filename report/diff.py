@@ -39,7 +39,7 @@ class Change:
 def verdict_map(path: Path) -> dict[tuple[str, str], str]:
     """Return a report.json's verdicts by kind and name. Raises ValueError naming the file and the mend."""
     try:
-        data = json.loads(path.read_text("utf-8"))
+        data = json.loads(path.read_bytes())  # bytes: PowerShell's `git show ... > old.json` is UTF-16
         found = {("cell", f"{c['row_id']}.{c['column']}"): c["verdict"] for c in data["cells"]}
         found |= {("claim", c["id"]): c["verdict"] for c in data["claims"]}
     except OSError as error:

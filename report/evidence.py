@@ -1,4 +1,4 @@
-"""Evidence files: how stages write results/ and how the report reads it. Needs neither torch nor the other packages."""
+"""Evidence files: how stages write results/ and how the report reads it. Needs no torch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import base64
 import hashlib
 import json
 import os
-import subprocess
 import tempfile
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
@@ -16,9 +15,10 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from paper.files import committed_bytes
+from report.revision import code_revision  # noqa: F401  for those who write evidence
+
 PROFILES = ("mini", "proxy", "paper")
-#: What decides a result: a change here, uncommitted, marks evidence's code revision as dirty.
-CODE_PATHS = ("registry", "configs", "pipelines", "paper", "report/*.py", "params.yaml", "dvc.yaml")
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Count = Annotated[int, Field(gt=0)]
 
@@ -104,7 +104,7 @@ def remove_others(folder: Path, known: Set[str]) -> list[str]:
 
 
 def config_inputs(root: Path, config: Path) -> dict[str, str]:
-    """Return the sha256 of a config and of every `_base_` that it builds on, by path relative to `root`.
+    """Return the sha256 of a config and of every `_base_` that it builds on, as committed, by path relative to `root`.
 
     Reads the files' text only. Raises EvidenceError naming a missing or malformed one.
     """
@@ -113,7 +113,7 @@ def config_inputs(root: Path, config: Path) -> dict[str, str]:
     while todo:
         path = todo.pop()
         try:
-            text = (root / path).read_bytes()
+            text = committed_bytes(root / path)
             tree = ast.parse(text)
         except OSError as error:
             raise EvidenceError(f"{path}: {error.strerror}; restore the config") from None
@@ -134,20 +134,6 @@ def config_hash(inputs: Mapping[str, str], params: Mapping[str, Any]) -> str:
     """Return the sha256 over a config's files and the parameters of its run."""
     text = json.dumps({"inputs": dict(inputs), "params": dict(params)}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def code_revision(root: Path) -> str:
-    """Return git's commit, with "-dirty" where code differs from it, or "unknown" outside a repository."""
-
-    def git(*args: str) -> str:
-        done = subprocess.run(["git", "-C", str(root), *args], capture_output=True, text=True, check=True)
-        return done.stdout.strip()
-
-    try:
-        commit = git("rev-parse", "HEAD")
-        return commit + ("-dirty" if git("status", "--porcelain", "--", *CODE_PATHS) else "")
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
 
 
 class Strict(BaseModel):
@@ -285,7 +271,7 @@ Model = TypeVar("Model", bound=BaseModel)
 def _read(path: Path, shown: str, model: type[Model]) -> Model:
     """Return a file as `model`. Raises EvidenceError with the fault."""
     try:
-        data = json.loads(path.read_text("utf-8"), parse_constant=_no_constant)
+        data = json.loads(committed_bytes(path).decode("utf-8"), parse_constant=_no_constant)
     except OSError as error:
         raise EvidenceError(f"{shown}: {error.strerror}") from None
     except ValueError as error:

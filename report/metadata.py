@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from paper.files import committed_bytes
 from paper.ledger import LedgerError
 from paper.schema import COST_COLUMNS
 from report.evidence import EvidenceError, write_text_atomic
@@ -89,7 +90,8 @@ def main(argv: list[str], root: Path) -> int:
     try:
         files = metafiles(load(root, ""))
         if args.check:
-            old = [n for n, text in files.items() if not (root / n).is_file() or (root / n).read_text("utf-8") != text]
+            same = {n for n in files if (root / n).is_file() and committed_bytes(root / n) == files[n].encode()}
+            old = [n for n in files if n not in same]
             for name in old:
                 print(f"error: {name}: not today's; run `python -m report metadata`", file=sys.stderr)
             return OLD if old else OK

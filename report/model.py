@@ -316,7 +316,7 @@ def changes(report: Report, baseline: Mapping[str, str]) -> list[tuple[str, str,
 def read_baseline(path: Path) -> dict[str, str]:
     """Return an accepted verdict map. Raises ValueError naming the file."""
     try:
-        data = json.loads(path.read_text("utf-8"))
+        data = json.loads(path.read_text("utf-8-sig"))
     except ValueError as error:
         raise ValueError(f"{path}: corrupt JSON ({error}); restore it or run `python -m report --accept`") from None
     known = set(verdicts.VERDICTS)

@@ -201,4 +201,4 @@ def _settled(report: Any, ledger: Any, row: str) -> bool:
 
 def dumps(plan: Plan) -> str:
     """Return the plan as JSON text."""
-    return json.dumps(plan.as_dict(), indent=1, ensure_ascii=False, allow_nan=False)
+    return json.dumps(plan.as_dict(), indent=1, allow_nan=False)  # ASCII: valid JSON in any encoding

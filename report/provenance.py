@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,49 +10,37 @@ from typing import Any
 
 from report.evidence import PROFILES, Evidence
 from report.names import count
+from report.revision import DIRTY, UNKNOWN, NoRevision, git
 
-UNKNOWN, UNCOMMITTED = "unknown", "uncommitted"
+UNCOMMITTED = "uncommitted"
 FOLDER = "results"
-DIRTY = "-dirty"
 #: Code revisions named on the first screen; the rest are counted.
 NAMED = 2
-
-
-def _git(root: Path, *args: str) -> str | None:
-    """Return git's output in `root`, or None where there is no git, no repository or no commit."""
-    command = ["git", "-C", str(root), "-c", "core.quotePath=false", *args]
-    try:
-        done = subprocess.run(command, capture_output=True, check=True, env={**os.environ, "TZ": "UTC"})
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout.decode("utf-8", "replace")
 
 
 def evidence_dates(root: Path) -> dict[str, str]:
     """Return the day (UTC) on which each file under results/ was last committed, by path relative to `root`.
 
-    A file that differs from the last commit is "uncommitted". Empty outside a repository and in a shallow clone, whose
-    oldest commit would pass for the origin of all files.
+    A file that differs from the last commit is "uncommitted". Empty without a repository of the checkout's own and in a
+    shallow clone, whose oldest commit would pass for the origin of all files.
     """
-    if _git(root, "rev-parse", "--is-shallow-repository") != "false\n":
-        return {}
-    log = _git(
-        root, "log", "--format=%x00%cd", "--date=format-local:%Y-%m-%d", "--name-only", "--no-renames", "--relative",
-        "--", FOLDER,
-    )  # fmt: skip
-    if log is None:
+    try:
+        if git(root, "rev-parse", "--is-shallow-repository") != "false\n":
+            return {}
+        log = git(
+            root, "log", "--format=%x00%cd", "--date=format-local:%Y-%m-%d", "--name-only", "--no-renames",
+            "--relative", "--", FOLDER,
+        )  # fmt: skip
+        changed = git(root, "diff", "--name-only", "--no-renames", "--relative", "HEAD", "--", FOLDER)
+        others = git(root, "ls-files", "--others", "--exclude-standard", "--", FOLDER)
+    except NoRevision:
         return {}
     dates: dict[str, str] = {}
     for commit in log.split("\0")[1:]:
         day, *paths = commit.split("\n")
         for path in filter(None, paths):
             dates.setdefault(path, day)
-    for args in (
-        ("diff", "--name-only", "--no-renames", "--relative", "HEAD", "--", FOLDER),
-        ("ls-files", "--others", "--exclude-standard", "--", FOLDER),
-    ):
-        dates |= dict.fromkeys((_git(root, *args) or "").splitlines(), UNCOMMITTED)
-    return dates
+    return dates | dict.fromkeys([*changed.splitlines(), *others.splitlines()], UNCOMMITTED)
 
 
 @dataclass(frozen=True)
@@ -81,8 +67,8 @@ class Provenance:
 
 def short(revision: str) -> str:
     """Return a revision in seven digits, with a plus where the code differed from it."""
-    commit, dirty, _ = revision.partition(DIRTY)
-    return (commit[:7] if len(commit) == 40 else commit) + ("+" if dirty else "")
+    commit = revision.removesuffix(DIRTY)
+    return (commit[:7] if len(commit) in (40, 64) else commit) + ("+" if commit != revision else "")
 
 
 def days(dates: Iterable[str]) -> str:

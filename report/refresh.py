@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+from report.revision import NoRevision, git
 
 ROOT = Path(__file__).resolve().parent.parent
 #: In the report's folder: the digest of what the report there was made of.
@@ -36,10 +37,9 @@ def inputs_digest(root: Path = ROOT) -> str:
         digest.update(f"{name}\0".encode("utf-8", "surrogateescape"))
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     try:
-        commit = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError):
-        commit = b""
-    digest.update(commit)
+        digest.update(git(root, "rev-parse", "HEAD").encode())
+    except NoRevision as reason:
+        digest.update(str(reason).encode())
     return digest.hexdigest()
 
 

@@ -40,7 +40,7 @@ def code_span(text: str) -> str:
 
 def _environment(escape: bool) -> Environment:
     env = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=escape, undefined=StrictUndefined, trim_blocks=True,
+        loader=FileSystemLoader(TEMPLATES, "utf-8-sig"), autoescape=escape, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
     env.filters.update(slug=slug, md=markdown_escape, code=code_span)
@@ -48,7 +48,7 @@ def _environment(escape: bool) -> Environment:
 
 
 def _asset(name: str) -> str:
-    return (TEMPLATES / name).read_text("utf-8")
+    return (TEMPLATES / name).read_text("utf-8-sig")
 
 
 def _source(text: str) -> str:

@@ -59,7 +59,7 @@ def data_pins(root: Path) -> dict[str, set[str]]:
         pins[str(params["proxy"]["train"]["data"])] = {str(params["proxy"]["pin"])}
     for path in sorted((root / "results/manifests").glob("*.json")):
         try:
-            pin = str(json.loads(path.read_text("utf-8"))["sha256"])
+            pin = str(json.loads(path.read_text("utf-8-sig"))["sha256"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             shown = path.relative_to(root).as_posix()
             raise SettingsError(f"{shown}: corrupt ({error!r}); run `python -m pipelines.verify {path.stem}`") from None

@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 
+from paper.output import run
 from report.__main__ import ROOT
 from report.evidence import EvidenceError, write_bytes_atomic
 from report.places import Places
@@ -49,4 +50,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run(main))

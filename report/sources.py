@@ -182,7 +182,7 @@ def _numbers(lines: list[dict[str, Any]], column: str) -> list[tuple[float, floa
 def read_curve(path: Path, shown: str, profile: str) -> Curve | None:
     """Return a run's curve, or None where it has no point. Raises EvidenceError naming a malformed file."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True)
             lines = list(reader)
         if "epoch" not in (reader.fieldnames or ()):

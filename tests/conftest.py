@@ -14,6 +14,17 @@ settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")
 
 
+#: Tests that need the one Slurm of this machine; under pytest-xdist one worker runs them all.
+SLURM = ("test_cluster_slurm.py", "test_cluster_real.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file together, for what they set up once (pytest -n 2 --dist loadgroup)."""
+    for item in items:
+        name = item.path.name
+        item.add_marker(pytest.mark.xdist_group("slurm" if name in SLURM else item.path.stem))
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Return the folder of real data and golden files named by MICRONET_SHARED; skip without it."""

@@ -95,6 +95,7 @@ def push(store: Store, tasks: Sequence[Task], remote: str | None) -> None:
     """
     stages = [stage for task in tasks for stage in task.stages]
     command: list[Any] = [*DVC, "push", *(["-r", remote] if remote else []), *stages]
-    done = subprocess.run(command, cwd=store.root, env=environment(store.root), capture_output=True, text=True)
+    done = subprocess.run(command, cwd=store.root, env=environment(store.root), capture_output=True,
+                          encoding="utf-8", errors="replace")  # fmt: skip
     if done.returncode:
         raise PipelineError(f"dvc push: {last_error(done.stdout + done.stderr).removeprefix('ERROR: ')}")

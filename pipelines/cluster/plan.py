@@ -27,9 +27,12 @@ DATA_STAGE = {"classification": "data", "pose": "people", "segmentation": "stree
 
 
 def environment(root: Path) -> dict[str, str]:
-    """Return the environment for DVC: stages call `python`, which must be this one."""
+    """Return the environment for DVC: stages call `python`, which must be this one, and print UTF-8."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    return {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", "NO_ALBUMENTATIONS_UPDATE": "1"}
+    return {
+        **os.environ, "PATH": path, "PYTHONIOENCODING": "utf-8", "DVC_NO_ANALYTICS": "1",
+        "NO_ALBUMENTATIONS_UPDATE": "1",
+    }  # fmt: skip
 
 
 def all_tasks(root: Path, params: Mapping[str, Any], profile: str, recipe: str) -> dict[str, Task]:
@@ -123,8 +126,9 @@ def prepare(root: Path, params: Mapping[str, Any], profile: str, tasks: Iterable
         # only what changed: rows on their way read the others' data, and DVC would want to write it
         stages = sorted(changed_stages(root, {DATA_STAGE[task_of(task.row)] for task in tasks}))
         done = stages and subprocess.run(
-            [*DVC, "repro", *stages], cwd=root, env=environment(root), capture_output=True, text=True
-        )
+            [*DVC, "repro", *stages], cwd=root, env=environment(root), capture_output=True,
+            encoding="utf-8", errors="replace",
+        )  # fmt: skip
         if done and done.returncode:
             raise PipelineError(f"{', '.join(stages)}: {last_error(done.stdout + done.stderr)}")
     elif profile == "proxy":
@@ -159,8 +163,9 @@ def changed_stages(root: Path, stages: Collection[str]) -> set[str]:
     named = [stage for stage in stages if files[stage.rpartition(":")[0] or "dvc.yaml"] <= FEW]
     named += [file for file, number in files.items() if number > FEW]
     done = subprocess.run(
-        [*DVC, "status", "--json", *named], cwd=root, env=environment(root), capture_output=True, text=True
-    )
+        [*DVC, "status", "--json", *named], cwd=root, env=environment(root), capture_output=True,
+        encoding="utf-8", errors="replace",
+    )  # fmt: skip
     try:
         changed = json.loads(done.stdout)
     except ValueError:

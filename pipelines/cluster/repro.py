@@ -22,6 +22,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+from pipelines.checkout import check_dvc
+from pipelines.common import guard
 from report.evidence import write_text_atomic
 
 
@@ -101,7 +103,8 @@ def look_often() -> None:
 
 
 def main() -> int:
-    """Run DVC on the command line's arguments."""
+    """Run DVC on the command line's arguments. Raises PipelineError where this checkout would stop it."""
+    check_dvc(Path.cwd())
     look_often()
     write_whole()
     from dvc.cli import main as dvc
@@ -110,4 +113,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(guard(main))

@@ -182,7 +182,7 @@ def cancel(jobs: Sequence[str] = (), name: str | None = None) -> None:
 
 def _slurm(*command: str) -> str:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=120, check=False)
     except subprocess.TimeoutExpired:
         raise PipelineError(f"{command[0]}: no answer in two minutes; is slurmctld up?") from None
     if done.returncode:

@@ -103,8 +103,8 @@ def record_send(
     return send
 
 
-def finish_send(store: Store, send: Send | None, todo: list[Task], out: TextIO = sys.stdout) -> int:
-    """Say on `out` what was sent; run it where it is local. Returns the exit code."""
+def finish_send(store: Store, send: Send | None, todo: list[Task], out: TextIO | None = None) -> int:
+    """Say on `out` (standard output) what was sent; run it where it is local. Returns the exit code."""
     if send is None:
         return 0
     if send.executor == "slurm":

@@ -43,6 +43,8 @@ def copied(tmp_path_factory, few_digits, hold) -> Path:
     root = tmp_path_factory.mktemp("checkout")
     for name in CODE:
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "out"))
+    for path in ROOT.glob("micronet_*.py"):
+        shutil.copy(path, root)
     with (root / "pipelines/hooks.py").open("a") as file:
         file.write(hold.code)
     params = yaml.safe_load((ROOT / "params.yaml").read_text())

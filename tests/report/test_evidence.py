@@ -194,4 +194,4 @@ def test_hash_depends_on_files_and_parameters():
 
 
 def test_revision_outside_a_repository(tmp_path):
-    assert code_revision(tmp_path) == "unknown"
+    assert code_revision(tmp_path) == "unknown (no git repository of its own)"

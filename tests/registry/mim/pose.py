@@ -1,6 +1,6 @@
 """The smallest mmpose experiment on a MicroNet: one epoch of top-down heatmaps on a handful of images."""
 
-custom_imports = dict(imports=["registry"])
+custom_imports = dict(imports=["micronet_plugin"])
 default_scope = "mmpose"
 codec = dict(type="MSRAHeatmap", input_size=(48, 64), heatmap_size=(12, 16), sigma=1)
 model = dict(

@@ -1,0 +1,80 @@
+"""What git knows of this checkout: the commit of the code, or the reason why there is none to state.
+
+A hook's GIT_DIR, a repository around an unpacked archive and the user's settings of git change nothing here: git is
+pointed to this checkout's own `.git` and to no other. Pointed so, git reads a checkout of another owner too. Its
+ownership check keeps a stranger's repository from running programs; here the stranger's Python runs already.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+UNKNOWN = "unknown"
+DIRTY = "-dirty"
+#: What decides a result: a change here, uncommitted, marks evidence's code revision as dirty.
+CODE_PATHS = ("registry", "configs", "pipelines", "paper", "report/*.py", "params.yaml", "dvc.yaml")
+#: Of git's variables, those that say where git and its configuration are; all others aim at some repository or output.
+KEPT = ("GIT_EXEC_PATH", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_SSL_CAINFO")
+#: Settings of a user that would start programs, hide files, or call a file changed for its mode.
+SETTINGS = {
+    "core.fsmonitor": "false", "core.hooksPath": os.devnull, "core.excludesFile": "", "core.fileMode": "false",
+    "core.quotePath": "false", "color.ui": "false", "log.showRoot": "true", "log.showSignature": "false",
+}  # fmt: skip
+SECONDS = 60
+
+
+class NoRevision(Exception):
+    """Say why git has no answer about this checkout."""
+
+
+def git_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return an environment in which git speaks English, asks nothing and fetches nothing, and a hook's is left out."""
+    kept = {k: v for k, v in environ.items() if k in KEPT or not k.startswith(("GIT_", "LC_", "LANG"))}
+    return kept | {"LC_ALL": "C", "TZ": "UTC", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1"}
+
+
+def git(root: Path, *args: str) -> str:
+    """Return git's output about the repository whose `.git` lies in `root`. Raises NoRevision with the reason."""
+    root = Path(root).resolve()
+    own = root / ".git"
+    if not os.path.lexists(own):
+        raise NoRevision("no git repository of its own")
+    command = ["git", "-C", str(root), "--no-pager", "--no-optional-locks", f"--git-dir={own}", f"--work-tree={root}"]
+    for key, value in SETTINGS.items():
+        command += ["-c", f"{key}={value}"]
+    try:
+        done = subprocess.run(
+            [*command, *args], stdin=subprocess.DEVNULL, capture_output=True, env=git_environment(), timeout=SECONDS
+        )
+    except FileNotFoundError:
+        raise NoRevision("git is not installed") from None
+    except subprocess.TimeoutExpired:
+        raise NoRevision(f"git did not answer in {SECONDS} seconds") from None
+    except OSError as error:
+        raise NoRevision(f"git cannot be run: {error.strerror}") from None
+    if done.returncode:
+        said = done.stderr.decode("utf-8", "replace").replace(str(root), ".").split("\n")
+        fault = next((line for line in said if line.startswith(("fatal:", "error:"))), f"exit {done.returncode}")
+        raise NoRevision(f"git: {fault.partition(': ')[2] or fault}")
+    return done.stdout.decode("utf-8", "replace")
+
+
+def code_revision(root: Path) -> str:
+    """Return this checkout's commit, with "-dirty" where code differs from it, or "unknown (REASON)"."""
+    try:
+        git(root, "rev-parse", "--git-dir")  # a fault of the repository itself is the reason
+        try:
+            commit = git(root, "rev-parse", "--verify", "HEAD^{commit}").strip()
+        except NoRevision:
+            raise NoRevision("the repository has no commit") from None
+        # An archive unpacked over another repository: that one's commit says nothing of this code.
+        names = [name for name in CODE_PATHS if (Path(root) / name).exists()]
+        if names and not git(root, "ls-tree", "--name-only", commit, "--", *names):
+            raise NoRevision("the repository does not hold this code")
+        changed = git(root, "status", "--porcelain", "--untracked-files=all", "--", *CODE_PATHS)
+        return commit + DIRTY if changed else commit
+    except NoRevision as reason:
+        return f"{UNKNOWN} ({reason})"
