@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from paper.output import run
 from report.revision import NoRevision, git
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -78,4 +79,4 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run(main))
