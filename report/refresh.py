@@ -69,7 +69,7 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
     from report import metadata
     from report.evidence import EvidenceError, write_text_atomic
 
-    code = report.main([], root) or metadata.main([], root)
+    code = metadata.main([], root) or report.main([], root)
     if code == 0:
         try:
             write_text_atomic(root / "report/out" / STAMP, inputs_digest(root) + "\n")
