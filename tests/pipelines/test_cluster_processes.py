@@ -26,6 +26,9 @@ with guarded(sys.argv[1], env):
 """
 
 
+pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="/proc says what a guard ignores")
+
+
 @pytest.fixture
 def runner(tmp_path) -> tuple[subprocess.Popen, str]:
     """Return a process whose guard and command are there, and their mark."""
