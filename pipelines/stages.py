@@ -12,6 +12,8 @@ from typing import Any
 
 from pipelines.common import PipelineError
 
+#: The module of the stages that are run first and last, whatever became of the others.
+REPORT = "report.refresh"
 #: A stage's command, as all of this project's are: run by this process's Python, without a shell.
 COMMAND = re.compile(r"python -m ((?:pipelines|report)(?:\.\w+)*)((?: [\w./:=@+-]+)*)")
 
@@ -20,8 +22,8 @@ COMMAND = re.compile(r"python -m ((?:pipelines|report)(?:\.\w+)*)((?: [\w./:=@+-
 class Step:
     """Hold a stage: its name for DVC, the module that it runs with arguments, and the stages whose outputs it reads.
 
-    computed: its results are in git, the same on every machine. bookend: it is always run, as the report is, before
-    or after all others, whatever became of them.
+    computed: its results are in git, the same on every machine. bookend: it writes the report, which is done before
+    and after all others, whatever became of them.
     """
 
     name: str
@@ -113,6 +115,6 @@ def _step(name: str, stage: Any, makers: Sequence[tuple[Path, str]]) -> Step:
         arguments=tuple(shlex.split(match[2])),
         needs=frozenset(needs - {name}),
         computed=bool(stage.outs) and all(out.persist and not out.use_cache for out in stage.outs),
-        bookend=stage.always_changed,
+        bookend=match[1] == REPORT,
         stage=stage,
     )
