@@ -25,6 +25,7 @@ PIP = (
     "index-url", "extra-index-url", "find-links", "no-index", "trusted-host", "cert", "client-cert", "proxy", "timeout",
     "default-timeout", "retries", "resume-retries", "keyring-provider", "cache-dir", "no-cache-dir", "use-feature",
 )  # fmt: skip
+PIP_VARIABLES = ("PIP_CONFIG_FILE", *("PIP_" + option.upper().replace("-", "_") for option in PIP))
 #: uv's, in uv.toml and, in capitals, as UV_ variables.
 UV = (
     "index", "default-index", "index-url", "extra-index-url", "find-links", "no-index", "index-strategy",
@@ -112,7 +113,7 @@ def call(*command: str | Path, env: Mapping[str, str], read: bool = False) -> st
         encoding="utf-8", errors="replace",
     )  # fmt: skip
     if done.returncode:
-        words = " ".join(Path(part).name for part in command[:4] if not str(part).startswith("-"))
+        words = " ".join(Path(part).name for part in command[:5] if not str(part).startswith("-"))
         raise InstallError(f"set-up: `{words}` ended with {done.returncode}; what it says stands above")
     return done.stdout or ""
 
@@ -120,7 +121,7 @@ def call(*command: str | Path, env: Mapping[str, str], read: bool = False) -> st
 def install(binaries: Path, environ: Mapping[str, str], bootstrap: Path, lock: Path) -> None:
     """Install uv by pip, the locked packages and the project by uv. Raises InstallError."""
     python = binaries / "python"
-    bare = {k: v for k, v in environ.items() if not k.startswith("PYTHON") and k not in ("PIP_PYTHON", "PIP_LOG")}
+    bare = {k: v for k, v in environ.items() if not k.startswith(("PIP_", "PYTHON")) or k in PIP_VARIABLES}
     bare |= {"PIP_QUIET": "0", "PIP_VERBOSE": "0"}
     settings = uv_settings(uv_files(environ))
     told = any("index" in key for key in (*settings, *settings.get("pip", {})))

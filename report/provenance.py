@@ -21,18 +21,19 @@ NAMED = 2
 def evidence_dates(root: Path) -> dict[str, str]:
     """Return the day (UTC) on which each file under results/ was last committed, by path relative to `root`.
 
-    A file that differs from the last commit is "uncommitted". Empty without a repository of the checkout's own and in a
-    shallow clone, whose oldest commit would pass for the origin of all files.
+    A file that differs from the last commit is "uncommitted". The repository may be one around `root`: what it tracks
+    has its day there. Empty without one and in a shallow clone, whose oldest commit would pass for the origin of all
+    files.
     """
     try:
-        if git(root, "rev-parse", "--is-shallow-repository") != "false\n":
+        if git(root, "rev-parse", "--is-shallow-repository", around=True) != "false\n":
             return {}
         log = git(
             root, "log", "--format=%x00%cd", "--date=format-local:%Y-%m-%d", "--name-only", "--no-renames",
-            "--relative", "--", FOLDER,
+            "--relative", "--", FOLDER, around=True,
         )  # fmt: skip
-        changed = git(root, "diff", "--name-only", "--no-renames", "--relative", "HEAD", "--", FOLDER)
-        others = git(root, "ls-files", "--others", "--exclude-standard", "--", FOLDER)
+        changed = git(root, "diff", "--name-only", "--no-renames", "--relative", "HEAD", "--", FOLDER, around=True)
+        others = git(root, "ls-files", "--others", "--exclude-standard", "--", FOLDER, around=True)
     except NoRevision:
         return {}
     dates: dict[str, str] = {}

@@ -36,13 +36,17 @@ def git_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     return kept | {"LC_ALL": "C", "TZ": "UTC", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1"}
 
 
-def git(root: Path, *args: str) -> str:
-    """Return git's output about the repository whose `.git` lies in `root`. Raises NoRevision with the reason."""
+def git(root: Path, *args: str, around: bool = False) -> str:
+    """Return git's output about the repository whose `.git` lies in `root`; around: or in a folder that holds it.
+
+    Raises NoRevision with the reason.
+    """
     root = Path(root).resolve()
-    own = root / ".git"
-    if not os.path.lexists(own):
+    tree = next((f for f in (root, *(root.parents if around else ())) if os.path.lexists(f / ".git")), None)
+    if tree is None:
         raise NoRevision("no git repository of its own")
-    command = ["git", "-C", str(root), "--no-pager", "--no-optional-locks", f"--git-dir={own}", f"--work-tree={root}"]
+    command = ["git", "-C", str(root), "--no-pager", "--no-optional-locks", f"--git-dir={tree / '.git'}"]
+    command.append(f"--work-tree={tree}")
     for key, value in SETTINGS.items():
         command += ["-c", f"{key}={value}"]
     try:
