@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from paper.files import read_yaml
-
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = Path("configs")
 #: Where a table's rows have their configs; all other tables' rows are classification.
@@ -46,12 +44,10 @@ def _data_errors() -> type[Exception] | tuple[()]:
 
 
 def load_params(root: Path = ROOT) -> dict[str, Any]:
-    """Return params.yaml as a mapping. Raises PipelineError naming the file and the line."""
-    path = root / "params.yaml"
-    params = read_yaml(path, path.name, PipelineError)
-    if not isinstance(params, dict):
-        raise PipelineError(f"{path.name}: holds no mapping; restore it from the repository")
-    return params
+    """Return params.yaml as a mapping, every value checked. Raises PipelineError naming the file and the line."""
+    from report.params import read_params
+
+    return read_params(root, PipelineError)
 
 
 def section(params: Mapping[str, Any], *keys: str) -> Any:
