@@ -23,7 +23,7 @@ import torch
 
 from pipelines import hooks
 from pipelines.common import ROOT, PipelineError, config_path, guard, hash_files, load_params
-from pipelines.data import read_manifest
+from pipelines.data import check_batch, read_manifest
 from pipelines.evaluate import load_weights
 from pipelines.filing import file_training
 from pipelines.show import pictures_path, strip
@@ -40,6 +40,7 @@ def set_up(row: str, profile: str, root: Path) -> tuple[Task, dict[str, Any], di
     params = load_params(root)
     task, entry, settings, default = find_row(params, profile, row)
     manifest = read_manifest(root / settings["folder"])
+    check_batch(settings, manifest)
     torch.set_num_threads(settings.get("threads") or max(1, min(2, os.cpu_count() or 1)))
     inputs = config_inputs(root, config_path(row))
     stated = {"train": settings}

@@ -35,7 +35,7 @@ from pipelines.common import (
     load_params,
     section,
 )
-from pipelines.data import read_manifest
+from pipelines.data import check_batch, read_manifest
 from report.evidence import config_hash, config_inputs, write_json_atomic, write_text_atomic
 
 #: The code that decides what training gives.
@@ -194,6 +194,7 @@ def train(row: str, profile: str = "mini", root: Path = ROOT) -> None:
     settings = row_params(params, profile, row)
     folder = root / settings["folder"]
     manifest = read_manifest(folder)
+    check_batch(settings, manifest)
     torch.set_num_threads(settings.get("threads") or max(1, min(2, os.cpu_count() or 1)))
     inputs = config_inputs(root, config_path(row))
     key = {
