@@ -84,7 +84,7 @@ def _reason(path: Path, error: Exception) -> str:
     if tarfile.is_tarfile(path):
         return "it is a tar archive; unpack it, or save a file of torch before 0.4 anew"
     first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
-    if not isinstance(error, RuntimeError | OSError):  # what the unpickler says of other bytes means nothing to a reader
+    if not isinstance(error, RuntimeError | OSError):  # what the unpickler says of other bytes tells nobody anything
         first = "no file that torch wrote, or a truncated one"
     return f"{first[:160]}; fetch it again"
 

@@ -55,8 +55,10 @@ Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(_distinct)]
 Threads = Annotated[int, Field(ge=1, le=1024)]
 WeightDecay = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 ImageSize = Annotated[int, Field(ge=8, le=4096)]
-Side = Annotated[int, Field(ge=32, le=8192), AfterValidator(_multiple_of_32)]
+Side = Annotated[int, Field(ge=32, le=8192)]
 InputSize = Annotated[list[Side], Field(min_length=2, max_length=2)]
+#: Heatmaps, a quarter of the image, must be what the head makes of features at stride 32.
+EvenSize = Annotated[list[Annotated[Side, AfterValidator(_multiple_of_32)]], Field(min_length=2, max_length=2)]
 
 
 class Rules(Strict):
@@ -114,6 +116,7 @@ class Pixels(Strict):
 class Pose(Pixels):
     """Hold how a keypoint row trains at small scale. sigma: the heatmap's, in its pixels."""
 
+    input_size: EvenSize
     sigma: Positive
 
 
