@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from paper.faults import one_line
 
@@ -225,6 +225,12 @@ class Rules(Strict):
     default: str
     rules: dict[str, str]
 
+    @model_validator(mode="after")
+    def _known(self) -> Rules:
+        if self.default not in self.rules:
+            raise ValueError(f"default {self.default!r} is none of the rules")
+        return self
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -393,7 +399,7 @@ def read_evidence(
             return None
 
     def reject(path: Path, subject: str, fault: str) -> None:
-        out.problems.append(Problem(path.relative_to(root).as_posix(), subject, fault))
+        out.problems.append(Problem(path.relative_to(root).as_posix(), subject, one_line(fault)))
 
     for path in sorted((results / "cost").glob("*.json")):
         if path.stem == "rules":
@@ -409,6 +415,10 @@ def read_evidence(
         else:
             out.cost[cost.row] = cost
             out.paths["cost", cost.row] = path.relative_to(root).as_posix()
+    for row, cost in list(out.cost.items()):
+        if any(out.rule not in values.madds for values in (cost.values, *cost.variants.values())):
+            reject(results / "cost" / f"{row}.json", row, f"has no MAdds by the rule {out.rule!r}; run its stage anew")
+            del out.cost[row], out.paths["cost", row]
     for path in sorted((results / "claims").glob("*.json")):
         claim = read(path, path.stem, ClaimEvidence)
         if claim is None:
