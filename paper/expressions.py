@@ -28,6 +28,10 @@ _COMPARE: dict[type, Callable[[Any, Any], bool]] = {
 _ARITY = {"min": (2, 99), "max": (2, 99), "abs": (1, 1), "approx": (3, 3), "agrees": (2, 2), "printed": (1, 1)}
 
 
+#: Of an expression's tree; the deepest of ours has 8.
+MAX_DEPTH = 50
+
+
 class ExpressionError(ValueError):
     """Say what is wrong with an expression."""
 
@@ -73,13 +77,26 @@ def compile_expr(text: str) -> Expression:
     try:
         tree = ast.parse(text, mode="eval").body
     except SyntaxError as error:
-        raise ExpressionError(f"cannot be parsed: {error.msg}: {text!r}") from None
+        raise ExpressionError(f"cannot be parsed: {error.msg}: {text[:80]!r}") from None
+    except (ValueError, RecursionError, MemoryError):  # a null character; nested beyond what Python's parser holds
+        raise ExpressionError(f"cannot be parsed: {text[:80]!r}") from None
+    if _depth(tree) > MAX_DEPTH:
+        raise ExpressionError(f"is nested more than {MAX_DEPTH} deep; split it: {text[:80]!r}")
     refs: dict[Ref, None] = {}
     names: dict[str, None] = {}
     _check(tree, refs, names)
     if not isinstance(tree, (ast.Compare, ast.BoolOp, ast.UnaryOp)) and not _is_call(tree, "approx", "agrees"):
         raise ExpressionError(f"states nothing that can be true or false: {text!r}")
     return Expression(text, tree, tuple(refs), tuple(names))
+
+
+def _depth(tree: ast.AST) -> int:
+    """Return how deep a tree is, without recursion."""
+    level, depth = [tree], 0
+    while level:
+        depth += 1
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+    return depth
 
 
 def _is_call(node: ast.AST, *names: str) -> bool:
@@ -148,6 +165,8 @@ class _Evaluation:
             holds = self.value(tree)
         except (DivisionByZero, InvalidOperation):
             raise ExpressionError("divides by zero") from None
+        except ArithmeticError as error:
+            raise ExpressionError(f"computes a number that is too large ({type(error).__name__})") from None
         except TypeError as error:
             raise ExpressionError(f"compares what cannot be compared ({error})") from None
         first = self.parts[0] if self.parts else (holds, None, "")

@@ -6,20 +6,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
-
-import yaml
-from pydantic import BaseModel, ValidationError
 
 from paper.expressions import Expression, compile_expr
-from paper.files import read_yaml
+from paper.files import YamlFile
 from paper.printed import ABSENT, Interval, parse_printed
 from paper.schema import RawArchitecture, RawBudget, RawClaims, RawIssue, RawIssues, RawPaper, RawTable
 
 HERE = Path(__file__).resolve().parent
-Raw = TypeVar("Raw", bound=BaseModel)
 
 
 class LedgerError(Exception):
@@ -152,62 +147,12 @@ class Ledger:
         return cell.value if cell.numeric else None
 
 
-class _Source:
-    """Read one YAML file, remembering the line of every key."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.lines: dict[tuple, int] = {}
-        node = read_yaml(path, self.name, LedgerError, partial(yaml.compose, Loader=yaml.SafeLoader))
-        if node is None:
-            raise LedgerError(f"{self.name}:1: empty; restore the file from the repository")
-        self.data = self._construct(node, ())
-
-    @property
-    def name(self) -> str:
-        return f"{self.path.parent.name}/{self.path.name}"
-
-    def _construct(self, node: yaml.Node, path: tuple) -> Any:
-        self.lines[path] = node.start_mark.line + 1
-        if isinstance(node, yaml.MappingNode):
-            out: dict[str, Any] = {}
-            for key_node, value_node in node.value:
-                key = key_node.value
-                line = key_node.start_mark.line + 1
-                if key in out:
-                    raise LedgerError(f"{self.name}:{line}: key {key!r} stands twice; keep one")
-                out[key] = self._construct(value_node, (*path, key))
-                self.lines[(*path, key)] = line
-            return out
-        if isinstance(node, yaml.SequenceNode):
-            return [self._construct(child, (*path, i)) for i, child in enumerate(node.value)]
-        return yaml.SafeLoader("").construct_object(node)
-
-    def error(self, path: tuple, fault: str) -> LedgerError:
-        """Return the error with the line of the nearest known key."""
-        while path not in self.lines and path:
-            path = path[:-1]
-        return LedgerError(f"{self.name}:{self.lines.get(path, 1)}: {fault}")
-
-    def validate(self, model: type[Raw]) -> Raw:
-        """Return the file's content as `model`. Raises LedgerError with file and line."""
-        try:
-            return model.model_validate(self.data)
-        except ValidationError as error:
-            # A misspelt key is both unknown and missing: the unknown one shows the mend.
-            first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-            loc = tuple(first["loc"])
-            where = ".".join(str(part) for part in loc)
-            fault = {
-                "extra_forbidden": f"unknown key {where!r}; remove it or mend its spelling",
-                "missing": f"key {where!r} is missing; add it",
-            }.get(first["type"], f"{where}: {first['msg'].removeprefix('Value error, ')}")
-            if len(error.errors()) > 1:
-                fault += f" (and {len(error.errors()) - 1} more)"
-            raise self.error(loc, fault) from None
+def _source(path: Path) -> YamlFile:
+    """Read one of the ledger's files. Raises LedgerError with file and line."""
+    return YamlFile(path, f"{path.parent.name}/{path.name}", LedgerError)
 
 
-def _table(source: _Source) -> Table:
+def _table(source: YamlFile) -> Table:
     raw = source.validate(RawTable)
     rows = tuple(
         Row(
@@ -233,19 +178,19 @@ def _order(table_id: str) -> tuple[str, int, str]:
     return letter, int(number.group()), table_id[len(letter) + number.end() :]
 
 
-def _load_tables(folder: Path) -> dict[str, Table]:
+def load_tables(folder: Path) -> dict[str, Table]:
     """Return the tables in the paper's order. Raises LedgerError for repeated ids and broken references."""
-    sources = {path: _Source(path) for path in sorted(folder.glob("*.yaml"))}
+    sources = {path: _source(path) for path in sorted(folder.glob("*.yaml"))}
     if not sources:
         raise LedgerError(f"{folder.parent.name}/{folder.name}: no tables; restore them from the repository")
     tables: dict[str, Table] = {}
-    home: dict[str, tuple[_Source, int]] = {}
+    home: dict[str, tuple[YamlFile, int]] = {}
     owner: dict[str, str] = {}
-    for source in sources.values():
+    for path, source in sources.items():
         table = _table(source)
         if table.id in tables:
             raise source.error(("id",), f"table {table.id!r} stands in {owner[table.id]} too; give one another id")
-        tables[table.id], owner[table.id] = table, source.path.name
+        tables[table.id], owner[table.id] = table, path.name
         for i, row in enumerate(table.rows):
             if row.id in home:
                 raise source.error(("rows", i, "id"), f"row id {row.id!r} is taken; ids are unique over all tables")
@@ -269,11 +214,11 @@ def load_ledger(root: Path | None = None) -> Ledger:
     Raises LedgerError "file:line: fault; mend".
     """
     root = root or HERE
-    paper = _Source(root / "paper.yaml").validate(RawPaper)
-    tables = _load_tables(root / "tables")
-    issues_source = _Source(root / "known_issues.yaml")
+    paper = _source(root / "paper.yaml").validate(RawPaper)
+    tables = load_tables(root / "tables")
+    issues_source = _source(root / "known_issues.yaml")
     raw_issues = issues_source.validate(RawIssues)
-    claims_source = _Source(root / "claims.yaml")
+    claims_source = _source(root / "claims.yaml")
     raw_claims = claims_source.validate(RawClaims)
     rows = {row.id: row for table in tables.values() for row in table.rows}
 

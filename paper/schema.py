@@ -13,8 +13,10 @@ from paper.printed import ABSENT, parse_printed
 COST_COLUMNS = ("params", "madds")
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Column = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9]*$")]
-TableId = Annotated[str, Field(pattern=r"^[A-Z]?\d+[a-z]?$")]
+TableId = Annotated[str, Field(pattern=r"^[A-Z]?[0-9]{1,4}[a-z]?$")]
 Text = Annotated[str, Field(min_length=1)]
+#: A count that arithmetic in floats still takes.
+Count = Annotated[int, Field(gt=0, le=10**12)]
 
 
 class Strict(BaseModel):
@@ -199,8 +201,8 @@ class RawBudget(Strict):
     task: Identifier
     tables: list[TableId]
     dataset: Text
-    images: Annotated[int, Field(gt=0)]
-    epochs: Annotated[int, Field(gt=0)]
+    images: Count
+    epochs: Count
     source: Text
 
 
@@ -211,5 +213,5 @@ class RawPaper(Strict):
     arxiv: Annotated[str, Field(pattern=r"^\d{4}\.\d{5}v\d+$")]
     title: Text
     authors: list[Text]
-    numeric_cells: Annotated[int, Field(gt=0)]
+    numeric_cells: Count
     budgets: list[RawBudget]

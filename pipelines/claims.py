@@ -5,14 +5,13 @@ python -m pipelines.claims
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from paper import load_ledger
 from pipelines.common import ROOT, PipelineError, environment, guard, told
 from pipelines.computations import load_all
-from report.evidence import code_revision, file_computed, remove_others, seal
+from report.evidence import code_revision, file_computed, read_json, remove_others, seal
 
 RESULTS = Path("results/claims")
 
@@ -72,9 +71,10 @@ def counted(claim_id: str, computation: str, root: Path) -> dict[str, Any] | Non
     if not path.is_file():
         return None
     try:
-        manifest = json.loads(path.read_text("utf-8-sig"))
+        manifest = read_json(path)
         counts, files = [int(manifest["counts"][key]) for key in keys], int(manifest["files"])
-    except (ValueError, KeyError, TypeError) as error:
+        sha256 = str(manifest["sha256"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise PipelineError(f"{path}: corrupt ({error}); run `python -m pipelines.verify {dataset}` anew") from None
     evidence = {
         "schema": 1,
@@ -82,7 +82,7 @@ def counted(claim_id: str, computation: str, root: Path) -> dict[str, Any] | Non
         "claim": claim_id,
         "computation": computation,
         "computed": counts[0] if len(counts) == 1 else counts,
-        "detail": f"{', '.join(keys).replace('_', ' ')} of {dataset}, {files} files, sha256 {manifest['sha256'][:12]}",
+        "detail": f"{', '.join(keys).replace('_', ' ')} of {dataset}, {files} files, sha256 {sha256[:12]}",
         "code_revision": code_revision(root),
         "environment": environment(),
     }

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paper.files import committed_bytes, read_yaml
+from paper.files import committed_bytes
 from paper.output import run
 
 if TYPE_CHECKING:
@@ -53,12 +53,10 @@ def _data_errors() -> type[Exception] | tuple[()]:
 
 
 def load_params(root: Path = ROOT) -> dict[str, Any]:
-    """Return params.yaml as a mapping. Raises PipelineError naming the file and the line."""
-    path = root / "params.yaml"
-    params = read_yaml(path, path.name, PipelineError)
-    if not isinstance(params, dict):
-        raise PipelineError(f"{path.name}: holds no mapping; restore it from the repository")
-    return params
+    """Return params.yaml as a mapping, every value checked. Raises PipelineError naming the file and the line."""
+    from report.params import read_params
+
+    return read_params(root, PipelineError)
 
 
 def section(params: Mapping[str, Any], *keys: str) -> Any:

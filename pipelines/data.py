@@ -8,7 +8,9 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -77,6 +79,16 @@ def read_manifest(folder: Path) -> dict:
         raise PipelineError(f"{path}: missing; run `dvc repro data` to make the folder") from None
     except (ValueError, KeyError, TypeError) as error:
         raise PipelineError(f"{path}: corrupt ({error}); delete the folder and run `dvc repro data`") from None
+
+
+def check_batch(settings: Mapping[str, Any], manifest: Mapping[str, Any]) -> None:
+    """Raise PipelineError for a batch of more images than a set has, which would train nothing."""
+    images = manifest["images"].get("train", 0)
+    if settings["batch_size"] > images:
+        raise PipelineError(
+            f"params.yaml: batch_size {settings['batch_size']} is more than the {images} training images of "
+            f"{manifest['name']}; lower it"
+        )
 
 
 def main() -> int:

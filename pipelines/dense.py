@@ -17,7 +17,7 @@ import torch
 
 from pipelines import hooks
 from pipelines.common import ROOT, PipelineError, config_path, hash_files, load_params
-from pipelines.data import read_manifest
+from pipelines.data import check_batch, read_manifest
 from pipelines.evaluate import load_weights
 from pipelines.filing import file_training, metrics_path
 from pipelines.show import pictures_path, strip
@@ -42,7 +42,8 @@ def set_up(row: str, profile: str, root: Path) -> tuple[Task, dict[str, Any], di
     params = load_params(root)
     task, entry, settings = find_row(params, profile, row)
     manifest = read_manifest(root / settings["folder"])
-    torch.set_num_threads(settings["threads"])
+    check_batch(settings, manifest)
+    torch.set_num_threads(settings.get("threads", 1))
     inputs = config_inputs(root, config_path(row))
     stated = {"train": settings}
     return (

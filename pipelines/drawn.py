@@ -114,7 +114,8 @@ def run(name: str, description: str, generate: Generate, argv: list[str] | None 
     parser.add_argument("--val", type=int, help="validation images")
     parser.add_argument("--seed", type=int)
     args = parser.parse_args(argv)
-    known = section(load_params(), "data", name)
+    params = load_params()
+    known = {key: section(params, "data", name, key) for key in ("train", "val", "seed", "pin")}
     asked = {key: getattr(args, key) for key in ("train", "val", "seed")}
     settings = {key: known[key] if value is None else value for key, value in asked.items()}
     pin = known["pin"] if all(v is None for v in asked.values()) else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from pipelines.data import read_manifest
 from pipelines.datasets import FolderClassification
 from pipelines.filing import file_training, metrics_path
 from pipelines.train import build_model, checkpoint_path, quiet, row_entry, row_params
+from registry.checkpoints import CheckpointError, fill, read_file, tensors
 from registry.classification import TopK
 from report.evidence import config_hash, config_inputs, write_json_atomic
 
@@ -26,20 +27,23 @@ def load_weights(model: nn.Module, path: Path, expected: dict[str, str], command
     """
     mend = f"remove it and run `{command or f'python -m pipelines.mini --row {path.stem}'}`"
     try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
-        state, meta = saved["state_dict"], saved["meta"]
-    except FileNotFoundError:
-        raise PipelineError(f"{path}: no checkpoint; {mend}") from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise PipelineError(f"{path}: corrupt checkpoint ({reason}); {mend}") from None
+        if not path.exists():
+            raise PipelineError(f"{path}: no checkpoint; {mend}")
+        saved = read_file(path)
+        parts = [saved.get(key) for key in ("state_dict", "meta")] if isinstance(saved, Mapping) else []
+        if not parts or not all(isinstance(part, Mapping) for part in parts):
+            raise CheckpointError("it has no state_dict with meta beside it, as a row's training writes them")
+        meta = parts[1]
+        state = tensors(parts[0], strip=False)
+    except CheckpointError as error:
+        raise PipelineError(f"{path}: corrupt checkpoint ({error}); {mend}") from None
     for key, value in expected.items():
         if meta.get(key) != value:
             raise PipelineError(f"{path}: its {key} is {meta.get(key)}, today's is {value}; {mend}")
     try:
-        model.load_state_dict(state)
-    except RuntimeError as error:
-        raise PipelineError(f"{path}: does not fit the model ({str(error).splitlines()[0]}); {mend}") from None
+        fill(model, state)
+    except CheckpointError as error:
+        raise PipelineError(f"{path}: {error}; {mend}") from None
     return meta
 
 

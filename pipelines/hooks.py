@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from pathlib import Path
@@ -14,6 +15,11 @@ from mmengine.runner import Runner, set_random_seed
 from tqdm import tqdm
 
 from pipelines.common import PipelineError
+
+
+def diverged(name: str, key: str, value: float, epoch: int, step: int, mend: str = "lower its lr") -> PipelineError:
+    """Return the error of a run whose loss is not finite."""
+    return PipelineError(f"{name}: training diverged: {key} is {value} in epoch {epoch}, step {step}; {mend}")
 
 
 class AtomicRunner(Runner):
@@ -68,9 +74,12 @@ class KeepCurve(Hook):
         self._losses = {}
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        """Collect a step's losses."""
+        """Collect a step's losses. Raises PipelineError where one is not finite: nothing after it can be sound."""
         for key, value in (outputs or {}).items():
-            self._losses.setdefault(key, []).append(float(value.detach()))
+            number = float(value.detach())
+            if "loss" in key and not math.isfinite(number):
+                raise diverged(Path(runner.work_dir).name, key, number, runner.epoch + 1, runner.iter + 1)
+            self._losses.setdefault(key, []).append(number)
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Add the epoch's mean losses."""

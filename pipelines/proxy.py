@@ -28,6 +28,7 @@ import registry  # noqa: F401  registers the models
 from pipelines.cifar import PACKED, load
 from pipelines.common import ROOT, PipelineError, guard, load_config, load_params, section
 from pipelines.filing import file_training
+from pipelines.hooks import diverged
 from pipelines.train import quiet
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
@@ -74,6 +75,9 @@ def run(row: str, seed: int, data: dict[str, np.ndarray], settings: dict[str, An
     labels = torch.from_numpy(data["train_labels"].astype(np.int64)).to(device)
     size, epochs = settings["batch_size"], settings["epochs"]
     steps = len(images) // size
+    if not steps:
+        fault = f"batch_size {size} is more than the {len(images)} training images"
+        raise PipelineError(f"params.yaml: proxy.train.{fault}; lower it")
     optimizer = torch.optim.SGD(
         model.parameters(), settings["lr"], momentum=0.9, weight_decay=settings["weight_decay"]
     )  # fmt: skip
@@ -83,7 +87,7 @@ def run(row: str, seed: int, data: dict[str, np.ndarray], settings: dict[str, An
     started = time.monotonic()
     bar = tqdm(total=steps * epochs, desc=f"{row} seed {seed}", file=sys.stderr, mininterval=20)
     model.train()
-    for _ in range(epochs):
+    for epoch in range(1, epochs + 1):
         order = torch.randperm(len(images), generator=generator).to(device)
         for step in range(steps):
             chosen = order[step * size : (step + 1) * size]
@@ -94,6 +98,9 @@ def run(row: str, seed: int, data: dict[str, np.ndarray], settings: dict[str, An
             optimizer.step()
             schedule.step()
             bar.update()
+        if not math.isfinite(last := float(loss.detach())):  # once lost, never finite again: a look an epoch will do
+            bar.close()
+            raise diverged(f"{row} seed {seed}", "loss", last, epoch, steps * epoch, "lower proxy.train.lr")
     bar.close()
     seconds = time.monotonic() - started
     return test(model, data, device), seconds

@@ -52,26 +52,29 @@ def score(model: nn.Module, val: Path, batch_size: int, workers: int) -> dict[st
 
 
 def evaluate(
-    checkpoint: Path, size: str, root: Path, pin: str, out: Path, batch_size: int, workers: int, ledger: str = ""
-) -> Any:
+    checkpoint: Path, size: str, root: Path, pin: str, out: Path, batch_size: int, workers: int, ledger: str = "",
+    entry: str | None = None,
+) -> Any:  # fmt: skip
     """Score a checkpoint and write results/paper/TABLE/ROW.released.json (of a ledger) under `out`; returns it.
 
-    Raises CheckpointError for a file that is no released checkpoint of the size.
+    entry: the checkpoint's entry to read, "state_dict_ema" say; else plain weights before averaged ones. The evidence
+    names what was read. Raises CheckpointError for a file that is no released checkpoint of the size.
     """
     row = ROWS[ledger][size]
     table = table_of(row)
-    model = official.load(checkpoint, size)
+    model = official.load(checkpoint, size, entry)
     started = time.monotonic()
     values = score(model, root / "val", batch_size, workers)
     stated = {
-        "train": {"recipe": "released", "size": size, "checkpoint_sha256": file_hash(checkpoint)},
+        "train": {"recipe": "released", "size": size, "checkpoint_sha256": file_hash(checkpoint),
+                  **({"entry": model.entry} if model.entry else {})},
         "evaluate": {"image_size": IMAGE_SIZE, "wiring": "official", "seconds": round(time.monotonic() - started, 1)},
     }
     return file_training(
         out / "results" / ledger / f"paper/{table}/{row}.released.json", row=row, table=table, profile="paper",
         seed=None, values=values, stated=stated, data=("imagenet", pin), epochs=None, seconds=0.0, root=ROOT,
         command=f"python -m pipelines.released --checkpoint {checkpoint.name} --size {size}"
-        + (f" --ledger {ledger}" if ledger else ""),
+        + (f" --ledger {ledger}" if ledger else "") + (f" --entry {entry}" if entry else ""),
     )  # fmt: skip
 
 
@@ -80,6 +83,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Evaluate a released checkpoint on ImageNet val.")
     parser.add_argument("--checkpoint", type=Path, required=True, help="the released file")
     parser.add_argument("--size", choices=list(official.SIZES), required=True, help="6M is this paper's M0, 12M its M1")
+    parser.add_argument("--entry", help="which weights, as state_dict_ema; default: plain ones before averages")
     parser.add_argument("--ledger", choices=sorted(ROWS), default="", help="the later version's ledger: iccv2021")
     parser.add_argument("--data", type=Path, help="holds val/; default: data/imagenet, or $IMAGENET_ROOT")
     parser.add_argument("--batch-size", type=int, default=256)
@@ -92,7 +96,9 @@ def main(argv: list[str] | None = None) -> int:
         raise PipelineError(f"--size {args.size}: this paper has no such model; add --ledger iccv2021")
     pin = imagenet.check_verified(root, ROOT, val_only=True)
     try:
-        found = evaluate(args.checkpoint, args.size, root, pin, ROOT, args.batch_size, args.workers, args.ledger)
+        found = evaluate(
+            args.checkpoint, args.size, root, pin, ROOT, args.batch_size, args.workers, args.ledger, args.entry
+        )  # fmt: skip
     except official.CheckpointError as error:
         raise PipelineError(str(error)) from None
     values = found["values"]

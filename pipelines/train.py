@@ -31,7 +31,7 @@ from pipelines.common import (
     load_params,
     section,
 )
-from pipelines.data import read_manifest
+from pipelines.data import check_batch, read_manifest
 from report.evidence import config_hash, config_inputs, write_json_atomic, write_text_atomic
 
 #: The code that decides what training gives.
@@ -202,7 +202,8 @@ def train(row: str, profile: str = "mini", root: Path = ROOT) -> None:
     settings = row_params(params, profile, row)
     folder = root / settings["folder"]
     manifest = read_manifest(folder)
-    torch.set_num_threads(settings["threads"])
+    check_batch(settings, manifest)
+    torch.set_num_threads(settings.get("threads", 1))
     inputs = config_inputs(root, config_path(row))
     key = {
         "config": config_hash(inputs, {"train": settings}),

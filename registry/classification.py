@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from registry.baselines import build_net
 from registry.cost import Cost, batch_norm_cost, linear_cost
+from registry.dense.errors import check_finite
 
 
 def classifier_cost(channels: int, hidden: int, classes: int) -> Cost:
@@ -148,7 +149,9 @@ class TopK(BaseMetric):
         self.topk = tuple(topk)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Collect whether each image's label is within each k."""
+        """Collect whether each image's label is within each k. Raises DivergedError for scores that are not finite."""
+        if data_samples:
+            check_finite(torch.stack([sample["scores"] for sample in data_samples]))
         for sample in data_samples:
             order = torch.argsort(sample["scores"], descending=True, stable=True)
             rank = int((order == sample["label"]).nonzero()[0])

@@ -12,7 +12,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from registry.arch import ArchSpec, default_rule, get_arch
 from registry.blocks import BlockPlan, StemPlan, plan_block, plan_stem
+from registry.checkpoints import CheckpointError, load_pretrained
 from registry.cost import Cost
+from registry.dense.errors import DataError
 from registry.ops.factorized import Size
 
 
@@ -120,6 +122,19 @@ class MicroNet(BaseModule):
                 if stage == self.out_indices[-1]:
                     break
         return tuple(outs)
+
+    def init_weights(self) -> None:
+        """Initialize as configured; weights from a local file (`Pretrained`) must be there for every parameter."""
+        config = self.init_cfg if isinstance(self.init_cfg, Mapping) else {}
+        path = str(config.get("checkpoint", ""))
+        if config.get("type") != "Pretrained" or "://" in path:
+            super().init_weights()
+            return
+        try:
+            load_pretrained(self, path, config.get("prefix"))
+        except CheckpointError as error:
+            raise DataError(f"error: {error}") from None
+        self._is_init = True
 
     def _freeze(self) -> None:
         if self.frozen_stages < 0:

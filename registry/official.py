@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
+from registry.checkpoints import CheckpointError, fitted, named, read_file, tensors, unwrap
 from registry.classification import ClassificationHead
 from registry.micronet import MicroNet
 
@@ -28,31 +28,50 @@ OFFICIAL_ACTIVATION = {"shift": "group_channel", "first_a1": False, "relu_max": 
 A1_ALONE = {"shift": "group_channel", "sites": ("A1",), "relu_max": 6.0, "bare_last": True}
 
 
-class CheckpointError(ValueError):
-    """Say why a checkpoint cannot be used and what to do about it."""
-
-
 def official_backbone(arch: str) -> dict[str, Any]:
     """Return the config of a backbone wired as the released code wires `arch`, one of SIZES' values."""
     activation = A1_ALONE if arch == SIZES["21M"] else OFFICIAL_ACTIVATION
     return {"type": "MicroNet", "arch": arch, "wiring": "official", "activation": dict(activation)}
 
 
-def build(state_dict: Mapping[str, Tensor], size: str = "6M") -> nn.Module:
+def build(state_dict: Mapping[str, Any], size: str = "6M", entry: str | None = None) -> nn.Module:
     """Return an eval-mode module mapping images (N, 3, 224, 224) to logits (N, 1000) with released weights.
 
-    state_dict: as released, optionally under a `state_dict` or `model` key and with `module.` before each key.
-    Raises CheckpointError naming missing, surplus or misshapen entries.
+    state_dict: as released, whatever wraps it or stands before each key (registry.checkpoints); of plain and averaged
+    weights the plain ones are read, or those under `entry`. Its `entry` says which. Raises CheckpointError naming
+    missing, surplus, misshapen or unsound entries.
     """
     if size not in SIZES:
         raise CheckpointError(f"unknown size {size!r}; released sizes: {', '.join(SIZES)}")
+    state, found = unwrap(state_dict, entry)
+    source = tensors(state)
+    net = _net(size)
+    try:
+        filled = _mapped(source, net)
+    except CheckpointError as error:
+        others = [other for other in SIZES if other != size and _fits(source, other)]
+        if others:
+            raise CheckpointError(f"is of another size: its keys and shapes are {others[0]}'s, not {size}'s") from None
+        raise error from None
+    net.load_state_dict(filled)
+    net.entry = found
+    return net.eval()
+
+
+def _net(size: str) -> _Net:
     settings = {key: v for key, v in official_backbone(SIZES[size]).items() if key != "type"}
     backbone = MicroNet(**settings)
     arch = backbone.arch
-    head = ClassificationHead(backbone.out_channels[-1], arch.hidden, 1000, arch.dropout)
-    net = _Net(backbone, head)
-    net.load_state_dict(map_state_dict(state_dict, net))
-    return net.eval()
+    return _Net(backbone, ClassificationHead(backbone.out_channels[-1], arch.hidden, 1000, arch.dropout))
+
+
+def _fits(source: Mapping[str, Tensor], size: str) -> bool:
+    """Tell whether released weights are of a size."""
+    try:
+        _mapped(source, _net(size))
+    except CheckpointError:
+        return False
+    return True
 
 
 class _Net(nn.Module):
@@ -61,25 +80,19 @@ class _Net(nn.Module):
     def __init__(self, backbone: MicroNet, head: ClassificationHead) -> None:
         super().__init__()
         self.backbone, self.head = backbone, head
+        self.entry = ""
 
     def forward(self, images: Tensor) -> Tensor:
         return self.head(self.backbone(images))
 
 
-def load(path: str | Path, size: str = "6M") -> nn.Module:
-    """Read a released checkpoint file (weights only) and build its model.
+def load(path: str | Path, size: str = "6M", entry: str | None = None) -> nn.Module:
+    """Read a released checkpoint file (weights only, or safetensors) and build its model.
 
     Raises CheckpointError naming the file when it is missing, truncated, or holds more than weights.
     """
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise CheckpointError(f"{path}: no such file; give the path of a released checkpoint") from None
-    except Exception as error:  # torch raises many kinds for truncated or unsafe files
-        reason = str(error).splitlines()[0]
-        raise CheckpointError(f"{path}: not a readable weights-only checkpoint ({reason}); fetch it again") from None
-    try:
-        return build(loaded, size)
+        return build(read_file(path), size, entry)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from None
 
@@ -89,26 +102,40 @@ def map_state_dict(state_dict: Mapping[str, Any], net: nn.Module) -> dict[str, T
 
     Raises CheckpointError for entries that have no counterpart on either side or another shape.
     """
-    source = _unwrap(state_dict)
+    return _mapped(tensors(unwrap(state_dict)[0]), net)
+
+
+def _mapped(source: Mapping[str, Tensor], net: nn.Module) -> dict[str, Tensor]:
     ours = net.state_dict()
+    foreign = [key for key in source if key.partition(".")[0] not in ("features", "classifier")]
+    if foreign:
+        raise CheckpointError(
+            f"has keys without counterpart in a released MicroNet: {named(foreign)}; expected features.… and "
+            "classifier.…"
+        )
     groups = _operators(source)
     targets = _targets(net)
-    if len(groups) != len(targets):
-        raise CheckpointError(
-            f"the checkpoint has {len(groups)} operators, the model {len(targets)}: is it of another size?"
-        )
     out: dict[str, Tensor] = {}
-    for name, target in zip(groups, targets, strict=True):
+    for name, target in zip(groups, targets, strict=False):
         for leaf, tensor in groups[name].items():
             key = f"{target}.{leaf}"
             if key not in ours:
-                raise CheckpointError(f"{name}.{leaf} has no counterpart (expected like {target}): another size?")
+                wanted = ", ".join(k.rpartition(".")[2] for k in ours if k.rpartition(".")[0] == target)
+                raise CheckpointError(
+                    f"{name}.{leaf} has no counterpart{_counted(groups, targets)}; expected {wanted} there"
+                )
             if ours[key].shape != tensor.shape:
                 raise CheckpointError(
-                    f"{name}.{leaf} has shape {tuple(tensor.shape)}, the model's {key} {tuple(ours[key].shape)}: "
-                    "is it of another size?"
+                    f"{name}.{leaf} has shape {tuple(tensor.shape)}, the model's {key} "
+                    f"{tuple(ours[key].shape)}{_counted(groups, targets)}"
                 )
-            out[key] = tensor
+            out[key] = fitted(f"{name}.{leaf}", tensor, ours[key])
+    if len(groups) != len(targets):
+        rest = list(groups)[len(targets) :] or targets[len(groups) :]
+        side = "the checkpoint" if len(groups) > len(targets) else "the model"
+        raise CheckpointError(
+            f"the checkpoint has {len(groups)} operators, the model {len(targets)}; {side} alone has {named(rest)}"
+        )
     # Checkpoints saved by old torch versions lack BatchNorm's step counters, which evaluation does not use.
     missing = [k for k in ours if k not in out and not k.endswith("num_batches_tracked")]
     if missing:
@@ -116,13 +143,9 @@ def map_state_dict(state_dict: Mapping[str, Any], net: nn.Module) -> dict[str, T
     return {k: out.get(k, v) for k, v in ours.items()}
 
 
-def _unwrap(loaded: Mapping[str, Any]) -> dict[str, Tensor]:
-    for wrapper in ("state_dict", "model"):
-        if isinstance(loaded, Mapping) and isinstance(loaded.get(wrapper), Mapping):
-            loaded = loaded[wrapper]
-    if not isinstance(loaded, Mapping) or not all(isinstance(v, Tensor) for v in loaded.values()):
-        raise CheckpointError("not a state dict: expected a mapping of names to tensors")
-    return {re.sub(r"^(module\.)+", "", k): v for k, v in loaded.items()}
+def _counted(groups: Mapping[str, Any], targets: list[str]) -> str:
+    """Return both sides' numbers of operators where they differ: what comes after the fault is then shifted."""
+    return "" if len(groups) == len(targets) else f" ({len(groups)} operators in the file, {len(targets)} in the model)"
 
 
 def _operators(source: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:

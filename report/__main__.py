@@ -99,7 +99,7 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
         return BROKEN
     for kind, counts in report.summary().items():
         print(f"{kind}: " + ", ".join(f"{n} {name}" for name, n in counts.items()))
-    for problem in report.problems:
+    for problem in (*report.problems, *sources.problems):
         print(f"warning: {problem.path}: {problem.fault}", file=sys.stderr)
     if report.changed:
         first = " ".join(report.changed[0])

@@ -8,14 +8,15 @@ Worse: a verdict that was reproduced, close or consistent is so no more. Exit 3 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from paper.faults import one_line
 from report import verdicts
+from report.evidence import read_json
 
 ABSENT = "absent"
 OK, BROKEN, GATED = 0, 1, 3
@@ -39,13 +40,14 @@ class Change:
 def verdict_map(path: Path) -> dict[tuple[str, str], str]:
     """Return a report.json's verdicts by kind and name. Raises ValueError naming the file and the mend."""
     try:
-        data = json.loads(path.read_bytes())  # bytes: PowerShell's `git show ... > old.json` is UTF-16
+        data = read_json(path)
         found = {("cell", f"{c['row_id']}.{c['column']}"): c["verdict"] for c in data["cells"]}
         found |= {("claim", c["id"]): c["verdict"] for c in data["claims"]}
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}; write it with `python -m report`") from None
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: is no report.json ({error!r}); write it anew with `python -m report`") from None
+        fault = f"{path}: is no report.json ({one_line(repr(error))})"
+        raise ValueError(f"{fault}; write it anew with `python -m report`") from None
     if unknown := sorted({str(v) for v in found.values()} - set(verdicts.VERDICTS)):
         raise ValueError(f"{path}: unknown verdict {unknown[0]!r}; write it anew with `python -m report`")
     return found

@@ -6,6 +6,7 @@ import ast
 import base64
 import hashlib
 import json
+import math
 import os
 import tempfile
 from collections.abc import Mapping, Set
@@ -13,11 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from paper.faults import one_line
 from paper.files import committed_bytes
 from report.revision import code_revision  # noqa: F401  for those who write evidence
 
+#: Of JSON's brackets within each other; no file of ours has ten.
+MAX_DEPTH = 60
 PROFILES = ("mini", "proxy", "paper")
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Count = Annotated[int, Field(gt=0)]
@@ -77,7 +81,7 @@ def file_computed(path: Path, evidence: Mapping[str, Any]) -> bool:
     tracked file. For results that every machine computes alike; a trained run is always filed anew.
     """
     try:
-        old = json.loads(path.read_text("utf-8"), parse_constant=_no_constant)
+        old = read_json(path)
         same = isinstance(old, dict) and old.get("digest") == _digest(old) and _bare(old) == _bare(json_form(evidence))
     except (OSError, ValueError):
         same = False
@@ -119,15 +123,28 @@ def config_inputs(root: Path, config: Path) -> dict[str, str]:
             raise EvidenceError(f"{path}: {error.strerror}; restore the config") from None
         except SyntaxError as error:
             raise EvidenceError(f"{path}:{error.lineno}: no Python ({error.msg}); mend the config") from None
+        except (ValueError, RecursionError, MemoryError) as error:  # a null byte, deep nesting
+            raise EvidenceError(one_line(f"{path}: no Python ({error}); mend the config")) from None
         inputs[path.as_posix()] = hashlib.sha256(text).hexdigest()
         for node in tree.body:
             if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "_base_" for t in node.targets):
-                bases = ast.literal_eval(node.value)
-                for base in [bases] if isinstance(bases, str) else bases:
+                for base in _bases(node, path):
                     found = Path(os.path.normpath(path.parent / base))
                     if found.as_posix() not in inputs:
                         todo.append(found)
     return inputs
+
+
+def _bases(node: ast.Assign, path: Path) -> list[str]:
+    """Return what a config's `_base_ = ...` names. Raises EvidenceError naming the line."""
+    try:
+        named = ast.literal_eval(node.value)
+    except (ValueError, TypeError, RecursionError):
+        named = None
+    found = [named] if isinstance(named, str) else named
+    if not isinstance(found, list | tuple) or not all(isinstance(base, str) for base in found):
+        raise EvidenceError(f"{path}:{node.lineno}: _base_ is no path or list of paths; mend the config")
+    return list(found)
 
 
 def config_hash(inputs: Mapping[str, str], params: Mapping[str, Any]) -> str:
@@ -230,6 +247,12 @@ class Rules(Strict):
     default: str
     rules: dict[str, str]
 
+    @model_validator(mode="after")
+    def _known(self) -> Rules:
+        if self.default not in self.rules:
+            raise ValueError(f"default {self.default!r} is none of the rules")
+        return self
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -271,11 +294,11 @@ Model = TypeVar("Model", bound=BaseModel)
 def _read(path: Path, shown: str, model: type[Model]) -> Model:
     """Return a file as `model`. Raises EvidenceError with the fault."""
     try:
-        data = json.loads(committed_bytes(path).decode("utf-8"), parse_constant=_no_constant)
+        data = read_json(path)
     except OSError as error:
         raise EvidenceError(f"{shown}: {error.strerror}") from None
     except ValueError as error:
-        raise EvidenceError(f"{shown}: corrupt JSON ({error})") from None
+        raise EvidenceError(one_line(f"{shown}: corrupt JSON ({error})")) from None
     try:
         found = model.model_validate(data)
         if isinstance(found, Sealed) and found.digest != _digest(data):
@@ -286,11 +309,58 @@ def _read(path: Path, shown: str, model: type[Model]) -> Model:
         where = ".".join(map(str, first["loc"])) or "the file"
         if where == "digest":
             raise EvidenceError(f"{shown}: is not sealed; run its stage anew") from None
-        raise EvidenceError(f"{shown}: {where}: {first['msg']}") from None
+        raise EvidenceError(one_line(f"{shown}: {where}: {first['msg']}")) from None
 
 
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no number")
+def read_json(path: Path) -> Any:
+    """Return what a JSON file holds. Raises OSError, and ValueError for what this project would never write.
+
+    Beside broken JSON: NaN and infinities, numbers of many digits, a key that stands twice, half a surrogate pair,
+    hundreds of brackets within each other.
+    """
+    content = path.read_bytes()
+    try:
+        data = json.loads(
+            content.decode(json.detect_encoding(content)), parse_constant=_no_number, parse_float=_finite,
+            parse_int=_whole, object_pairs_hook=_mapping,
+        )  # fmt: skip
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    level = [data]
+    for _ in range(MAX_DEPTH):
+        level = [
+            child for value in level if isinstance(value, dict | list)
+            for child in (value.values() if isinstance(value, dict) else value)
+        ]  # fmt: skip
+        if not level:
+            break
+    else:
+        raise ValueError("nested too deep")
+    json.dumps(data, ensure_ascii=False).encode("utf-8")  # UnicodeEncodeError, a ValueError, names half a pair
+    return data
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text[:40]} is no number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _no_number(text)
+
+
+def _whole(text: str) -> int:
+    if len(text) > 19:
+        raise ValueError(f"{text[:40]}… has too many digits")
+    return int(text)
+
+
+def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    out = dict(pairs)
+    if len(out) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"key {next(key for key in keys if keys.count(key) > 1)!r} stands twice")
+    return out
 
 
 def _config_fault(root: Path, evidence: CostEvidence | TrainingEvidence, params: Mapping[str, Any]) -> str | None:
@@ -352,7 +422,7 @@ def read_evidence(
             return None
 
     def reject(path: Path, subject: str, fault: str) -> None:
-        out.problems.append(Problem(path.relative_to(root).as_posix(), subject, fault))
+        out.problems.append(Problem(path.relative_to(root).as_posix(), subject, one_line(fault)))
 
     for path in sorted((results / "cost").glob("*.json")):
         if path.stem == "rules":
@@ -368,6 +438,10 @@ def read_evidence(
         else:
             out.cost[cost.row] = cost
             out.paths["cost", cost.row] = path.relative_to(root).as_posix()
+    for row, cost in list(out.cost.items()):
+        if any(out.rule not in values.madds for values in (cost.values, *cost.variants.values())):
+            reject(results / "cost" / f"{row}.json", row, f"has no MAdds by the rule {out.rule!r}; run its stage anew")
+            del out.cost[row], out.paths["cost", row]
     for path in sorted((results / "claims").glob("*.json")):
         claim = read(path, path.stem, ClaimEvidence)
         if claim is None:

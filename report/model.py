@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +13,7 @@ from paper.schema import COST_COLUMNS
 from report import verdicts
 from report.arithmetic import worked
 from report.budget import table_budget
-from report.evidence import Evidence
+from report.evidence import Evidence, read_json
 from report.names import quantity, show
 from report.plan import Bench, make_plan
 from report.proxy import orderings, relational_claims
@@ -316,7 +315,9 @@ def changes(report: Report, baseline: Mapping[str, str]) -> list[tuple[str, str,
 def read_baseline(path: Path) -> dict[str, str]:
     """Return an accepted verdict map. Raises ValueError naming the file."""
     try:
-        data = json.loads(path.read_text("utf-8-sig"))
+        data = read_json(path)
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}; restore it or run `python -m report --accept`") from None
     except ValueError as error:
         raise ValueError(f"{path}: corrupt JSON ({error}); restore it or run `python -m report --accept`") from None
     known = set(verdicts.VERDICTS)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from paper.files import read_yaml
+from paper.files import YamlFile
 from paper.ledger import Ledger, LedgerError
 from paper.schema import Column, Identifier, Text
 from report.evidence import EvidenceError, Finite, Problem, Sealed, Strict, _read
@@ -155,19 +155,21 @@ def read_config(places: Places, ledger: Ledger) -> PageConfig:
     shown = places.shown(path)
     if not path.exists():
         return PageConfig()
-    try:
-        config = PageConfig.model_validate(read_yaml(path, shown, LedgerError))
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise LedgerError(f"{shown}: {'.'.join(map(str, first['loc']))}: {first['msg']}; mend it") from None
-    tables = [spec.table for spec in config.scatter] + [t for spec in config.forest for t in spec.tables]
-    for table in tables:
+    file = YamlFile(path, shown, LedgerError)
+    config = file.validate(PageConfig)
+    named = [(("scatter", i), spec.table, (spec.x, spec.y)) for i, spec in enumerate(config.scatter)]
+    named += [(("forest", i), table, (spec.column,)) for i, spec in enumerate(config.forest) for table in spec.tables]
+    for where, table, columns in named:
         if table not in ledger.tables:
-            raise LedgerError(f"{shown}: no table {table!r}; the ledger has {', '.join(ledger.tables)}")
-    for spec in config.scatter:
-        for row in (row for series in spec.series for row in series.rows):
-            if row not in ledger.rows or ledger.rows[row].table != spec.table:
-                raise LedgerError(f"{shown}: table {spec.table} has no row {row!r}; mend figure {spec.figure}")
+            raise file.error(where, f"no table {table!r}; the ledger has {', '.join(ledger.tables)}")
+        if unknown := [column for column in columns if column not in ledger.tables[table].columns]:
+            raise file.error(where, f"table {table} has no column {unknown[0]!r}; mend it")
+    for i, spec in enumerate(config.scatter):
+        for j, series in enumerate(spec.series):
+            for row in series.rows:
+                if row not in ledger.rows or ledger.rows[row].table != spec.table:
+                    fault = f"table {spec.table} has no row {row!r}; mend figure {spec.figure}"
+                    raise file.error(("scatter", i, "series", j, "rows"), fault)
     return config
 
 

@@ -20,6 +20,7 @@ from pipelines.cluster.processes import processes_marked
 from report.evidence import config_hash, config_inputs, write_json_atomic
 
 #: A stage: a chain of hashes, a step at a time, kept after every step; standard library only.
+PIN = "0" * 64
 WORK = """
 import fcntl, hashlib, json, os, sys, time
 row, seed = sys.argv[1], sys.argv[2]
@@ -100,13 +101,13 @@ def project(root: Path, rows: int = 20, seeds: int = 3, steps: int = 4, seconds:
     """Write the project and return its tasks' names; kept: evidence has a copy that DVC caches, as in full/dvc.yaml."""
     names = [f"t5_r{i:02}" for i in range(rows)]
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    params["proxy"] |= {"rows": {name: {"table": "5"} for name in names}, "seeds": list(range(seeds)), "pin": "tiny"}
+    params["proxy"] |= {"rows": {name: {"table": "5"} for name in names}, "seeds": list(range(seeds)), "pin": PIN}
     (root / "configs/classification").mkdir(parents=True)
     (root / "templates").mkdir()
     (root / "proxy").mkdir()
     (root / "data").mkdir()
     (root / "params.yaml").write_text(yaml.safe_dump(params))
-    np.savez(root / "data/cifar10.npz", pin=np.array("tiny"))
+    np.savez(root / "data/cifar10.npz", pin=np.array(PIN))
     stated = {"train": params["proxy"]["train"]}
     for name in names:
         config = Path(f"configs/classification/{name}.py")
@@ -115,7 +116,7 @@ def project(root: Path, rows: int = 20, seeds: int = 3, steps: int = 4, seconds:
         write_json_atomic(root / f"templates/{name}.json", {
             "schema": 1, "kind": "training", "profile": "proxy", "row": name, "table": "5", "config": config.as_posix(),
             "config_hash": config_hash(inputs, stated), "inputs": inputs, "params": stated,
-            "data": {"name": "tiny", "pin": "tiny"}, "code_revision": "x", "environment": {}, "epochs": 1,
+            "data": {"name": "tiny", "pin": PIN}, "code_revision": "x", "environment": {}, "epochs": 1,
             "duration_s": 1.0, "command": "x",
         })  # fmt: skip
     stage = {

@@ -18,8 +18,12 @@ from report.settings import load_settings
 from report.sources import Sources, read_sources
 from report.views import Report
 
-PIN = "0123456789abcdef"
-MINI = {"data": "dots", "epochs": 2}
+PIN = "0123456789abcdef" * 4
+MINI = {
+    "data": "dots", "folder": "data/dots", "classes": 10, "image_size": 32, "batch_size": 8, "epochs": 2, "lr": 0.1,
+    "weight_decay": 0.0, "seed": 0, "threads": 1,
+}  # fmt: skip
+PROXY = {key: value for key, value in MINI.items() if key not in ("folder", "classes", "seed")}
 ROWS = {"one_plain": "1", "one_wide": "1", "one_lone": "1", "one_bad": "1", "two_half": "2"}
 ENVIRONMENT = {"device": "a machine", "python": "3.11"}
 
@@ -93,7 +97,7 @@ def _training(
 ) -> None:
     config = Path(f"configs/classification/{row}.py")
     inputs = config_inputs(root, config)
-    params = {"train": MINI if profile != "paper" else {"recipe": recipe}}
+    params = {"train": {"mini": MINI, "proxy": PROXY, "paper": {"recipe": recipe}}[profile]}
     name = f"{row}.json" if profile == "mini" else f"{row}.{recipe}.s{seed}.json"
     _file(root / "results" / profile / ROWS[row] / name, {
         "schema": 1, "kind": "training", "profile": profile, "row": row, "table": ROWS[row], "seed": seed,
@@ -111,9 +115,10 @@ def write(root: Path, text: Callable[[str], str] = str) -> Path:
     settings = {"alpha": 0.05, "seeds": 3, "close_percent": 2.0}
     settings["margins"] = dict.fromkeys(("top1", "top5", "AP", "AP50", "AP75", "APM", "APL", "miou"), 0.5)
     params = {
-        "profile": "mini", "report": settings, "train": {"mini": MINI},
+        "profile": "mini", "report": settings, "data": {"dots": {"pin": PIN}}, "train": {"mini": MINI},
         "rows": {row: {"table": table} for row, table in ROWS.items()},
-        "proxy": {"train": MINI, "pin": PIN, "rows": {"two_half": {}, "one_plain": {}}},
+        "proxy": {"train": PROXY, "pin": PIN, "seeds": [0, 1, 2],
+                  "rows": {row: {"table": ROWS[row]} for row in ("two_half", "one_plain")}},
     }  # fmt: skip
     write_text_atomic(root / "params.yaml", yaml.safe_dump(params))
     for row in ROWS:

@@ -11,8 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from paper.files import read_yaml
 from pipelines.cluster.state import Task
 from pipelines.common import TASKS, PipelineError, last_error, section, task_of
 from report.evidence import Evidence, read_evidence, write_bytes_atomic
@@ -72,16 +71,14 @@ def _mini(params: Mapping[str, Any]) -> dict[str, Task]:
 def _matrix(path: Path, suffix: str) -> list[tuple[str, str]]:
     """Return (table, row) of every stage group named tableN, with the suffix or without any."""
     try:
-        stages = yaml.safe_load(path.read_text("utf-8"))["stages"]
+        stages = read_yaml(path, str(path), PipelineError)["stages"]
         return [
             (name.removeprefix("table").removesuffix(suffix), row)
             for name, stage in stages.items()
             if name.startswith("table") and (name.endswith(suffix) if suffix else "_" not in name)
             for row in stage["matrix"]["row"]
         ]
-    except OSError as error:
-        raise PipelineError(f"{path}: {error.strerror}; restore it from the repository") from None
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise PipelineError(f"{path}: malformed ({error}); restore it from the repository") from None
 
 

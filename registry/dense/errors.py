@@ -1,6 +1,8 @@
-"""Errors of the data that a user brings, as one line."""
+"""Errors that a user can mend, as one line, under mim too."""
 
 from __future__ import annotations
+
+from typing import Any
 
 
 class DataError(SystemExit, Exception):
@@ -13,3 +15,17 @@ class DataError(SystemExit, Exception):
     def __init__(self, message: str) -> None:
         # torch's loader re-raises a worker's error with its traceback as the message: keep the line.
         super().__init__(message[max(0, message.rfind("error: ")) :].rstrip())
+
+
+class DivergedError(DataError):
+    """Say that a network's loss or outputs are not finite: ranked or decoded, they would pass for a poor result."""
+
+
+def check_finite(*outputs: Any, what: str = "scores") -> None:
+    """Raise DivergedError where a network's outputs (tensors) are not finite."""
+    for output in outputs:
+        if not bool(output.isfinite().all()):
+            raise DivergedError(
+                f"error: the network's {what} are not finite: its training diverged, or its weights are damaged; "
+                "train anew with a lower lr"
+            )

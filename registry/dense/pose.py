@@ -16,6 +16,7 @@ from registry.arch import get_arch
 from registry.dense import temperature  # noqa: F401  registers the hook
 from registry.dense.attention import SpatialAttention
 from registry.dense.coco import KEYPOINTS, check_coco
+from registry.dense.errors import check_finite
 from registry.dense.head import HeadPlan
 from registry.dense.mobile import mobile_backbone, mobile_head
 
@@ -48,6 +49,11 @@ class _BlocksHead(HeatmapHead):
         for module in self.modules():
             if isinstance(module, SpatialAttention):
                 module.reset_parameters()
+
+    def decode(self, batch_outputs: Any) -> Any:
+        """Return keypoints of heatmaps. Raises DivergedError for heatmaps that are not finite."""
+        check_finite(*([batch_outputs] if isinstance(batch_outputs, Tensor) else batch_outputs), what="heatmaps")
+        return super().decode(batch_outputs)
 
     def forward(self, feats: Sequence[Tensor]) -> Tensor:
         """Return heatmaps (N, K, 4H, 4W), or (N, K, 8H, 8W) after a stride of 32, of features (N, C, H, W)."""

@@ -17,7 +17,7 @@ from registry.dense import temperature  # noqa: F401  registers the hook
 from registry.dense.aspp import CHANNELS, MRASPPPlan, get_reading
 from registry.dense.attention import SpatialAttention
 from registry.dense.cityscapes import check_ids, pairs, unreadable
-from registry.dense.errors import DataError
+from registry.dense.errors import DataError, check_finite
 from registry.dense.mobile_seg import FILTERS, LRASPP, mobile_features
 from registry.micronet import DEFAULT_INIT, MicroNet
 
@@ -54,8 +54,17 @@ class SegMicroNet(MicroNet):
         return low, x
 
 
+class _FiniteHead(BaseDecodeHead):
+    """Refuse logits that are not finite where classes are read off them."""
+
+    def predict_by_feat(self, seg_logits: Tensor, batch_img_metas: list[dict]) -> Tensor:
+        """Return logits at the images' size. Raises DivergedError for logits that are not finite."""
+        check_finite(seg_logits, what="logits")
+        return super().predict_by_feat(seg_logits, batch_img_metas)
+
+
 @MODELS.register_module()
-class MRASPPHead(BaseDecodeHead):
+class MRASPPHead(_FiniteHead):
     """Predict class logits (N, 19, H/8, W/8) by MR-ASPP (section 6.2).
 
     arch and reading: the backbone's; losses and upsampling to the labels are BaseDecodeHead's. Raises ValueError for
@@ -99,7 +108,7 @@ class MobileSegBackbone(BaseModule):
 
 
 @MODELS.register_module()
-class LiteRASPPHead(BaseDecodeHead):
+class LiteRASPPHead(_FiniteHead):
     """Predict class logits by torchvision's LR-ASPP with 128 filters, which pools whole images of any size.
 
     mmsegmentation's LRASPPHead pools by 49 x 49 windows and needs inputs that large.

@@ -55,6 +55,7 @@ def test_its_scores_are_the_loaded_networks_and_are_filed(val_only, tmp_path):
     assert stored == evidence
     run = TrainingEvidence.model_validate(stored)
     assert (run.recipe, run.seed, run.epochs) == ("released", None, None)
+    assert run.params["train"]["entry"] == "state_dict"
     model = official.load(checkpoint)
     data = imagenet.ImageNetFolder(str(val_only / "val"), 224, train=False)
     with torch.no_grad():

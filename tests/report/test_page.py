@@ -84,7 +84,7 @@ def test_a_trained_cell_shows_its_mean_with_interval_and_its_seeds(page):
         "beside it, the released scripts' recipe (learning rate 0.2): 62.00"
     )
     assert [v.text for v in behind["To rerun"]] == [f"train one_plain {s}" for s in range(3)]
-    assert behind["Data"][0].text == "dots, pin 0123456789abcdef"
+    assert behind["Data"][0].text == f"dots, pin {synthetic.PIN}"
     assert behind["Cost to settle"][0].text == "settled"
     assert cell(page, "two_full.top1") == dataclasses.replace(found, key="two_full.top1")  # the same experiment
 
@@ -241,10 +241,10 @@ def test_days_say_what_is_not_known():
     ("text", "message"),
     [
         ("a: [", "paper/page.yaml:1: not valid YAML"),
-        ("schema: 1\ncolour: red", "paper/page.yaml: colour: Extra inputs"),
-        ("forest: [{title: x, tables: ['99'], column: top1}]", "paper/page.yaml: no table '99'"),
+        ("schema: 1\ncolour: red", "paper/page.yaml:2: unknown key 'colour'"),
+        ("forest: [{title: x, tables: ['99'], column: top1}]", "paper/page.yaml:1: no table '99'"),
         ("scatter: [{figure: '1', title: x, table: '1', x: madds, y: top1, series: [{name: a, rows: [two_half]}]}]",
-         "paper/page.yaml: table 1 has no row 'two_half'"),
+         "paper/page.yaml:1: table 1 has no row 'two_half'"),
     ],
 )  # fmt: skip
 def test_a_malformed_configuration_is_one_line_naming_the_file(tmp_path, text, message):

@@ -148,7 +148,7 @@ def test_an_unknown_gate_is_a_usage_error(checkout):
     ("name", "text", "message"),
     [
         ("params.yaml", "profile: [", "params.yaml:1: not valid YAML"),
-        ("params.yaml", "profile: mini", "params.yaml: a key is missing"),
+        ("params.yaml", "profile: mini", "params.yaml:1: key 'report' is missing"),
         ("paper/claims.yaml", "schema: 1", "claims.yaml:1: key 'claims' is missing"),
         ("report/baseline.json", "{", "baseline.json: corrupt JSON"),
         ("report/baseline.json", '{"a": 1}', "baseline.json: no map of verdicts"),
