@@ -14,7 +14,8 @@ Libraries choose their code by the CPU, and variables let one machine take anoth
 - Pillow's Lanczos weights (libm's sin, rounded to 22 bits): the photographs of `pipelines.photos`, which only speed is
   measured on, could differ in principle; in no setting below do they.
 - Throughput, of course: results/bench and results/input are measurements of the machine that they name.
-Encoders and decoders do not: libjpeg-turbo's SIMD is exact, and PNG is lossless; files are compared here byte by byte.
+Encoders and decoders do not: libjpeg-turbo's SIMD is exact (Pillow's takes JSIMD_FORCENONE, OpenCV's does not), and PNG
+is lossless. Pins are over pixels and annotations all the same, never over encoded files.
 """
 
 from __future__ import annotations
