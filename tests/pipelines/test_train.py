@@ -37,7 +37,7 @@ def test_a_run_killed_by_the_system_resumes_to_the_same_weights(tiny, tmp_path_f
     hold.after(1)
     code = f"import pathlib, pipelines.train as t; t.train({ROW!r}, root=pathlib.Path({str(tiny)!r}))"
     process = subprocess.Popen([sys.executable, "-c", hold.code + code], stderr=subprocess.DEVNULL)
-    until(lambda: hold.reached(1) or process.poll() is not None, 120, "its first epoch does not end")
+    until(lambda: hold.reached(1) or process.poll() is not None, 600, "its first epoch does not end")
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert (tiny / "work_dirs/mini" / ROW / "epoch_1.pth").exists()
