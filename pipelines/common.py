@@ -22,6 +22,12 @@ PROFILES = ("mini", "proxy", "paper")
 class PipelineError(Exception):
     """Say what stops a stage, in one line that names the file and the mend."""
 
+    def __init__(self, message: object = "") -> None:
+        text = str(message)
+        if text.startswith("Caught "):  # torch's loader makes a worker's traceback the message: keep the line
+            text = text.rsplit("PipelineError: ", 1)[-1].rstrip()
+        super().__init__(text)
+
 
 def guard(main: Callable[[], int | None]) -> int:
     """Run a stage's main and turn the errors a user can mend into one line and exit code 1."""
