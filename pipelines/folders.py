@@ -11,7 +11,7 @@ from torchvision.datasets import DatasetFolder
 
 from pipelines.common import PipelineError
 from registry.dense.files import IMAGES, files_in, folders_in, missing, shown
-from registry.dense.images import check_pixels
+from registry.dense.images import check_pixels, reason
 
 # check_pixels refuses such an image by its name; the warning has none
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -41,7 +41,7 @@ def why_not(error: Exception) -> str:
     """Return why an image could not be opened or decoded, as a message goes on after the file's name."""
     if isinstance(error, OSError) and error.errno:
         return f"cannot be read ({error.strerror})"
-    text = (str(error) or type(error).__name__).splitlines()[0]
+    text = reason(error)
     return text if text == "is empty" else f"cannot be decoded ({text})"
 
 

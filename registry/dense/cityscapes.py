@@ -12,7 +12,7 @@ from PIL import Image
 
 from registry.dense.errors import DataError
 from registry.dense.files import files_in, missing, shown
-from registry.dense.images import check_image, decode_fault
+from registry.dense.images import check_image, decode_fault, reason
 
 IMAGE, LABEL, LABEL_IDS = "_leftImg8bit.png", "_gtFine_labelTrainIds.png", "_gtFine_labelIds.png"
 IGNORE = 255
@@ -170,5 +170,4 @@ def train_id_table() -> np.ndarray:
 
 def unreadable(path: str | Path, error: Exception) -> DataError:
     """Return the error for a file that cannot be decoded."""
-    why = (str(error) or type(error).__name__).splitlines()[0]
-    return DataError(f"error: {shown(path)}: cannot be read as an image ({why}); unpack it anew")
+    return DataError(f"error: {shown(path)}: cannot be read as an image ({reason(error)}); unpack it anew")

@@ -9,14 +9,14 @@ from __future__ import annotations
 import gc
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from itertools import chain
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
+from registry.dense.coco_entries import ANEW, Entries, is_number, short
 from registry.dense.coco_images import check_images
 from registry.dense.errors import DataError
 from registry.dense.files import missing, shown
@@ -32,7 +32,6 @@ PERSON = 1
 LARGEST = sys.float_info.max
 DETECTIONS = "person_detection_results/COCO_val2017_detections_AP_H_56_person.json"
 TRY_WITHOUT = "to try without it, run `python -m pipelines.people data/people` and set COCO_ROOT=data/people"
-ANEW = "or unpack annotations_trainval2017.zip anew"
 #: What each person's annotation must have, and the mend where it is absent.
 REQUIRED = {
     "id": "give each annotation an id of its own",
@@ -87,85 +86,6 @@ def _checked(annotations: str) -> tuple[dict[str, Any], dict[int, tuple[int, int
     return data, sizes
 
 
-class Entries:
-    """Hold a file's list of entries and refuse the first of those that are at fault."""
-
-    def __init__(self, path: str, key: str, entries: list[Any]) -> None:
-        self.path, self.key, self.all = path, key, entries
-        self.refuse(
-            [i for i, entry in enumerate(entries) if type(entry) is not dict], lambda i: "is no JSON object", ANEW
-        )
-
-    def refuse(self, bad: Sequence[int], fault: Callable[[int], str], mend: str) -> None:
-        """Raise DataError naming the first of the places `bad`, if there is one, and how many there are."""
-        if len(bad):
-            more = f" (and {len(bad) - 1} more such entries)" if len(bad) > 1 else ""
-            self.stop(int(bad[0]), fault(int(bad[0])) + more, mend)
-
-    def stop(self, i: int, fault: str, mend: str) -> NoReturn:
-        """Raise DataError naming entry i."""
-        entry = self.all[i]
-        number = f" (id {_short(entry['id'])})" if isinstance(entry, dict) and "id" in entry else ""
-        place = f"{self.key}[{i}]" if self.key else f"[{i}]"
-        raise DataError(f"error: {shown(self.path)}: {place}{number}: {fault}; {mend}")
-
-    def column(self, key: str, mend: str, places: Sequence[int] | None = None) -> list[Any]:
-        """Return the values of a key, of all entries or of those at `places`. Raises DataError where it is absent."""
-        chosen = self.all if places is None else [self.all[i] for i in places]
-        try:
-            return [entry[key] for entry in chosen]
-        except KeyError:
-            places = range(len(self.all)) if places is None else places
-            self.refuse([i for i in places if key not in self.all[i]], lambda i: f"has no {key!r}", f"{mend}, {ANEW}")
-            raise
-
-    def whole(self, key: str, mend: str, least: int | None = None) -> list[int]:
-        """Return a key's values, all whole numbers, of at least `least`. Raises DataError."""
-        values = self.column(key, mend)
-        if set(map(type, values)) - {int}:
-            self.refuse(
-                [i for i, v in enumerate(values) if type(v) is not int],
-                lambda i: f"{key!r} is {_short(values[i])}, not a whole number", f"write it as one, {ANEW}",
-            )  # fmt: skip
-        if least is not None:
-            self.refuse(
-                [i for i, v in enumerate(values) if v < least], lambda i: f"{key!r} is {values[i]}, below {least}",
-                f"{mend}, {ANEW}",
-            )  # fmt: skip
-        return values
-
-    def ids(self) -> list[int]:
-        """Return the ids, which must differ. Raises DataError."""
-        values = self.whole("id", REQUIRED["id"].replace("annotation", "entry"))
-        if len(set(values)) < len(values):
-            first: dict[int, int] = {}
-            again = [i for i, v in enumerate(values) if first.setdefault(v, i) != i]
-            self.refuse(
-                again, lambda i: f"has the id of {self.key}[{first[values[i]]}]",
-                f"give every entry an id of its own, {ANEW}",
-            )  # fmt: skip
-        return values
-
-    def numbers(self, key: str, values: list[Any], width: int, what: str, places: Sequence[int]) -> np.ndarray:
-        """Return lists of `width` finite numbers as (N, width). Raises DataError naming the first that is none."""
-        fault = f"has no {what}"
-        bad = [i for i, v in zip(places, values, strict=True) if type(v) is not list or len(v) != width]
-        self.refuse(bad, lambda i: f"{fault} ({key!r} is {_short(self.all[i][key])})", f"mend it, {ANEW}")
-        found = None
-        if set(map(type, chain.from_iterable(values))) <= {int, float}:
-            try:
-                found = np.fromiter(chain.from_iterable(values), np.float64, width * len(values))
-            except OverflowError:  # a whole number beyond all floats
-                found = None
-        if found is None or not np.isfinite(found).all():
-            bad = [i for i, v in zip(places, values, strict=True) if not all(map(_is_number, v))]
-            odd = lambda i: next(v for v in self.all[i][key] if not _is_number(v))  # noqa: E731
-            self.refuse(
-                bad, lambda i: f"{fault}: {key!r} holds {_short(odd(i))}, which is no finite number", f"mend it, {ANEW}"
-            )
-        return found.reshape(-1, width)
-
-
 def _check_image_entries(images: Entries) -> dict[int, tuple[int, int]]:
     """Return (width, height) by image id."""
     for i, image in enumerate(images.all):
@@ -175,7 +95,7 @@ def _check_image_entries(images: Entries) -> dict[int, tuple[int, int]]:
     names = [image["file_name"] for image in images.all]
     images.refuse(
         [i for i, name in enumerate(names) if not isinstance(name, str) or not name or "\0" in name],
-        lambda i: f"'file_name' is {_short(names[i])}, not a file's name", f"name its file, {ANEW}",
+        lambda i: f"'file_name' is {short(names[i])}, not a file's name", f"name its file, {ANEW}",
     )  # fmt: skip
     width, height = (images.whole(key, "write its pixels", 1) for key in ("width", "height"))
     return dict(zip(ids, zip(width, height, strict=True), strict=True))
@@ -197,7 +117,7 @@ def _check_categories(categories: Entries) -> set[int]:
         for place, (name, known) in enumerate(zip(names, NAMES, strict=True)):
             if name != known:
                 categories.stop(
-                    i, f"keypoint {place + 1} is {_short(name)}, COCO's is {known!r}",
+                    i, f"keypoint {place + 1} is {short(name)}, COCO's is {known!r}",
                     f"put every person's keypoints in COCO's order, {ANEW}",
                 )  # fmt: skip
     return set(ids)
@@ -219,22 +139,22 @@ def _check_annotations(entries: Entries, sizes: Mapping[int, tuple[int, int]], c
     )  # fmt: skip
     entries.refuse(
         [i for i, v in enumerate(crowds) if v not in (0, 1) or type(v) is float],
-        lambda i: f"'iscrowd' is {_short(crowds[i])}, not 0 or 1", f"{REQUIRED['iscrowd']}, {ANEW}",
+        lambda i: f"'iscrowd' is {short(crowds[i])}, not 0 or 1", f"{REQUIRED['iscrowd']}, {ANEW}",
     )  # fmt: skip
     if set(map(type, areas)) - {int, float} or not all(0 <= v <= LARGEST for v in areas):
         entries.refuse(
-            [i for i, v in enumerate(areas) if not _is_number(v) or v < 0],
-            lambda i: f"'area' is {_short(areas[i])}, not a number of pixels", f"{REQUIRED['area']}, {ANEW}",
+            [i for i, v in enumerate(areas) if not is_number(v) or v < 0],
+            lambda i: f"'area' is {short(areas[i])}, not a number of pixels", f"{REQUIRED['area']}, {ANEW}",
         )  # fmt: skip
     boxes = entries.numbers("bbox", boxed, 4, "box of four numbers", range(len(boxed)))
     entries.refuse(
-        np.flatnonzero((boxes[:, 2:] < 0).any(1)), lambda i: f"its box {_short(boxes[i].tolist())} has a side below 0",
+        np.flatnonzero((boxes[:, 2:] < 0).any(1)), lambda i: f"its box {short(boxes[i].tolist())} has a side below 0",
         f"write [x, y, width, height], {ANEW}",
     )  # fmt: skip
     limits = np.array([sizes[i] for i in image_ids], np.float64)
     outside = ((boxes[:, :2] > limits) | (boxes[:, :2] + boxes[:, 2:] < 0)).any(1)
     entries.refuse(
-        np.flatnonzero(outside), lambda i: f"its box {_short(boxes[i].tolist())} lies outside its image",
+        np.flatnonzero(outside), lambda i: f"its box {short(boxes[i].tolist())} lies outside its image",
         f"mend the box or the image's width and height, {ANEW}",
     )  # fmt: skip
     _check_keypoints(entries, [i for i, v in enumerate(category_ids) if v == PERSON])
@@ -261,7 +181,7 @@ def _check_keypoints(entries: Entries, persons: list[int]) -> None:
     sound = {i for i, v in counts.items() if type(v) is int and 0 <= v <= KEYPOINTS and (v > 0) == (labelled[i] > 0)}
     entries.refuse(
         [i for i in counts if i not in sound],
-        lambda i: f"'num_keypoints' is {_short(counts[i])}, but {labelled[i]} have a visibility above 0",
+        lambda i: f"'num_keypoints' is {short(counts[i])}, but {labelled[i]} have a visibility above 0",
         f"write their number, {ANEW}",
     )  # fmt: skip
     crowd = (entries.all[i]["iscrowd"] for i in persons if labelled[i])
@@ -301,13 +221,13 @@ def _check_detections(path: str, known: Mapping[int, Any]) -> None:
         raise DataError(f"error: {shown(path)}: holds no box of a person (category {PERSON}); fetch it anew")
     scores = [d["score"] for d in found]
     boxes.refuse(
-        [i for i, v in enumerate(scores) if not _is_number(v)],
-        lambda i: f"'score' is {_short(scores[i])}, no finite number", "fetch the file anew",
+        [i for i, v in enumerate(scores) if not is_number(v)],
+        lambda i: f"'score' is {short(scores[i])}, no finite number", "fetch the file anew",
     )  # fmt: skip
     corners = boxes.numbers("bbox", [d["bbox"] for d in found], 4, "box of four numbers", range(len(found)))
     boxes.refuse(
         np.flatnonzero((corners[:, 2:] < 0).any(1)),
-        lambda i: f"its box {_short(corners[i].tolist())} has a side below 0", "fetch the file anew",
+        lambda i: f"its box {short(corners[i].tolist())} has a side below 0", "fetch the file anew",
     )  # fmt: skip
 
 
@@ -339,16 +259,3 @@ def _no_collection() -> Iterator[None]:
     finally:
         if before:
             gc.enable()
-
-
-def _is_number(value: Any) -> bool:
-    """Tell whether a JSON value is a finite number; true and false are none."""
-    try:
-        return type(value) in (int, float) and bool(np.isfinite(float(value)))
-    except OverflowError:
-        return False
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return shown(text if len(text) <= 40 else text[:37] + "...")

@@ -10,7 +10,7 @@ from typing import Any
 
 from registry.dense.errors import DataError
 from registry.dense.files import missing, shown
-from registry.dense.images import file_fault, sizes_of
+from registry.dense.images import file_fault, reason, sizes_of
 
 #: Images whose size is compared before training; `python -m pipelines.verify coco` compares all.
 SIZES = 2000
@@ -53,7 +53,7 @@ def _size_fault(path: str, image: dict[str, Any]) -> str | None:
     try:
         sizes = sizes_of(path)
     except Exception as error:  # a damaged header or EXIF block raises nearly every kind
-        return f"cannot be read as an image ({error})"
+        return f"cannot be read as an image ({reason(error)})"
     stated = (image["width"], image["height"])
     if stated in sizes:
         return None

@@ -6,7 +6,7 @@ import io
 import os
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from registry.dense.errors import DataError
 from registry.dense.files import shown
@@ -35,7 +35,7 @@ def decode_fault(content: bytes) -> str | None:
     except MemoryError:
         raise
     except Exception as error:  # Pillow's decoders raise nearly every kind
-        return f"cannot be read as an image ({_first_line(error)})"
+        return f"cannot be read as an image ({reason(error)})"
     return None
 
 
@@ -47,7 +47,7 @@ def content_fault(content: bytes) -> str | None:
                 check_pixels(image)
             return None
         except Exception as error:
-            return f"cannot be read as an image ({_first_line(error)})"
+            return f"cannot be read as an image ({reason(error)})"
     return decode_fault(content)
 
 
@@ -91,5 +91,8 @@ def sizes_of(path: str | Path) -> set[tuple[int, int]]:
         return {image.size, image.size[::-1]} if turned else {image.size}
 
 
-def _first_line(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """Return the first line of what a decoder says."""
+    if isinstance(error, UnidentifiedImageError):
+        return "it is in no image's format"  # Pillow names a Python object
     return (str(error) or type(error).__name__).splitlines()[0]

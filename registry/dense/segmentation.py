@@ -162,9 +162,9 @@ class LoadTrainIds(LoadAnnotations):
     def _load_seg_map(self, results: dict) -> None:
         path = results["seg_map_path"]
         label: np.ndarray = read_label(path)
-        check_ids(label, path)
         if "ori_shape" in results:
             check_size(path, label.shape, results["ori_shape"])
+        check_ids(label, path)
         if results.get("label_map") is not None:  # a subset of the classes
             before = label.copy()
             for old, new in results["label_map"].items():
