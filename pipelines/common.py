@@ -37,12 +37,21 @@ def guard(main: Callable[[], int | None]) -> int:
     try:
         return main() or 0
     except (PipelineError, EvidenceError, LedgerError) as error:
+        _end_bars()
         print(f"error: {error}", file=sys.stderr)
     except _data_errors() as error:
+        _end_bars()
         print(error, file=sys.stderr)
     except OSError as error:
         print(f"error: {error.filename or 'file system'}: {error.strerror or error}", file=sys.stderr)
     return 1
+
+
+def _end_bars() -> None:
+    """End the lines of progress bars, so that an error has a line of its own."""
+    module = sys.modules.get("tqdm")
+    for bar in list(getattr(module.tqdm, "_instances", ())) if module else ():
+        bar.close()
 
 
 def _data_errors() -> type[Exception] | tuple[()]:

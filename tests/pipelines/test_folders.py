@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder as Torchvisions
+from tqdm import tqdm
 
 from pipelines import cifar, imagenet, pack
 from pipelines.common import PipelineError, guard
@@ -200,6 +201,18 @@ def test_names_of_every_kind_are_read_and_shown_in_one_line(root, tmp_path):
     with pytest.raises(PipelineError, match=r"line\\nbreak.JPG: is empty") as error:
         list(map(data.__getitem__, range(len(data))))
     line(error)
+
+
+def test_an_error_has_a_line_of_its_own_below_a_progress_bar(capsys):
+    def stop() -> None:
+        bar = tqdm(total=2)
+        bar.update()
+        raise PipelineError("x.JPEG: is empty; unpack it anew")
+
+    assert guard(stop) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-1] == "error: x.JPEG: is empty; unpack it anew"
+    assert "1/2" in lines[-2]
 
 
 def test_empty_and_missing_classes_are_named(root, tmp_path):
