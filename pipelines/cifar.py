@@ -37,21 +37,17 @@ def sort_split(images: np.ndarray, labels: np.ndarray) -> tuple[Split, str]:
 
 
 def _folder(root: Path, split: str) -> Split:
-    from PIL import Image
-    from torchvision.datasets import ImageFolder
+    from pipelines.folders import ImageFolder
 
-    try:
-        found = ImageFolder(str(root / split))
-    except FileNotFoundError as error:
-        raise PipelineError(f"{root / split}: no image folder ({error}); name one with train/ and test/") from None
+    found = ImageFolder(root / split, "name an image folder with train/ and test/, or unpack it anew")
     if tuple(found.classes) != CLASSES:
         raise PipelineError(f"{root / split}: classes {found.classes}, not CIFAR-10's {list(CLASSES)}")
     images = []
-    for path, _ in found.samples:
-        try:
-            images.append(np.asarray(Image.open(path).convert("RGB")))
-        except (OSError, SyntaxError) as error:
-            raise PipelineError(f"{path}: cannot be decoded ({error}); unpack it anew") from None
+    for i, (path, _) in enumerate(found.samples):
+        image = np.asarray(found[i][0])
+        if image.shape != (32, 32, 3):
+            raise PipelineError(f"{path}: is {image.shape[1]} x {image.shape[0]}, not 32 x 32; unpack it anew")
+        images.append(image)
     return np.stack(images), np.array(found.targets, np.uint8)
 
 
@@ -111,7 +107,8 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Check CIFAR-10 against its pin and pack it.")
     parser.add_argument("--source", type=Path, help="an ImageFolder; default: torchvision's download")
     args = parser.parse_args(argv)
-    pack(args.source, ROOT / PACKED, section(load_params(), "proxy", "pin"))
+    source = args.source and args.source.expanduser()
+    pack(source, ROOT / PACKED, section(load_params(), "proxy", "pin"))
     print(f"{PACKED}: {COUNTS['train']} training and {COUNTS['test']} test images, as pinned")
     return 0
 

@@ -28,6 +28,12 @@ PROFILES = ("mini", "proxy", "paper")
 class PipelineError(Exception):
     """Say what stops a stage, in one line that names the file and the mend."""
 
+    def __init__(self, message: object = "") -> None:
+        text = str(message)
+        if text.startswith("Caught "):  # torch's loader makes a worker's traceback the message: keep the line
+            text = text.rsplit("PipelineError: ", 1)[-1].rstrip()
+        super().__init__(text)
+
 
 def guard(main: Callable[[], int | None]) -> int:
     """Run a stage's main and turn the errors a user can mend into one line and exit code 1."""
@@ -38,12 +44,21 @@ def guard(main: Callable[[], int | None]) -> int:
         try:
             return main()
         except (PipelineError, EvidenceError, LedgerError) as error:
+            _end_bars()
             print(f"error: {error}", file=sys.stderr)
         except _data_errors() as error:
+            _end_bars()
             print(error, file=sys.stderr)
         return 1
 
     return run(told)
+
+
+def _end_bars() -> None:
+    """End the lines of progress bars, so that an error has a line of its own."""
+    module = sys.modules.get("tqdm")
+    for bar in list(getattr(module.tqdm, "_instances", ())) if module else ():
+        bar.close()
 
 
 def _data_errors() -> type[Exception] | tuple[()]:

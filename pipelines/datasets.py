@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.registry import DATASETS
 from torch import Tensor
 from torch.utils.data import Dataset
-from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
-from pipelines.common import PipelineError
+from pipelines.folders import ImageFolder
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -36,22 +34,13 @@ class FolderClassification(Dataset):
     METAINFO: dict[str, Any] = {}
 
     def __init__(self, root: str, size: int, train: bool, preload: bool = True) -> None:
-        if not Path(root).is_dir():
-            raise PipelineError(f"{root}: no such image folder; run `dvc repro data` to make it")
-        try:
-            self.folder = ImageFolder(root)
-        except FileNotFoundError as error:
-            raise PipelineError(f"{root}: no images in class folders ({error}); run `dvc repro data`") from None
+        self.folder = ImageFolder(root, "delete it and run `dvc repro data`")
         self.fixed, self.random = small_transforms(size, train)
         self.metainfo = {"classes": tuple(self.folder.classes)}
         self.images = [self._decode(i) for i in range(len(self.folder))] if preload else None
 
     def _decode(self, index: int) -> Tensor:
-        path, _ = self.folder.samples[index]
-        try:
-            return self.fixed(v2.functional.pil_to_tensor(self.folder.loader(path)))
-        except OSError as error:
-            raise PipelineError(f"{path}: cannot be decoded ({error}); delete it and run `dvc repro data`") from None
+        return self.fixed(v2.functional.pil_to_tensor(self.folder[index][0]))
 
     def __len__(self) -> int:
         return len(self.folder)

@@ -9,15 +9,17 @@ from typing import Any
 
 from pipelines import imagenet, packed
 from pipelines.common import ROOT, PipelineError
+from pipelines.folders import data_root
 from pipelines.pack import pack  # noqa: F401  for a dry run
 from pipelines.packed_format import check_files, is_packed, read_manifest
+from registry.dense.files import folders_in
 
 
 def class_count(root: Path) -> int:
     """Return the number of classes of an image folder or a packed set."""
     if is_packed(root):
         return len(read_manifest(root).classes)
-    return sum(1 for p in (root / "train").iterdir() if p.is_dir())
+    return len(folders_in(root / "train"))
 
 
 def dataset(root: Path, split: str, size: int, mixup: float, classes: int, output: str) -> dict[str, Any]:
@@ -46,7 +48,7 @@ def checked(options: argparse.Namespace) -> tuple[Path, str]:
     Raises PipelineError before any training.
     """
     default = ROOT / "data/imagenet_packed" if options.packed else os.environ.get("IMAGENET_ROOT")
-    root = options.data or Path(default or ROOT / "data/imagenet")
+    root = data_root(options.data or default or ROOT / "data/imagenet")
     if options.packed or is_packed(root):
         return root, packed.check_packed(root, ROOT)[0]
     if (options.decode, options.resize) != ("workers", "workers"):

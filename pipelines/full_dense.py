@@ -30,6 +30,7 @@ from pipelines import hooks, imagenet, people, streets  # noqa: F401  imagenet r
 from pipelines.common import ROOT, PipelineError, config_path, guard, hash_files, load_config, table_of, task_of
 from pipelines.dense import hushed, runner_for, score
 from pipelines.filing import file_full_run
+from pipelines.folders import data_root
 from pipelines.full import ON_CPU, agreed, base_parser, launch_all, share_of, start_processes
 from pipelines.tasks import TASKS, Task
 from pipelines.train import prepare_work_dir, quiet
@@ -192,7 +193,7 @@ def dry_run(row: str, options: argparse.Namespace, keep: Path | None = None) -> 
 def data_folder(row: str, given: Path | None = None, root: Path = ROOT) -> Path:
     """Return where a row's dataset lies: as given, as its variable says (COCO_ROOT, CITYSCAPES_ROOT), or data/NAME."""
     task = dense_task(row)
-    return given or Path(os.environ.get(task.root_variable) or root / "data" / DATASETS[task.name])
+    return data_root(given or os.environ.get(task.root_variable) or root / "data" / DATASETS[task.name])
 
 
 def parser() -> argparse.ArgumentParser:

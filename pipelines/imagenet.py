@@ -5,20 +5,21 @@ Layout: ROOT/train/WNID/*.JPEG and ROOT/val/WNID/*.JPEG, as torchvision's ImageN
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.registry import DATASETS, FUNCTIONS
 from torch.utils.data import Dataset, default_collate
-from torchvision.datasets import ImageFolder
 from torchvision.datasets.imagenet import ARCHIVE_META
 from torchvision.transforms import v2
 
 from pipelines.common import PipelineError
 from pipelines.datasets import MEAN, STD
 from pipelines.drawn import draw_tiny  # noqa: F401  for a dry run
+from pipelines.folders import ImageFolder
+from pipelines.imagenet_labels import JPEG, SORT, WNID
+from registry.dense.files import IMAGES, files_in, folders_in, missing, shown
 
 CLASSES = 1000
 SPLITS = ("train", "val")
@@ -28,22 +29,43 @@ GET = (
     "download ILSVRC2012_img_train.tar, ILSVRC2012_img_val.tar and ILSVRC2012_devkit_t12.tar.gz (a free account at "
     "image-net.org), put them there and unpack them with torchvision.datasets.ImageNet"
 )
-WNID = re.compile(r"n\d{8}")
-
 
 def count(root: Path, splits: tuple[str, ...] = SPLITS) -> dict[str, int]:
-    """Return images and classes of the splits. Raises PipelineError naming a folder that is missing or no class."""
-    out = {}
+    """Return images and classes of the splits. Raises PipelineError naming a folder that is missing or no class.
+
+    Links count as what they point to; hidden files, and files that are no JPEG by name, are not counted.
+    """
+    out, classes = {}, {}
     for split in splits:
         folder = root / split
         if not folder.is_dir():
-            raise PipelineError(f"{folder}: no such folder; {GET}")
-        classes = sorted(p for p in folder.iterdir() if p.is_dir())
-        if strange := [p.name for p in classes if not WNID.fullmatch(p.name)]:
-            raise PipelineError(f"{folder / strange[0]}: is no class folder (n and eight digits); {GET}")
-        out[f"{split}_classes"] = len(classes)
-        out[f"{split}_images"] = sum(1 for folder in classes for _ in folder.glob("*.JPEG"))
+            raise PipelineError(f"{shown(folder)}: {missing(folder)}; {GET}")
+        names = classes[split] = folders_in(folder)
+        if not names:
+            raise PipelineError(f"{shown(folder)}: {_unsorted(folder, split)}")
+        if strange := [name for name in names if not WNID.fullmatch(name)]:
+            raise PipelineError(
+                f"{shown(folder / strange[0])}: is no class folder (n and eight digits, a wnid: no label and no number)"
+                f"; {GET}"
+            )
+        out[f"{split}_classes"] = len(names)
+        out[f"{split}_images"] = sum(len(files_in(folder / name, JPEG)) for name in names)
+    if odd := sorted(set.symmetric_difference(*map(set, classes.values()))) if len(classes) == 2 else []:
+        lacks, has = ("val", "train") if odd[0] in classes["train"] else ("train", "val")
+        raise PipelineError(
+            f"{shown(root / lacks)}: has no class {odd[0]}, which {has}/ has ({len(odd)} such classes); {GET}"
+        )
     return out
+
+
+def _unsorted(folder: Path, split: str) -> str:
+    """Return what is wrong with a split that has no class folders, and the mend."""
+    if images := files_in(folder, IMAGES):
+        mend = SORT if split == "val" else "move each into the folder of its name's first part (n and eight digits)"
+        return f"holds {len(images)} images and no class folders; {mend}"
+    if archives := list(folder.glob("n*.tar")):
+        return f"holds {len(archives)} archives still packed; unpack each into a folder of its name"
+    return f"holds no class folders; {GET}"
 
 
 def check_verified(root: Path, repository: Path, val_only: bool = False) -> str:
@@ -78,12 +100,7 @@ class ImageNetFolder(Dataset):
     METAINFO: dict[str, Any] = {}
 
     def __init__(self, root: str, size: int, train: bool) -> None:
-        if not Path(root).is_dir():
-            raise PipelineError(f"{root}: no such folder; {GET}")
-        try:
-            self.folder = ImageFolder(root)
-        except FileNotFoundError as error:
-            raise PipelineError(f"{root}: no images in class folders ({error}); {GET}") from None
+        self.folder = ImageFolder(root, "unpack it anew")
         self.transforms = transforms(size, train)
         self.metainfo = {"classes": tuple(self.folder.classes)}
 
@@ -91,11 +108,8 @@ class ImageNetFolder(Dataset):
         return len(self.folder)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        path, label = self.folder.samples[index]
-        try:
-            return {"inputs": self.transforms(self.folder.loader(path)), "data_samples": label}
-        except (OSError, SyntaxError) as error:
-            raise PipelineError(f"{path}: cannot be decoded ({error}); unpack it anew") from None
+        image, label = self.folder[index]
+        return {"inputs": self.transforms(image), "data_samples": label}
 
 
 @FUNCTIONS.register_module()

@@ -27,11 +27,11 @@ from pathlib import Path
 
 import torch
 from filelock import FileLock, Timeout
-from torchvision.datasets import ImageFolder
 from tqdm import tqdm
 
 from pipelines import imagenet
 from pipelines.common import ROOT, PipelineError, cores, guard
+from pipelines.folders import ImageFolder, data_root
 from pipelines.pack_shard import CODECS, Task, libraries, pack_shard
 from pipelines.packed_format import (
     MANIFEST,
@@ -46,7 +46,8 @@ from pipelines.packed_format import (
     read_shard,
     verify,
 )
-from pipelines.verify import manifest_path
+from pipelines.verify import manifest_path, read_listing
+from registry.dense.files import missing, shown
 from report.evidence import write_json_atomic
 
 DEFAULTS = Parameters(short_side=384, quality=96, eval_short_side=256, shard_images=4096)
@@ -59,16 +60,18 @@ def tasks(source: Path, out: Path, parameters: Parameters, known: dict[str, str]
     key = hashlib.sha256(repr((1, parameters.model_dump(), libraries())).encode()).hexdigest()
     found, classes = [], None
     for split in SPLITS:
-        try:
-            folder = ImageFolder(str(source / split))
-        except FileNotFoundError as error:
-            raise PipelineError(f"{source / split}: no images in class folders ({error}); {imagenet.GET}") from None
+        if not (source / split).is_dir():
+            why = missing(source / split)
+            raise PipelineError(f"{shown(source / split)}: no images in class folders ({why}); {imagenet.GET}")
+        folder = ImageFolder(source / split, imagenet.GET)
         if classes not in (None, folder.classes):
             raise PipelineError(f"{source}: train/ and val/ differ in their classes; {imagenet.GET}")
         classes = folder.classes
         images = [(Path(path).relative_to(source).as_posix(), label) for path, label in folder.samples]
         for number, first in enumerate(range(0, len(images), parameters.shard_images)):
             part = images[first : first + parameters.shard_images]
+            if strange := [path for path, _ in part if known is not None and path not in known]:
+                raise PipelineError(f"{shown(source / strange[0])}: added since it was verified; restore the data")
             shas = None if known is None else [known[path] for path, _ in part]
             found.append(Task(source, out, split, number, part, shas, parameters, key))
     return found, classes
@@ -199,8 +202,7 @@ def clear(out: Path, pattern: re.Pattern[str], keep: set[str] = frozenset()) -> 
 
 def verified_files(source: Path) -> dict[str, str]:
     """Return the sha256 by path that the verified manifest of ImageNet states."""
-    lines = manifest_path(source, "imagenet").read_text("utf-8").splitlines()
-    return {path: sha for sha, path in (line.split("  ", 1) for line in lines)}
+    return read_listing(manifest_path(source, "imagenet"))
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -228,9 +230,9 @@ def main(argv: list[str] | None = None) -> int:
         raise PipelineError("--short-side must be 8 to 4096, --quality 1 to 100, --shard-images at least 1") from None
     if args.jobs < 1:
         raise PipelineError("--jobs must be at least 1")
-    source = args.source or Path(os.environ.get("IMAGENET_ROOT") or ROOT / "data/imagenet")
+    source = data_root(args.source or os.environ.get("IMAGENET_ROOT") or ROOT / "data/imagenet")
     if not source.is_dir():
-        raise PipelineError(f"{source}: no such folder; {imagenet.GET}")
+        raise PipelineError(f"{shown(source)}: {missing(source)}; {imagenet.GET}")
     pin, known = None, None
     if not args.unverified:
         pin = imagenet.check_verified(source, ROOT)

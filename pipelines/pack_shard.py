@@ -18,8 +18,11 @@ from PIL import Image, JpegImagePlugin, features
 from torchvision.transforms import v2
 
 from pipelines.common import PipelineError
+from pipelines.folders import why_not
 from pipelines.jpeg_cut import scan
 from pipelines.packed_format import RECORD, Parameters, Shard, shard_fault, state_of
+from registry.dense.files import shown
+from registry.dense.images import check_pixels
 from report.evidence import write_bytes_atomic, write_json_atomic
 
 CODECS = {"train": "jpeg", "val": "ppm"}
@@ -72,13 +75,21 @@ def _sum(image: Image.Image) -> int:
     return sum(tables[0]) + sum(tables[-1])
 
 
+def _opened(content: bytes) -> Image.Image:
+    if not content:
+        raise ValueError("is empty")
+    image = Image.open(io.BytesIO(content))
+    check_pixels(image)
+    return image
+
+
 def encode_train(content: bytes, parameters: Parameters) -> bytes:
     """Return an image file as the packed JPEG. Raises OSError or SyntaxError where it cannot be decoded.
 
     A 4:2:0 JPEG that needs no resize and is no finer than the quality keeps its quantization tables, which makes
     coding it again nearly lossless.
     """
-    image = Image.open(io.BytesIO(content))
+    image = _opened(content)
     image.load()
     factor = parameters.short_side / min(image.size)
     quality: dict[str, object] = {"quality": parameters.quality, "subsampling": "4:2:0"}
@@ -99,7 +110,7 @@ def encode_train(content: bytes, parameters: Parameters) -> bytes:
 
 def encode_val(content: bytes, parameters: Parameters) -> bytes:
     """Return an image file resized as the recipe's evaluation does, as PPM. Raises OSError or SyntaxError."""
-    image = v2.functional.pil_to_tensor(Image.open(io.BytesIO(content)).convert("RGB"))
+    image = v2.functional.pil_to_tensor(_opened(content).convert("RGB"))
     pixels = v2.functional.resize(image, [parameters.eval_short_side], antialias=True)
     header = f"P6\n{pixels.shape[2]} {pixels.shape[1]}\n255\n".encode()
     return header + pixels.permute(1, 2, 0).contiguous().numpy().tobytes()
@@ -167,8 +178,8 @@ def _write_tar(task: Task, file: io.BufferedWriter) -> tuple[list[tuple], list[n
             lines.append(line)
             try:
                 packed = encode(content, task.parameters)
-            except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-                raise PipelineError(f"{task.source / path}: cannot be decoded ({error}); unpack it anew") from None
+            except Exception as error:  # Pillow's decoders raise nearly every kind
+                raise PipelineError(f"{shown(task.source / path)}: {why_not(error)}; unpack it anew") from None
             member = tarfile.TarInfo(str(Path(path).with_suffix(Path(path).suffix if codec == "jpeg" else ".ppm")))
             member.size = len(packed)
             tar.addfile(member, io.BytesIO(packed))

@@ -25,6 +25,7 @@ from tqdm import tqdm
 from pipelines import imagenet
 from pipelines.common import ROOT, PipelineError, guard, table_of
 from pipelines.filing import file_training
+from pipelines.folders import data_root
 from pipelines.verify import file_hash
 from registry import official
 from registry.classification import TopK
@@ -89,7 +90,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--workers", type=int, default=8)
     args = parser.parse_args(argv)
-    root = args.data or Path(os.environ.get("IMAGENET_ROOT") or ROOT / "data/imagenet")
+    root = data_root(args.data or os.environ.get("IMAGENET_ROOT") or ROOT / "data/imagenet")
     if not args.checkpoint.is_file():
         raise PipelineError(f"{args.checkpoint}: no such file; give the path of a released checkpoint")
     if args.size not in ROWS[args.ledger]:

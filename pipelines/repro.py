@@ -36,11 +36,11 @@ from report import refresh
 FILES = ("dvc.yaml",)
 MORE = ("dvc.yaml", "more/dvc.yaml")
 POLL = 0.5
-#: What else a computer does when memory or a processor's instructions do not suffice.
+#: By number: what ends a process where memory or the processor's instructions do not suffice.
 SIGNALS = {
-    signal.SIGKILL if hasattr(signal, "SIGKILL") else 9: "killed from outside; is there enough memory?",
-    signal.SIGILL: "an instruction that this processor lacks",
-    signal.SIGSEGV: "a crash in a library",
+    9: "killed from outside; is there enough memory?",
+    4: "it met an instruction that this processor lacks",
+    11: "it crashed in a library",
 }
 
 

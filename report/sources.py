@@ -13,12 +13,14 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from paper.files import YamlFile
 from paper.ledger import Ledger, LedgerError
 from paper.schema import Column, Identifier, Text
-from report.evidence import EvidenceError, Finite, Problem, Sealed, Strict, _read
+from report.evidence import EvidenceError, Problem, Sealed, Strict, _read
 from report.names import COLUMNS
 from report.places import Places
 from report.provenance import evidence_dates
 
-Point = tuple[Finite, Finite]
+#: A number that can be drawn: far beyond these no scale tells anything.
+Drawable = Annotated[float, Field(allow_inf_nan=False, ge=-1e15, le=1e15)]
+Point = tuple[Drawable, Drawable]
 
 
 class Plain(BaseModel):
@@ -80,8 +82,8 @@ class CurveSeries(Strict):
 class Mark(Strict):
     """Hold a named point."""
 
-    x: Finite
-    y: Finite
+    x: Drawable
+    y: Drawable
     name: Text
 
 
@@ -90,7 +92,7 @@ class Panel(Strict):
 
     name: Text
     groups: Annotated[int, Field(gt=0)]
-    values: list[list[Finite]] = Field(min_length=1)
+    values: list[list[Drawable]] = Field(min_length=1)
     ranks: list[list[int]] | None
 
     @field_validator("values")

@@ -14,7 +14,9 @@ class DataError(SystemExit, Exception):
 
     def __init__(self, message: str) -> None:
         # torch's loader re-raises a worker's error with its traceback as the message: keep the line.
-        super().__init__(message[max(0, message.rfind("error: ")) :].rstrip())
+        if message.startswith("Caught "):
+            message = message[max(0, message.rfind("Error: error: ") + len("Error: ")) :]
+        super().__init__(message.rstrip())
 
 
 class DivergedError(DataError):

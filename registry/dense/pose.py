@@ -6,6 +6,7 @@ Name this module in `custom_imports`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from mmengine.model import BaseModule
@@ -16,8 +17,10 @@ from registry.arch import get_arch
 from registry.dense import temperature  # noqa: F401  registers the hook
 from registry.dense.attention import SpatialAttention
 from registry.dense.coco import KEYPOINTS, check_coco
-from registry.dense.errors import check_finite
+from registry.dense.errors import DataError, check_finite
+from registry.dense.files import shown
 from registry.dense.head import HeadPlan
+from registry.dense.images import check_image, decode_fault
 from registry.dense.mobile import mobile_backbone, mobile_head
 
 # isort: split
@@ -107,7 +110,8 @@ class MobilePoseHead(_BlocksHead):
 class CocoKeypoints(CocoDataset):
     """Serve COCO keypoints as mmpose's CocoDataset does, stopping with one clear line where files are not right.
 
-    Raises DataError for a missing folder, and for a missing, truncated or malformed annotation or detection file.
+    Raises DataError before training for a file, an entry or an image that is missing, cut off or malformed
+    (registry.dense.coco), and in training for an image that has become so.
     """
 
     def full_init(self) -> None:
@@ -115,3 +119,14 @@ class CocoKeypoints(CocoDataset):
         if not self._fully_initialized:
             check_coco(self.ann_file, self.data_prefix["img"], self.bbox_file)
         super().full_init()
+
+    def prepare_data(self, idx: int) -> Any:
+        """Return an item; OpenCV would fill a truncated JPEG up with grey, silently."""
+        path = self.get_data_info(idx)["img_path"]
+        check_image(path)
+        try:
+            return super().prepare_data(idx)
+        except Exception:
+            if fault := decode_fault(Path(path).read_bytes()):
+                raise DataError(f"error: {shown(path)}: {fault}; unpack it anew") from None
+            raise

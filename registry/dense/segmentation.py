@@ -16,8 +16,9 @@ import registry  # noqa: F401  prepares the frameworks' imports
 from registry.dense import temperature  # noqa: F401  registers the hook
 from registry.dense.aspp import CHANNELS, MRASPPPlan, get_reading
 from registry.dense.attention import SpatialAttention
-from registry.dense.cityscapes import check_ids, pairs, unreadable
-from registry.dense.errors import DataError, check_finite
+from registry.dense.cityscapes import check_headers, check_ids, check_size, pairs, read_label, unreadable
+from registry.dense.errors import check_finite
+from registry.dense.images import check_image
 from registry.dense.mobile_seg import FILTERS, LRASPP, mobile_features
 from registry.micronet import DEFAULT_INIT, MicroNet
 
@@ -129,12 +130,23 @@ class LiteRASPPHead(_FiniteHead):
 
 @DATASETS.register_module()
 class CityscapesScenes(CityscapesDataset):
-    """Serve Cityscapes as mmsegmentation's CityscapesDataset does, stopping with one clear line at a missing pair."""
+    """Serve Cityscapes as mmsegmentation's CityscapesDataset does, stopping with one clear line where files are wrong.
+
+    Raises DataError before training for a missing pair, or a file that is cut off, of another size or no label.
+    """
 
     def load_data_list(self) -> list[dict]:
-        """Check that every image has its label, then list them."""
-        pairs(self.data_prefix["img_path"], self.data_prefix["seg_map_path"])
-        return super().load_data_list()
+        """Check all pairs, then list them: links are followed, hidden files left out."""
+        found = pairs(self.data_prefix["img_path"], self.data_prefix["seg_map_path"])
+        check_headers(found)
+        listed = [
+            {
+                "img_path": str(image), "seg_map_path": str(label), "label_map": self.label_map,
+                "reduce_zero_label": self.reduce_zero_label, "seg_fields": [],
+            }
+            for image, label in found
+        ]  # fmt: skip
+        return sorted(listed, key=lambda item: item["img_path"])
 
 
 @TRANSFORMS.register_module()
@@ -146,9 +158,10 @@ class LoadScene(LoadImageFromFile):
 
     def transform(self, results: dict) -> dict | None:
         """Add the image (H, W, 3) BGR and its shapes."""
+        check_image(results["img_path"])
         try:
             return super().transform(results)
-        except (OSError, ValueError, SyntaxError, AttributeError) as error:
+        except Exception as error:  # Pillow's decoders raise nearly every kind
             raise unreadable(results["img_path"], error) from None
 
 
@@ -158,14 +171,13 @@ class LoadTrainIds(LoadAnnotations):
 
     def _load_seg_map(self, results: dict) -> None:
         path = results["seg_map_path"]
-        try:
-            super()._load_seg_map(results)
-        except (OSError, ValueError, SyntaxError, AttributeError) as error:
-            raise unreadable(path, error) from None
-        label: np.ndarray = results["gt_seg_map"]
+        label: np.ndarray = read_label(path)
+        if "ori_shape" in results:
+            check_size(path, label.shape, results["ori_shape"])
         check_ids(label, path)
-        if "ori_shape" in results and label.shape != tuple(results["ori_shape"]):
-            raise DataError(
-                f"error: {path}: is {label.shape[1]} x {label.shape[0]}, its image "
-                f"{results['ori_shape'][1]} x {results['ori_shape'][0]}; unpack both anew"
-            )
+        if results.get("label_map") is not None:  # a subset of the classes
+            before = label.copy()
+            for old, new in results["label_map"].items():
+                label[before == old] = new
+        results["gt_seg_map"] = label
+        results["seg_fields"].append("gt_seg_map")

@@ -113,7 +113,7 @@ def padded(values: Sequence[float], share: float = 0.06, log: bool = False) -> t
     """Return the range of values with a margin of `share` on either side; of one value, one to either side."""
     low, high = min(values), max(values)
     if log:
-        factor = (high / low) ** share if high > low else 2.0
+        factor = math.exp((math.log(high) - math.log(low)) * share) if high > low else 2.0
         return low / factor, high * factor
     margin = (high - low) * share if high > low else 1.0
     return low - margin, high + margin

@@ -45,8 +45,8 @@ def test_sound_files_pass(people):
     [
         (lambda d: d.pop("images"), "no list 'images'"),
         (lambda d: d["images"][0].pop("height"), "lacks id, file_name"),
-        (lambda d: d["annotations"][0].update(keypoints=[1, 2, 3]), "annotation 1 has no 17 keypoints"),
-        (lambda d: d["annotations"][1].update(image_id=99), "annotation 2 is of image 99"),
+        (lambda d: d["annotations"][0].update(keypoints=[1, 2, 3]), "annotations[0] (id 1): has no 17 keypoints"),
+        (lambda d: d["annotations"][1].update(image_id=99), "annotations[1] (id 2): is of image 99, which"),
         (lambda d: d["annotations"][0].update(bbox=[1, 2]), "no box of four numbers"),
         (lambda d: d["images"][0].update(file_name="gone.jpg"), "gone.jpg: no such image"),
     ],

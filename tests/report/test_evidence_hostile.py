@@ -79,7 +79,7 @@ def test_json_that_no_stage_writes_is_refused_in_one_line(tmp_path, text):
     assert str(caught.value).isprintable()
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe", b'{"a": "\xe9"}', '{"a": 1}'.encode("utf-16"), b"\x00"])
+@pytest.mark.parametrize("content", [b"\xff\xfe", b'{"a": "\xe9"}', b"\x00"])
 def test_bytes_that_are_no_utf_8_are_refused(tmp_path, content):
     (tmp_path / "x.json").write_bytes(content)
     with pytest.raises(EvidenceError, match="x.json: corrupt JSON"):
