@@ -9,6 +9,7 @@ import io
 import json
 import re
 import xml.etree.ElementTree as ET
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ def code_span(text: str) -> str:
     return " ".join(str(text).split()).replace("`", "'").replace("|", "\\|")
 
 
+@lru_cache(maxsize=2)
 def _environment(escape: bool) -> Environment:
     env = Environment(
         loader=FileSystemLoader(TEMPLATES, "utf-8-sig"), autoescape=escape, undefined=StrictUndefined, trim_blocks=True,

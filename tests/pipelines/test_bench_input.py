@@ -12,6 +12,7 @@ from pipelines.common import PipelineError
 from report.plan import InputFigures
 
 
+@pytest.mark.slow
 def test_all_pipelines_are_measured_on_the_same_images(monkeypatch):
     monkeypatch.setattr(bench_input, "BATCH", 8)
     monkeypatch.setattr(bench_input, "PARTS_IMAGES", 8)
@@ -28,6 +29,7 @@ def test_all_pipelines_are_measured_on_the_same_images(monkeypatch):
     assert "12.5 % of a step" in text
 
 
+@pytest.mark.slow
 def test_steps_are_timed_with_their_loader(monkeypatch):
     monkeypatch.setattr(bench_input, "BATCH", 8)
     bencher = Bencher("t2_mobilenetv3_0_2", 4, torch.device("cpu"))

@@ -48,6 +48,7 @@ def test_no_scores_at_all_are_no_divergence():
     check_finite(torch.zeros(0))
 
 
+@pytest.mark.slow
 def test_training_stops_at_the_first_loss_that_is_lost(tiny, capsys):
     change(tiny, "train", "mini", lr=1e25)
     assert guard(lambda: train(ROW, root=tiny)) == 1
@@ -60,6 +61,7 @@ def test_training_stops_at_the_first_loss_that_is_lost(tiny, capsys):
     assert not (tiny / "results").exists()
 
 
+@pytest.mark.slow
 def test_weights_that_are_not_finite_are_not_scored(tiny):
     change(tiny, "train", "mini", epochs=1)
     train(ROW, root=tiny)

@@ -170,6 +170,7 @@ BROKEN = [
 
 @pytest.mark.parametrize(("spoil", "message"), BROKEN)
 @pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.slow
 def test_a_broken_image_is_one_line_in_training(root, spoil, message, workers):
     data = imagenet.ImageNetFolder(str(root / "val"), 32, train=False)
     image = Path(data.folder.samples[3][0])
@@ -182,6 +183,7 @@ def test_a_broken_image_is_one_line_in_training(root, spoil, message, workers):
 
 
 @pytest.mark.parametrize(("spoil", "message"), BROKEN[:5])
+@pytest.mark.slow
 def test_a_broken_image_is_one_line_in_packing(root, tmp_path, spoil, message):
     image = sorted((root / "train").glob("*/*.JPEG"))[3]
     spoil(image)

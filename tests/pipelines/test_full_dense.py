@@ -23,6 +23,7 @@ def options_for(row, *more):
     return full_dense.parser().parse_args(["--row", row, "--workers", "0", *more])
 
 
+@pytest.mark.slow
 def test_recipes_are_section_6s():
     for row in configured_rows(tasks=("pose",)):
         pose = full_dense.recipe_settings(row, 1)
@@ -55,6 +56,7 @@ def test_without_data_it_stops_before_training(row, message, tmp_path, monkeypat
     assert full_dense.data_folder("t8_micronet_m0") == tmp_path / "gone"
 
 
+@pytest.mark.slow
 def test_data_is_verified_once_and_held_to_it(tmp_path):
     root = tmp_path / "data/coco"
     root.parent.mkdir()

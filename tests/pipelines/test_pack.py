@@ -180,6 +180,7 @@ def test_finished_shards_are_kept(source, copy, monkeypatch):
 
 @examples(max_examples=60)
 @given(st.integers(0, 10**9), st.integers(1, 255))
+@pytest.mark.slow
 def test_verify_finds_any_altered_byte(whole, place, change):
     names = sorted(n for n in tree(whole) if n != MANIFEST)
     path = whole / names[place % len(names)]

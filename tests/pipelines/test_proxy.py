@@ -51,10 +51,11 @@ def test_a_missing_or_damaged_set_is_named(tmp_path):
     path.write_bytes(b"PK\x03\x04 cut off")
     with pytest.raises(PipelineError, match="damaged"):
         cifar.load(path)
-    with pytest.raises(PipelineError, match="no image folder"):
+    with pytest.raises(PipelineError, match="no such folder; name an image folder"):
         cifar.pack(tmp_path / "none", path, "x")
 
 
+@pytest.mark.slow
 def test_rows_are_of_the_ledger_and_the_stages_run_them():
     import yaml
     from helpers import ROOT

@@ -152,6 +152,7 @@ if __name__ == "__main__":
 
 @pytest.mark.skipif(os.name == "nt", reason="no signals")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.slow
 def test_nothing_runs_on_when_the_run_is_ended(place, how):
     (place / "starts.py").write_text(textwrap.dedent(STARTS))
     process = subprocess.Popen([sys.executable, str(place / "starts.py"), str(place)],
@@ -168,6 +169,7 @@ def test_nothing_runs_on_when_the_run_is_ended(place, how):
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
 
 
+@pytest.mark.slow
 def test_the_real_stages_and_what_each_needs(monkeypatch):
     monkeypatch.chdir(ROOT)
     stages = {s.name: s for s in Stages(ROOT, repro.MORE).steps}
@@ -196,6 +198,7 @@ stages:
 """
 
 
+@pytest.mark.slow
 def test_dvc_finds_nothing_left_to_do_after_a_record(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     root = project(tmp_path, STAGES.format(name="make", ending=""))

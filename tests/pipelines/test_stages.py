@@ -56,6 +56,7 @@ def test_merged_changes_nested_keys_only():
     assert cost.merged({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 9}}) == {"a": {"b": 9, "c": 2}, "d": 3}
 
 
+@pytest.mark.slow
 def test_every_claim_that_needs_no_data_is_computed():
     found = claims.results()
     wanted = {c.id for c in load_ledger().claims if c.kind in ("cost", "structure")}

@@ -26,6 +26,7 @@ def weights(root):
     return torch.load(root / checkpoint_path("mini", ROW), weights_only=True)
 
 
+@pytest.mark.slow
 def test_a_run_killed_by_the_system_resumes_to_the_same_weights(tiny, tmp_path_factory):
     import shutil
 
@@ -62,6 +63,7 @@ def stop_after(monkeypatch, epoch):
     monkeypatch.setattr(hooks.ProgressBar, "after_train_epoch", after, raising=False)
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_passed_over(tiny, monkeypatch, capsys):
     with monkeypatch.context() as m:
         stop_after(m, 3)
@@ -74,6 +76,7 @@ def test_a_damaged_checkpoint_is_passed_over(tiny, monkeypatch, capsys):
     assert "damaged" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_another_configuration_does_not_resume(tiny, monkeypatch, capsys):
     with monkeypatch.context() as m:
         stop_after(m, 2)
@@ -127,6 +130,7 @@ def test_a_row_overrides_the_profile_and_unknown_keys_are_refused():
         row_params(params, "mini", "c")
 
 
+@pytest.mark.slow
 def test_what_is_trained_already_is_not_trained_again(tiny, capsys):
     train(ROW, root=tiny)
     before = (tiny / checkpoint_path("mini", ROW)).stat().st_mtime_ns

@@ -47,6 +47,7 @@ def test_solver_comes_near_what_is_asked(madds):
     assert total == pytest.approx(madds, rel=0.04)
 
 
+@pytest.mark.slow
 def test_more_groups_mean_wider_networks_at_one_cost():
     """Eq. 3: at a fixed cost, C grows with G."""
     widths = [solved_m1(10.5e6, groups=g).blocks[-1].channels for g in (1, 2, 4, 8)]

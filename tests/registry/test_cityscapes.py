@@ -130,6 +130,7 @@ def test_a_wrong_label_is_named(root, spoil, message, capsys):
 
 
 @pytest.mark.parametrize(("spoil", "message"), LABELS[:13] + IDS)
+@pytest.mark.slow
 def test_a_label_that_breaks_in_training_is_one_line(root, monkeypatch, spoil, message):
     from mmengine.runner import Runner
 

@@ -274,6 +274,7 @@ def test_linked_folders_and_images_pass(people, tmp_path):
 
 @pytest.mark.parametrize("spoil", [Path.unlink, _cut])
 @pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.slow
 def test_an_image_that_breaks_in_training_is_one_line(people, tmp_path, monkeypatch, spoil, workers):
     from mmengine.config import Config
     from mmengine.runner import Runner

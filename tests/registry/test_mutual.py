@@ -48,6 +48,7 @@ def test_kl_is_the_divergence_from_the_partners_distribution(model):
     assert float(losses["loss_kl"].detach()) == pytest.approx(float(expected), rel=2e-3)
 
 
+@pytest.mark.slow
 def test_training_lowers_kl_and_moves_both(model):
     images, labels = batch()
     before = {k: v.clone() for k, v in model.state_dict().items()}

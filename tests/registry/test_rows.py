@@ -35,6 +35,7 @@ def deployed(row: str) -> torch.nn.Module:
 
 
 @pytest.mark.parametrize("row", ROWS)
+@pytest.mark.slow
 def test_cost_agrees_with_the_real_module_and_with_torchs_counter(row):
     """Closed form = hooks on the module; convolutions and linears = torch's FlopCounterMode, exactly."""
     closed = model_cost(load_config(row).model)

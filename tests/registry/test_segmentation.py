@@ -49,6 +49,7 @@ def test_every_row_of_table_9_has_an_experiment():
 
 
 @pytest.mark.parametrize("row", ROWS)
+@pytest.mark.slow
 def test_rows_cost_what_they_are_and_train(row):
     """Closed form, modules and torch's counter agree at a size that no stride divides; every weight learns."""
     config = load_config(row)

@@ -89,6 +89,7 @@ def test_bytes_that_are_no_utf_8_are_refused(tmp_path, content):
 @given(st.recursive(st.none() | st.booleans() | st.integers(-(10**17), 10**17) | st.floats(-1e9, 1e9) | st.text(
     st.characters(exclude_categories=["Cs"])), lambda v: st.lists(v) | st.dictionaries(
         st.text(st.characters(exclude_categories=["Cs"])), v), max_leaves=20))  # fmt: skip
+@pytest.mark.slow
 def test_what_stages_write_reads_back(tmp_path_factory, value):
     path = tmp_path_factory.getbasetemp() / "value.json"
     path.write_text(json.dumps(value, ensure_ascii=False), "utf-8")
@@ -107,6 +108,7 @@ def test_the_report_names_the_file_in_one_line(root, capsys, name, text):
 
 @settings(max_examples=25)
 @given(data=st.data())
+@pytest.mark.slow
 def test_any_value_anywhere_in_evidence_is_read_or_one_line(root, data):
     name = data.draw(st.sampled_from(FILES))
     content = json.loads((root / name).read_text("utf-8"))

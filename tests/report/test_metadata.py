@@ -27,6 +27,7 @@ def test_openmmlabs_reader_takes_them(monkeypatch):
     assert all((ROOT / m.config).is_file() for m in models.values())
 
 
+@pytest.mark.slow
 def test_metrics_hold_what_was_achieved_alone(checkout):
     files = metadata.metafiles(versions.load(checkout, ""))
     text = files["configs/classification/metafile.yml"]

@@ -93,6 +93,7 @@ def test_together_they_stay_below_three_megabytes(real):
     assert len(real["report.md"].encode()) < 64_000
 
 
+@pytest.mark.slow
 def test_two_renders_are_the_same(out, real):
     other = out.parent / "again"
     assert main(["--out", str(other)], root=ROOT) == 0
@@ -203,6 +204,7 @@ def harmless():
 @example("]]><b>*")
 @example("a|b\n\n# c\r\rd")
 @given(HOSTILE)
+@pytest.mark.slow
 def test_no_text_changes_the_structure_of_any_output(prefix):
     outputs, expected = rendered(prefix), harmless()
     for name in PAGES:

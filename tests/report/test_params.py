@@ -230,6 +230,7 @@ def leaves(tree, path=()):
 
 @given(data=st.data())
 @settings(max_examples=60)
+@pytest.mark.slow
 def test_any_other_value_anywhere_is_sound_or_one_line(root, data):
     path = data.draw(st.sampled_from(leaves(params())))
     value = data.draw(

@@ -37,6 +37,7 @@ def test_power_is_80_percent_where_nothing_differs():
 
 @steady(max_examples=12)
 @given(st.sampled_from([-1, 1]), st.floats(0, 1.5), st.floats(0.02, 1.0), st.integers(0, 99))
+@pytest.mark.slow
 def test_a_false_reproduced_is_at_most_5_percent(sign, beyond, spread, generator):
     """The truth lies on the margin or beyond it, at any spread between seeds."""
     found = shares(sign * (MARGIN + beyond), spread, generator=generator)
@@ -45,6 +46,7 @@ def test_a_false_reproduced_is_at_most_5_percent(sign, beyond, spread, generator
 
 @steady(max_examples=12)
 @given(st.floats(-MARGIN, MARGIN), st.floats(0.02, 1.0), st.integers(0, 99))
+@pytest.mark.slow
 def test_a_false_failure_is_at_most_5_percent(difference, spread, generator):
     """The truth lies within the margin."""
     assert shares(difference, spread, generator=generator)["not-reproduced"] <= SETTINGS.alpha + SLACK

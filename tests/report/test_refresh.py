@@ -43,6 +43,7 @@ def test_nothing_is_done_twice(written, capsys):
         lambda r: report.main(["--profile", "paper"], r),
     ],
 )  # fmt: skip
+@pytest.mark.slow
 def test_any_change_writes_it_anew(written, change, capsys):
     change(written)
     assert not refresh.is_current(written)
@@ -52,6 +53,7 @@ def test_any_change_writes_it_anew(written, change, capsys):
     assert refresh.is_current(written)
 
 
+@pytest.mark.slow
 def test_the_mark_comes_first_and_is_always_the_same(written):
     (written / "params.yaml").write_text("report: [")
     assert refresh.main(["--mark", str(written / "work_dirs/mark")], written) == 1

@@ -53,6 +53,7 @@ def test_report_json_is_the_fixed_interface(checkout):
     assert sum(report["summary"]["cells"].values()) == 292
 
 
+@pytest.mark.slow
 def test_counts_are_kept_for_dvcs_metrics_diff(checkout, tmp_path):
     report = run(checkout)
     counts = json.loads((checkout / "results/metrics/verdicts.json").read_text())
@@ -71,6 +72,7 @@ def test_without_evidence_nothing_passes(checkout):
     assert set(report["summary"]["claims"]) <= {"not-run", "paper-inconsistent"}
 
 
+@pytest.mark.slow
 def test_a_cost_cell_carries_value_verdict_and_other_rule(checkout):
     fresh(checkout)
     report = run(checkout)
@@ -98,6 +100,7 @@ def test_mini_results_are_shown_and_never_compared(checkout):
     assert '<span class="pair">Top-1 51.0</span> <span class="pair">Top-5 74.0</span>' in page
 
 
+@pytest.mark.slow
 def test_a_paper_run_gets_its_verdict_and_decides_claims(checkout):
     training(checkout, "paper")
     report = run(checkout)
@@ -108,6 +111,7 @@ def test_a_paper_run_gets_its_verdict_and_decides_claims(checkout):
     assert claim["paper_holds"] is True
 
 
+@pytest.mark.slow
 def test_two_builds_are_byte_identical(checkout, tmp_path):
     fresh(checkout)
     main(["--out", str(tmp_path / "a")], root=checkout)
@@ -132,6 +136,7 @@ def test_two_builds_are_byte_identical(checkout, tmp_path):
         (["invalid-evidence"], 0),
     ],
 )
+@pytest.mark.slow
 def test_gate_codes(checkout, names, code):
     shutil.rmtree(checkout / "results", ignore_errors=True)
     fresh(checkout)
@@ -164,6 +169,7 @@ def test_malformed_input_is_one_line_and_code_1(checkout, capsys, name, text, me
     assert err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_changed_verdict_stands_first_and_gates(checkout):
     fresh(checkout)
     run(checkout, "--accept")
@@ -231,6 +237,7 @@ def test_hostile_text_is_escaped(checkout):
     assert markdown_escape("a|b") == "a\\|b"
 
 
+@pytest.mark.slow
 def test_markdown_fits_a_ci_comment_and_its_tables_are_even(checkout):
     run(checkout)
     text = (checkout / "report/out/report.md").read_text("utf-8")

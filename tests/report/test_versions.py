@@ -57,6 +57,7 @@ def test_models_are_matched_by_the_aliases_and_none_is_lost(both):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_page_is_written_with_both_reports(checkout, capsys):
     assert main([], root=checkout) == 0
     out = checkout / "report/out"
