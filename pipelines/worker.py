@@ -12,7 +12,7 @@ from multiprocessing.context import BaseContext
 from pathlib import Path
 
 #: What most stages import; processes forked from one that has it start in a moment.
-PRELOAD = ["pipelines.evaluate", "pipelines.dense", "pipelines.people"]
+PRELOAD = ["pipelines.evaluate", "pipelines.dense", "pipelines.people", "matplotlib.pyplot", "timm"]
 #: One thread a stage, several stages at a time: threads that spin while another process has their core cost a multiple.
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "VECLIB_MAXIMUM_THREADS": "1",
