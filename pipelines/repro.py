@@ -33,8 +33,8 @@ from pipelines.progress import Progress
 from pipelines.stages import Stages, Step
 from report import refresh
 
-FILES = ("dvc.yaml",)
-MORE = ("dvc.yaml", "more/dvc.yaml")
+FILES = ("dvc.yaml", "report/dvc.yaml")
+MORE = ("dvc.yaml", "more/dvc.yaml", "report/dvc.yaml")
 POLL = 0.5
 #: By number: what ends a process where memory or the processor's instructions do not suffice.
 SIGNALS = {
@@ -162,10 +162,10 @@ class Runner:
 
 
 def split(steps: Sequence[Step]) -> tuple[list[Step], list[Step], list[Step]]:
-    """Return the bookends that stand first, the other steps, and the bookends that stand last."""
-    inner = [i for i, step in enumerate(steps) if not step.bookend]
-    first, last = (inner[0], inner[-1] + 1) if inner else (len(steps), len(steps))
-    return list(steps[:first]), [s for s in steps[first:last] if not s.bookend], list(steps[last:])
+    """Return the bookends that stand first, the other steps, and the bookends that come after."""
+    first = next((i for i, step in enumerate(steps) if not step.bookend), len(steps))
+    rest = steps[first:]
+    return list(steps[:first]), [s for s in rest if not s.bookend], [s for s in rest if s.bookend]
 
 
 def verdicts(root: Path) -> dict[tuple[str, str], str] | None:

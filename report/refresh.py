@@ -18,8 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent
 #: In the report's folder: the digest of what the report there was made of.
 STAMP = "inputs.sha256"
 READ = ("configs", "paper", "params.yaml", "report", "requirements.lock", "results")
-#: Made by the report itself, or by Python.
-MADE = ("report/out", "__pycache__")
+#: Made by the report itself, or of no account for it.
+MADE = ("report/out/", "report/dvc.")
 
 
 def _files(root: Path) -> Iterator[Path]:
@@ -33,7 +33,7 @@ def inputs_digest(root: Path = ROOT) -> str:
     digest = hashlib.sha256()
     for path in _files(root):
         name = path.relative_to(root).as_posix()
-        if name.startswith(MADE[0] + "/") or MADE[1] in path.parts:
+        if name.startswith(MADE) or "__pycache__" in path.parts:
             continue
         digest.update(f"{name}\0".encode("utf-8", "surrogateescape"))
         digest.update(hashlib.sha256(path.read_bytes()).digest())
@@ -60,7 +60,7 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
     mark = parser.parse_args(argv).mark
     if mark is not None:  # always the same, so that no stage takes it for a change
         mark.parent.mkdir(parents=True, exist_ok=True)
-        mark.write_text("The first report comes before the other stages.\n", "utf-8", newline="\n")
+        mark.write_text("DVC runs stages in the order of their dependencies.\n", "utf-8", newline="\n")
     if is_current(root):
         print(f"report: {root / 'report/out/index.html'} (up to date)")
         return 0

@@ -173,13 +173,14 @@ def test_nothing_runs_on_when_the_run_is_ended(place, how):
 def test_the_real_stages_and_what_each_needs(monkeypatch):
     monkeypatch.chdir(ROOT)
     stages = {s.name: s for s in Stages(ROOT, repro.MORE).steps}
-    first, inner, last = split(Stages(ROOT).steps)
-    assert [s.name for s in first + last] == ["first_report", "report"]
+    first, inner, last = split(Stages(ROOT, repro.FILES).steps)
+    assert [s.name for s in first + last] == ["first_report", "report", "report/dvc.yaml:report"]
+    assert stages["report"].needs == {"report/dvc.yaml:report"}
     assert {s.name for s in inner if s.computed} == {"cost", "cost_iccv2021", "claims", "figures"}
     assert stages["train_pose@t8_micronet_m0"].needs == {"people"}
     assert stages["train@t2_micronet_m0"].needs == {"data"}
     assert stages["more/dvc.yaml:train_segmentation@t9_micronet_m1"].needs == {"streets"}
-    assert {s.name for s in inner} >= stages["report"].needs > {"train@t2_micronet_m0", "cost"}
+    assert {s.name for s in inner} >= stages["report/dvc.yaml:report"].needs > {"train@t2_micronet_m0", "cost"}
     assert all(s.needs == {"first_report"} for s in inner if s.name in ("data", "people", "streets", "cost", "claims"))
 
 

@@ -173,7 +173,7 @@ def test_numbers_are_read_as_dvc_reads_them(root, value, read):
         ("    val: 80\n", "", "'data.people.val' is missing"),
         ("    val: 80\n", "\tval: 80\n", "not valid YAML"),
         ("    weight_decay: 3.0e-5\n", "", "weight_decay' is missing"),
-        ("    epochs: 6\n", "    epochs: 6\n    momentum: 0.9\n", "unknown key 'train.mini.momentum'"),
+        ("    epochs: 4\n", "    epochs: 4\n    momentum: 0.9\n", "unknown key 'train.mini.momentum'"),
         ("    lr: 0.1\n", "    lr: &l 0.1\n    seed: *l\n", "seed"),
         ("    lr: 0.1\n", "    lr: !float 0.1\n", "tags are not read"),
         ("  mini:\n", "  maxi:\n", "unknown key 'train.maxi'"),
