@@ -55,9 +55,13 @@ class Running:
 
 @dataclass
 class Outcome:
-    """Hold what became of the steps: those done, and those not, each with its reason."""
+    """Hold what became of the steps: those done, and those not, each with its reason.
+
+    unrecorded: done, but DVC could not take note of it.
+    """
 
     done: set[str] = field(default_factory=set)
+    unrecorded: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
 
@@ -140,8 +144,7 @@ class Runner:
             self.stages.record(step)
         except PipelineError as error:
             if not step.bookend:  # what the report waits for under DVC may have failed
-                self._fail(step, str(error))
-                return
+                self.outcome.unrecorded[step.name] = str(error)
         self.outcome.done.add(step.name)
         lines = [line for line in text.splitlines() if line.strip()]
         self.progress.ended(step.name, lines[-1].split("\r")[-1] if lines else "done")
@@ -222,13 +225,17 @@ def _told(runner: Runner, root: Path) -> int:
     for name, reason in outcome.failed.items():
         log = worker.log_path(root, name)
         print(f"error: stage {name}: {reason}" + (f" (log: {log})" if log.is_file() else ""), file=sys.stderr)
+    if outcome.unrecorded:
+        name, reason = next(iter(outcome.unrecorded.items()))
+        more = len(outcome.unrecorded) - 1
+        print(f"error: stage {name}" + (f" and {more} more" if more else "") + f": {reason}", file=sys.stderr)
     if outcome.skipped:
         count = len(outcome.skipped)
         print(f"skipped for that: {count} {'stage' if count == 1 else 'stages'}", file=sys.stderr)
     page = root / "report/out/index.html"
     if page.is_file():
         print(f"Report: {page}" + (", of what there is" if outcome.failed else ""))
-    return 1 if outcome.failed else 0
+    return 1 if outcome.failed or outcome.unrecorded else 0
 
 
 @contextlib.contextmanager

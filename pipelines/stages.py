@@ -85,7 +85,8 @@ class Stages:
                 step.stage.dump(update_pipeline=False)
         except (DvcException, OSError) as error:
             raise PipelineError(
-                f"its results are there, but DVC cannot record them ({_one_line(error)}); mend it and run again"
+                f"its results are there, but DVC cannot record them ({_one_line(error)}); mend that, or name a folder "
+                "that can be written by `dvc config --local cache.dir FOLDER`, and run again"
             ) from None
 
 
