@@ -65,7 +65,9 @@ SETTINGS: dict[str, dict[str, str]] = {
     "numpy baseline": {"NPY_DISABLE_CPU_FEATURES": numpy_features()},
     "torch default": {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "OMP_NUM_THREADS": "2"},
     "libm and jpeg without simd": {"GLIBC_TUNABLES": GLIBC, "JSIMD_FORCENONE": "1", "OPENBLAS_CORETYPE": "Nehalem"},
-    "another place": {"LC_ALL": "C", "TZ": "Asia/Tokyo", "PYTHONHASHSEED": "5", "PYTHONUTF8": "0"},
+    # torch itself cannot be imported from a path that such a locale cannot name
+    "another place": {"LC_ALL": "C", "TZ": "Asia/Tokyo", "PYTHONHASHSEED": "5"}
+    | ({"PYTHONUTF8": "0"} if str(ROOT).isascii() else {}),
 }
 #: All of another CPU at once.
 OTHER = {k: v for name in list(SETTINGS)[2:] for k, v in SETTINGS[name].items()}

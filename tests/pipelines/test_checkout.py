@@ -61,6 +61,7 @@ def test_no_repository_stops_with_the_mend(archive, make):
 @pytest.mark.slow
 def test_the_mend_helps(archive, monkeypatch):
     monkeypatch.setenv("GIT_DIR", str(ROOT / ".git"))  # as in a hook: DVC does not look there
+    monkeypatch.chdir(archive)  # where the command is to be run
     command = shlex.split(re.search(r"`(.*)`", stop(archive)).group(1))
     assert subprocess.run([*command[:-4], "repro"], cwd=archive, capture_output=True).returncode != 0
     subprocess.run(command, cwd=archive, check=True, capture_output=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -52,7 +53,7 @@ def copied(tmp_path_factory, few_digits, hold) -> Path:
     (root / "params.yaml").write_text(yaml.safe_dump(params))
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())
     code = f"import shutil; shutil.copytree({str(few_digits)!r}, 'data/digits')"
-    stages["stages"]["data"] = {"cmd": f'{sys.executable} -c "{code}"', "outs": ["data/digits"]}
+    stages["stages"]["data"] = {"cmd": f'{shlex.quote(sys.executable)} -c "{code}"', "outs": ["data/digits"]}
     (root / "dvc.yaml").write_text(yaml.safe_dump(stages))
     subprocess.run([sys.executable, "-m", "dvc", "init", "-q", "--no-scm"], cwd=root, check=True)
     return root

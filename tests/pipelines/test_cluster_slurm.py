@@ -166,7 +166,7 @@ def test_failures_end_gpus_are_exclusive_and_cancelled_tasks_resume(slurm, tmp_p
     assert "4 to send" in first.stdout, first.stderr
     # the task that cannot work is tried twice, then its own last words stand in the table
     until(lambda: views(tmp_path)["t5_r03.s0"].state == "failed", 60, "it never failed")
-    table = cluster(tmp_path, "status", env=slurm.env).stdout
+    table = cluster(tmp_path, "status", env={**slurm.env, "COLUMNS": "200"}).stdout
     line = next(line for line in table.splitlines() if line.startswith("t5_r03.s0"))
     assert line.split()[1:3] == ["failed", "2"]
     assert "data/t5_r03.s0: broken on purpose; mend it" in line
