@@ -35,6 +35,7 @@ from report import refresh
 
 FILES = ("dvc.yaml", "report/dvc.yaml")
 MORE = ("dvc.yaml", "more/dvc.yaml", "report/dvc.yaml")
+PAGE = Path("report/out/index.html")
 POLL = 0.5
 #: By number: what ends a process where memory or the processor's instructions do not suffice.
 SIGNALS = {
@@ -202,6 +203,8 @@ def repro(root: Path, files: Sequence[str], jobs: int) -> int:
     try:
         runner.run(first)
         before = verdicts(root)
+        if before is not None:
+            print(f"A first report, of the committed evidence: {root / PAGE}; now its results anew", flush=True)
         runner.run(steps)
         runner.run(last)
     except KeyboardInterrupt:
@@ -232,7 +235,7 @@ def _told(runner: Runner, root: Path) -> int:
     if outcome.skipped:
         count = len(outcome.skipped)
         print(f"skipped for that: {count} {'stage' if count == 1 else 'stages'}", file=sys.stderr)
-    page = root / "report/out/index.html"
+    page = root / PAGE
     if page.is_file():
         print(f"Report: {page}" + (", of what there is" if outcome.failed else ""))
     return 1 if outcome.failed or outcome.unrecorded else 0

@@ -24,10 +24,10 @@ from report.evidence import EvidenceError, read_evidence, write_json_atomic, wri
 from report.model import Report, build, changes, read_baseline
 from report.places import Places, up
 from report.plan import read_benches
-from report.refresh import STAMP
 from report.render import files
 from report.settings import Settings, SettingsError, check_margins, data_pins, load_settings
 from report.sources import Sources, read_sources
+from report.stamp import STAMP
 
 ROOT = Path(__file__).resolve().parent.parent
 OK, BROKEN, NOT_REPRODUCED, NOT_CHECKED = 0, 1, 3, 4

@@ -13,10 +13,9 @@ from pathlib import Path
 
 from paper.output import run
 from report.revision import NoRevision, git
+from report.stamp import STAMP
 
 ROOT = Path(__file__).resolve().parent.parent
-#: In the report's folder: the digest of what the report there was made of.
-STAMP = "inputs.sha256"
 READ = ("configs", "paper", "params.yaml", "report", "requirements.lock", "results")
 #: Made by the report itself, or of no account for it.
 MADE = ("report/out/", "report/dvc.")
