@@ -20,12 +20,12 @@ from registry.classification import TopK
 from report.evidence import config_hash, config_inputs, write_json_atomic
 
 
-def load_weights(model: nn.Module, path: Path, expected: dict[str, str], command: str | None = None) -> dict[str, Any]:
+def load_weights(model: nn.Module, path: Path, expected: dict[str, str]) -> dict[str, Any]:
     """Load a finished row's weights and return what the checkpoint says of its run.
 
-    command: what trains it anew. Raises PipelineError where it is missing, corrupt or of another config.
+    Raises PipelineError where it is missing, corrupt or of another config.
     """
-    mend = f"remove it and run `{command or f'python -m pipelines.mini --row {path.stem}'}`"
+    mend = f"remove it and run `python -m pipelines.mini --row {path.stem}`"
     try:
         if not path.exists():
             raise PipelineError(f"{path}: no checkpoint; {mend}")

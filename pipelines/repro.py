@@ -28,7 +28,7 @@ from typing import Any
 
 from pipelines import worker
 from pipelines.checkout import check_dvc
-from pipelines.common import ROOT, PipelineError, guard, last_error, load_params
+from pipelines.common import ROOT, PipelineError, cores, guard, last_error, load_params
 from pipelines.progress import Progress
 from pipelines.stages import Stages, Step
 from report import refresh
@@ -269,7 +269,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--all", action="store_true", help="the rows of more/dvc.yaml too: every row of every table")
     parser.add_argument(
-        "--jobs", type=jobs_at_a_time, default=min(4, os.cpu_count() or 1), metavar="N",
+        "--jobs", type=jobs_at_a_time, default=min(4, cores()), metavar="N",
         help="stages at a time (default: a core each, at most 4)",
     )  # fmt: skip
     args = parser.parse_args(argv)
