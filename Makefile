@@ -32,7 +32,7 @@ repro-all: $(READY)
 
 # Side-by-side ratios, written to results/bench/ and shown on the report.
 bench: $(READY)
-	python -m pipelines.bench
+	python -m pipelines bench
 
 # The README's picture of the report's first screen; needs Chromium.
 picture: $(READY)

@@ -76,7 +76,7 @@ def _fault(kind: str, value: Any, context: Mapping[str, Any], message: str) -> s
         return f"{shown_value(value)} is not finite; write a number"
     if kind == "string_type":
         if isinstance(value, int | float):
-            return f"{shown_value(value)} is {kind_of(value)}; write it in quotes, \"{shown_value(value)}\""
+            return f'{shown_value(value)} is {kind_of(value)}; write it in quotes, "{shown_value(value)}"'
         return f"is {kind_of(value)}; write text"
     if kind == "string_too_short":
         return "is empty; write text"

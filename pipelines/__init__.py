@@ -5,7 +5,7 @@ from pathlib import Path
 
 from micronet_own import check_own
 
-check_own(Path(__file__).resolve().parent.parent, "paper", "registry", "report")
+check_own(Path(__file__).resolve().parent.parent, "paper", "evidence", "registry", "report")
 # Before torch is imported: threads that spin while they wait cost a multiple where another process has their core.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "0")

@@ -37,8 +37,8 @@ class PipelineError(Exception):
 
 def guard(main: Callable[[], int | None]) -> int:
     """Run a stage's main and turn the errors a user can mend into one line and exit code 1."""
+    from evidence.io import EvidenceError
     from paper import LedgerError
-    from report.evidence import EvidenceError
 
     def told() -> int | None:
         try:
@@ -63,13 +63,13 @@ def _end_bars() -> None:
 
 def _data_errors() -> type[Exception] | tuple[()]:
     """Return registry's DataError where it was imported; to import it here would import torch for every command."""
-    module = sys.modules.get("registry.dense.errors")
+    module = sys.modules.get("registry.inputs.errors")
     return module.DataError if module else ()
 
 
 def load_params(root: Path = ROOT) -> dict[str, Any]:
     """Return params.yaml as a mapping, every value checked. Raises PipelineError naming the file and the line."""
-    from report.params import read_params
+    from evidence.params import read_params
 
     return read_params(root, PipelineError)
 

@@ -4,7 +4,7 @@ from registry.compat import prepare
 
 prepare()
 
-from registry.classification import ClassificationHead, Classifier, MutualClassifier, NetClassifier  # noqa: E402
+from registry.classification.models import ClassificationHead, Classifier, MutualClassifier, NetClassifier  # noqa: E402
 from registry.micronet import MicroNet  # noqa: E402
 
 __all__ = ["ClassificationHead", "Classifier", "MicroNet", "MutualClassifier", "NetClassifier"]

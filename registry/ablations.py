@@ -13,7 +13,7 @@ import math
 from functools import cache
 
 from registry.arch import ArchSpec, BlockSpec
-from registry.classification import classifier_cost
+from registry.classification.models import classifier_cost
 
 #: MicroNet-M1 by bottleneck: C/R, kernel, stride, G1, G2 (Table 1); hidden widths are 4 (low) or 6 (high) times C/R.
 M1 = (

@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from registry.arch import ArchSpec, BlockSpec
-from registry.cost import Cost
+from registry.cost.count import Cost
 from registry.ops.activations import ActivationRule, ReLUSpec
 from registry.ops.factorized import (
     ChannelShuffle,

@@ -13,8 +13,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from registry.arch import ArchSpec, default_rule, get_arch
 from registry.blocks import BlockPlan, StemPlan, plan_block, plan_stem
 from registry.checkpoints import CheckpointError, load_pretrained
-from registry.cost import Cost
-from registry.dense.errors import DataError
+from registry.cost.count import Cost
+from registry.inputs.errors import DataError
 from registry.ops.factorized import Size
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from registry.checkpoints import CheckpointError, fitted, named, read_file, tensors, unwrap
-from registry.classification import ClassificationHead
+from registry.classification.models import ClassificationHead
 from registry.micronet import MicroNet
 
 #: Released sizes and the model of the same structure: this paper's where it has one.

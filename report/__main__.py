@@ -17,16 +17,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from evidence.io import EvidenceError, write_json_atomic, write_text_atomic
+from evidence.places import Places, up
+from evidence.read import read_evidence
+from evidence.settings import Settings, SettingsError, check_margins, data_pins, load_settings
 from paper.ledger import LedgerError, load_ledger
 from paper.output import run
-from report import diff, metadata, verdicts, versions
-from report.evidence import EvidenceError, read_evidence, write_json_atomic, write_text_atomic
-from report.model import Report, build, changes, read_baseline
-from report.places import Places, up
-from report.plan import read_benches
+from report import diff, metadata, versions
+from report.judge import verdicts
+from report.judge.model import Report, build, changes, read_baseline
+from report.judge.plan import read_benches
+from report.page.sources import Sources, read_sources
 from report.render import files
-from report.settings import Settings, SettingsError, check_margins, data_pins, load_settings
-from report.sources import Sources, read_sources
 from report.stamp import STAMP
 
 ROOT = Path(__file__).resolve().parent.parent

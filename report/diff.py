@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from evidence.io import read_json
 from paper.faults import one_line
-from report import verdicts
-from report.evidence import read_json
+from report.judge import verdicts
 
 ABSENT = "absent"
 OK, BROKEN, GATED = 0, 1, 3

@@ -15,14 +15,14 @@ from typing import Any
 
 import yaml
 
+from evidence.io import EvidenceError, write_text_atomic
+from evidence.settings import SettingsError
 from paper.files import committed_bytes
 from paper.ledger import LedgerError
 from paper.schema import COST_COLUMNS
-from report.evidence import EvidenceError, write_text_atomic
+from report.judge.views import Report
 from report.names import column_name, row_name, short_title
-from report.settings import SettingsError
 from report.versions import load
-from report.views import Report
 
 OK, BROKEN, OLD = 0, 1, 3
 HEAD = "# Written by `python -m report metadata` from paper/ and results/; change those, not this.\n"

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from evidence.revision import NoRevision, git
 from paper.output import run
-from report.revision import NoRevision, git
 from report.stamp import STAMP
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -64,9 +64,9 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
         print(f"report: {root / 'report/out/index.html'} (up to date)")
         return 0
     # imported late: the check above is all that a run with nothing to do needs
+    from evidence.io import EvidenceError, write_text_atomic
     from report import __main__ as report
     from report import metadata
-    from report.evidence import EvidenceError, write_text_atomic
 
     code = metadata.main([], root) or report.main([], root)
     if code == 0:

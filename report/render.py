@@ -16,14 +16,14 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from report import verdicts
+from report.judge import verdicts
+from report.judge.views import Report
 from report.names import ORDER, SYMBOLS, column_name, short_title, slug
-from report.page import Page, build_page
-from report.sources import Sources
+from report.page.page import Page, build_page
+from report.page.sources import Sources
 from report.versions import Versions
-from report.views import Report
 
-TEMPLATES = Path(__file__).resolve().parent / "templates"
+TEMPLATES = Path(__file__).resolve().parent / "page/templates"
 #: What Markdown reads as markup, within a line.
 _MARKUP = re.compile(r"([\\`*_|\[\]~])")
 

@@ -10,10 +10,10 @@ import os
 import shutil
 import sys
 
+from evidence.io import EvidenceError, write_bytes_atomic
+from evidence.places import Places
 from paper.output import run
 from report.__main__ import ROOT
-from report.evidence import EvidenceError, write_bytes_atomic
-from report.places import Places
 
 PICTURE = "docs/report.png"
 WIDTH, HEIGHT, COLOURS = 1280, 900, 128

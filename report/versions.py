@@ -11,14 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from evidence.io import EvidenceError, write_text_atomic
+from evidence.places import Places, up
+from evidence.read import read_evidence
+from evidence.settings import SettingsError, check_margins, data_pins, load_settings
 from paper.ledger import Alias, LedgerError, load_ledger
-from report.evidence import EvidenceError, read_evidence, write_text_atomic
-from report.model import build
+from report.judge.model import build
+from report.judge.verdicts import deterministic
+from report.judge.views import CellView, Report
 from report.names import GLYPHS, column_name, column_place, row_name, short_title, show, slug, spoken
-from report.places import Places, up
-from report.settings import SettingsError, check_margins, data_pins, load_settings
-from report.verdicts import deterministic
-from report.views import CellView, Report
 
 OK, BROKEN = 0, 1
 

@@ -16,8 +16,9 @@ import psutil
 import yaml
 from helpers import ROOT
 
+from evidence.configs import config_hash, config_inputs
+from evidence.io import write_json_atomic
 from pipelines.cluster.processes import processes_marked
-from report.evidence import config_hash, config_inputs, write_json_atomic
 
 #: A stage: a chain of hashes, a step at a time, kept after every step; standard library only.
 PIN = "0" * 64
@@ -65,7 +66,7 @@ put(f"checkpoints/proxy/{name}.pth", chain)
 evidence = json.load(open(f"templates/{row}.json"))
 evidence |= {"seed": int(seed), "values": {"top1": int(chain[:6], 16) % 100 + 0.5}}
 content = json.dumps(evidence, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-evidence["digest"] = hashlib.sha256(content.encode()).hexdigest()  # report.evidence.seal, whose import takes time
+evidence["digest"] = hashlib.sha256(content.encode()).hexdigest()  # evidence.seal, whose import takes time
 put(f"results/proxy/5/{name}.json", json.dumps(evidence))
 if settings["kept"]:
     put(f"checkpoints/proxy/{name}.json", json.dumps(evidence))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from report.evidence import config_hash, config_inputs, seal, write_json_atomic
-from report.settings import load_settings
+from evidence.configs import config_hash, config_inputs
+from evidence.io import write_json_atomic
+from evidence.seal import seal
+from evidence.settings import load_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 COST = "results/cost/t5_relu.json"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from pipelines.pack_shard import Task, pack_shard
+from pipelines.packed.shard import Task, pack_shard
 
 #: Code for a training process, which waits in the first step after epoch N for as long as FOLDER/hold_N is there.
 TRAINING = """

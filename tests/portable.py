@@ -13,9 +13,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pipelines import data, people, photos, streets
 from pipelines.common import configured_rows, load_params
-from pipelines.drawn import draw_tiny
+from pipelines.data import digits as data
+from pipelines.data import people, photos, streets
+from pipelines.data.drawn import draw_tiny
 
 DRAWN = {"people": people.generate, "streets": streets.generate}
 
@@ -56,7 +57,7 @@ def values() -> dict[str, dict[str, Any]]:
 
     Of costs, those of Tables 3 and 4, whose widths are solved for: the others are sums of integers.
     """
-    from pipelines import claims, cost, figures
+    from pipelines.analysis import claims, cost, figures
 
     out = {f"claims/{name}": found(e) for name, e in claims.results().items()}
     out |= {f"figures/figure_{number}": found(e) for number, e in figures.results().items()}

@@ -9,14 +9,17 @@ from typing import Any
 
 import yaml
 
+from evidence.configs import config_hash, config_inputs
+from evidence.io import write_json_atomic, write_text_atomic
+from evidence.places import Places
+from evidence.read import read_evidence
+from evidence.seal import seal
+from evidence.settings import load_settings
 from paper.ledger import load_ledger
-from report.evidence import config_hash, config_inputs, read_evidence, seal, write_json_atomic, write_text_atomic
-from report.model import build
-from report.places import Places
-from report.plan import read_benches
-from report.settings import load_settings
-from report.sources import Sources, read_sources
-from report.views import Report
+from report.judge.model import build
+from report.judge.plan import read_benches
+from report.judge.views import Report
+from report.page.sources import Sources, read_sources
 
 PIN = "0123456789abcdef" * 4
 MINI = {

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from evidence.io import write_text_atomic
 from pipelines.cluster.plan import DVC, current_stages, environment, evidence_faults, take_kept
 from pipelines.cluster.state import Store, Submission, Task
 from pipelines.cluster.status import View, look
 from pipelines.common import PipelineError, last_error
-from report.evidence import write_text_atomic
 
 RESULTS = "results.csv"
 

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from pipelines.cluster.runner import Running
 from pipelines.cluster.state import Ending, Limits, Store, Task
 from pipelines.common import PipelineError
-from pipelines.launch import AMP
+from pipelines.training.launch import AMP
 
 
 def visible_gpus(environ: Mapping[str, str]) -> list[str]:

@@ -11,11 +11,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from evidence.io import write_bytes_atomic
+from evidence.read import Evidence, read_evidence
+from evidence.settings import SettingsError, load_settings
 from paper.files import read_yaml
 from pipelines.cluster.state import Task
 from pipelines.common import TASKS, PipelineError, last_error, section, task_of
-from report.evidence import Evidence, read_evidence, write_bytes_atomic
-from report.settings import SettingsError, load_settings
 
 RECIPES = ("paper", "official")
 #: DVC, with its files written whole (repro.py), waiting for its lock.
@@ -129,13 +130,14 @@ def prepare(root: Path, params: Mapping[str, Any], profile: str, tasks: Iterable
         if done and done.returncode:
             raise PipelineError(f"{', '.join(stages)}: {last_error(done.stdout + done.stderr)}")
     elif profile == "proxy":
-        from pipelines.cifar import PACKED, load
+        from pipelines.data.cifar import PACKED, load
 
         if load(root / PACKED)[1] != section(params, "proxy", "pin"):
-            raise PipelineError(f"{PACKED}: its pin is not params.yaml's; run `python -m pipelines.cifar` anew")
+            raise PipelineError(f"{PACKED}: its pin is not params.yaml's; run `python -m pipelines cifar` anew")
     else:
-        from pipelines import full_dense, imagenet
-        from pipelines.verify import check_verified
+        from pipelines.data import imagenet
+        from pipelines.data.verify import check_verified
+        from pipelines.training import full_dense
 
         one_of_each = {task_of(task.row): task.row for task in tasks}
         for kind, row in sorted(one_of_each.items()):

@@ -22,9 +22,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from pipelines.checkout import check_dvc
+from evidence.io import write_text_atomic
 from pipelines.common import guard
-from report.evidence import write_text_atomic
+from pipelines.repro.checkout import check_dvc
 
 
 class WholeFiles:

@@ -10,11 +10,11 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping
 
+from evidence.io import write_text_atomic
 from pipelines.cluster.plan import DVC, environment
 from pipelines.cluster.processes import guarded, kill_marked
 from pipelines.cluster.state import Attempt, Ending, Limits, Record, Store, Task, flock
 from pipelines.common import last_error
-from report.evidence import write_text_atomic
 
 MARK = "MICRONET_TASK"
 POLL = 0.2

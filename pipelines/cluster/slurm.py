@@ -24,7 +24,7 @@ from typing import Any
 from pipelines.cluster.runner import Running
 from pipelines.cluster.state import Ending, Limits, Store, Task
 from pipelines.common import PipelineError
-from pipelines.launch import AMP
+from pipelines.training.launch import AMP
 
 #: sysexits' EX_TEMPFAIL: the batch script requeues the task.
 RETRY = 75

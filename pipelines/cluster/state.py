@@ -22,8 +22,8 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from evidence.io import write_json_atomic
 from pipelines.common import PipelineError
-from report.evidence import write_json_atomic
 
 try:
     import fcntl

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from registry.cost import Cost, Term, linear_cost
+from registry.cost.count import Cost, Term, linear_cost
 from registry.ops.factorized import Size
 from registry.ops.shift_max import SHIFTS, HyperFunction, ShiftMaxSpec, SiteReLU, squeeze_width
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 BACKENDS = ("auto", "eager", "lean", "triton")
 VARIABLE = "MICRONET_SHIFT_MAX"
-#: Elements from which `lean` gains on a CPU, with and without gradients (measured; see pipelines.bench_ops).
+#: Elements from which `lean` gains on a CPU, with and without gradients (measured; see pipelines.bench.operators).
 WORTHWHILE = {True: 30_000, False: 50_000}
 _forced: list[str] = []
 

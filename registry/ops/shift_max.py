@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from registry.cost import Cost, Term, linear_cost
+from registry.cost.count import Cost, Term, linear_cost
 from registry.ops import fused, lean
 from registry.ops.factorized import Size
 

@@ -83,8 +83,9 @@ def folder(tmp_path_factory) -> Path:
 @given(entries=st.dictionaries(st.sampled_from("abcdefgh"), values, min_size=1), bom=st.booleans(), crlf=st.booleans())
 def test_what_is_read_is_what_dvc_reads(folder, entries, bom, crlf):
     text = "".join(f"{key}: {value}\n" for key, value in entries.items())
-    data, error = read(folder / "a.yaml", (("\ufeff" if bom else "") + text.replace("\n",
-    "\r\n" if crlf else "\n")).encode())
+    data, error = read(
+        folder / "a.yaml", (("\ufeff" if bom else "") + text.replace("\n", "\r\n" if crlf else "\n")).encode()
+    )
     if error is None:
         assert same(dvc_reads(text), data)
     else:

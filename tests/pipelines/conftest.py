@@ -12,7 +12,7 @@ import yaml
 from helpers import ROOT
 from slurm_daemons import NotUp, Slurm, missing
 
-from pipelines.data import digits, pixels_pin, write
+from pipelines.data.digits import digits, pixels_pin, write
 
 
 @pytest.fixture(scope="session")

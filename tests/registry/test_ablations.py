@@ -39,7 +39,7 @@ def test_every_width_builds_and_groups_divide(width, multiplier, groups, low, hi
 
 @pytest.mark.parametrize("madds", [8e6, 10.6e6, 20e6])
 def test_solver_comes_near_what_is_asked(madds):
-    from registry.classification import classifier_cost
+    from registry.classification.models import classifier_cost
 
     arch = solved_m1(madds)
     cost, _ = Plan(arch, {"type": "ReLU"}).cost((224, 224))

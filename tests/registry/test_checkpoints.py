@@ -27,7 +27,7 @@ from registry.checkpoints import (
     tensors,
     unwrap,
 )
-from registry.dense.errors import DataError
+from registry.inputs.errors import DataError
 from registry.micronet import MicroNet
 
 WEIGHTS = {"a.weight": torch.ones(2, 3), "a.bias": torch.zeros(2), "n.running_var": torch.ones(2)}
@@ -51,9 +51,7 @@ def same(found, wanted=WEIGHTS):
     prefixes=st.lists(st.sampled_from(("module.", "_orig_mod.", "model.", "backbone.", "net.")), max_size=3),
     profiled=st.booleans(), counted=st.booleans(), as_bytes=st.booleans(), with_others=st.booleans(),
 )  # fmt: skip
-def test_weights_are_found_under_any_wrapper_and_prefix(
-    wrappers, prefixes, profiled, counted, as_bytes, with_others
-):
+def test_weights_are_found_under_any_wrapper_and_prefix(wrappers, prefixes, profiled, counted, as_bytes, with_others):
     state = {"".join(prefixes) + key: value for key, value in WEIGHTS.items()}
     if profiled:
         state |= {k: torch.tensor([7.0], dtype=torch.float64) for k in ("total_ops", "a.total_ops", "a.total_params")}

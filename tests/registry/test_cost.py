@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from mmengine.registry import MODELS
 
 from registry.arch import ARCHS, ArchSpec, BlockSpec, get_arch
-from registry.cost import RULES, Cost, Term
+from registry.cost.count import RULES, Cost, Term
+from registry.cost.models import classifier_config, model_cost
+from registry.cost.trace import trace_cost
 from registry.micronet import MicroNet, Plan
-from registry.model_cost import classifier_config, model_cost
 from registry.ops.activations import TYPES
-from registry.trace import trace_cost
 
 
 @st.composite

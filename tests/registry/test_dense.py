@@ -8,15 +8,15 @@ from torch import nn
 from torch.nn import functional as F
 
 from registry.arch import get_arch
-from registry.dense.archs import POSE_HEADS, UPSAMPLES, get_head
-from registry.dense.attention import AttendedActivation, SpatialAttention
-from registry.dense.dynamic import DynamicConv2d, DYReLU
-from registry.dense.head import HeadPlan
-from registry.dense.mobile import NETS, mobile_backbone, mobile_head
-from registry.dense.temperature import AnnealTemperature
+from registry.cost.trace import trace_cost
 from registry.micronet import MicroNet, Plan
+from registry.ops.attention import AttendedActivation, SpatialAttention
+from registry.ops.dynamic import DynamicConv2d, DYReLU
 from registry.ops.shift_max import DynamicShiftMax
-from registry.trace import trace_cost
+from registry.ops.temperature import AnnealTemperature
+from registry.pose.archs import POSE_HEADS, UPSAMPLES, get_head
+from registry.pose.head import HeadPlan
+from registry.pose.mobile import NETS, mobile_backbone, mobile_head
 
 SIZE = (64, 48)
 

@@ -9,8 +9,8 @@ from mmengine.registry import MODELS
 import registry  # noqa: F401  registers the models
 from paper.ledger import HERE, load_ledger
 from pipelines.common import configured_rows, load_config
-from registry.cost import RULES
-from registry.model_cost import model_cost
+from registry.cost.count import RULES
+from registry.cost.models import model_cost
 
 LEDGER = load_ledger(HERE / "iccv2021")
 #: Parameters of the instantiated released networks, counted from their code.

@@ -8,7 +8,7 @@ from mmengine.registry import MODELS
 from torch.nn import functional as F
 
 from pipelines.common import load_config
-from pipelines.train import build_model
+from pipelines.training.train import build_model
 
 
 @pytest.fixture

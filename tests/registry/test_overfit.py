@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from pipelines import dense, hooks, tasks
+from pipelines.training import dense, hooks, tasks
 
 TRAIN = "annotations/person_keypoints_train2017.json"
 

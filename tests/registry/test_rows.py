@@ -10,8 +10,8 @@ from torch.utils.flop_counter import FlopCounterMode
 import registry  # noqa: F401  registers the models
 from paper import load_ledger
 from pipelines.common import configured_rows, load_config
-from registry.model_cost import model_cost
-from registry.trace import trace_cost
+from registry.cost.models import model_cost
+from registry.cost.trace import trace_cost
 
 ROWS = configured_rows(tasks=("classification",))
 POSE_ROWS = configured_rows(tasks=("pose",))

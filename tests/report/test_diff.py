@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from report import diff, verdicts
+from report import diff
 from report.__main__ import main
+from report.judge import verdicts
 
 VERDICT = st.sampled_from(verdicts.VERDICTS)
 MAPS = st.dictionaries(st.tuples(st.sampled_from(["cell", "claim"]), st.text("abc.", max_size=3)), VERDICT, max_size=8)

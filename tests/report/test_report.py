@@ -13,14 +13,15 @@ from html.parser import HTMLParser
 import pytest
 from helpers import fresh, training
 
+from evidence.io import write_json_atomic
+from evidence.read import read_evidence
+from evidence.settings import load_settings
 from paper import load_ledger
-from report import verdicts
 from report.__main__ import main
-from report.evidence import read_evidence, write_json_atomic
-from report.model import build, changes, show
+from report.judge import verdicts
+from report.judge.model import build, changes, show
 from report.names import COLUMNS
 from report.render import files, markdown_escape
-from report.settings import load_settings
 
 
 def run(root, *args, code=0):

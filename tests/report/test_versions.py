@@ -8,11 +8,12 @@ import pytest
 import yaml
 from helpers import ROOT
 
+from evidence.io import write_json_atomic
+from evidence.places import Places
+from evidence.seal import seal
 from paper.ledger import LedgerError, load_ledger
 from report import versions
 from report.__main__ import main
-from report.evidence import seal, write_json_atomic
-from report.places import Places
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +122,7 @@ def test_a_paper_of_another_field_needs_data_only(checkout, capsys):
     config = checkout / "configs/speech/speech_small.py"
     config.parent.mkdir()
     config.write_text("model = {}\n")
-    from report.evidence import config_hash, config_inputs
+    from evidence.configs import config_hash, config_inputs
 
     inputs = config_inputs(checkout, config.relative_to(checkout))
     for seed, wer in enumerate((7.1, 7.11, 7.09)):

@@ -1,6 +1,6 @@
 """mmpose's runtime: hooks, logging, visualizer."""
 
-custom_imports = dict(imports=["micronet_plugin", "registry.dense.pose"])
+custom_imports = dict(imports=["micronet_plugin", "registry.pose.estimator"])
 default_scope = "mmpose"
 default_hooks = dict(
     timer=dict(type="IterTimerHook"),

@@ -1,6 +1,6 @@
 """mmsegmentation's runtime: hooks, logging, visualizer."""
 
-custom_imports = dict(imports=["micronet_plugin", "registry.dense.segmentation"])
+custom_imports = dict(imports=["micronet_plugin", "registry.segmentation.segmentor"])
 default_scope = "mmseg"
 default_hooks = dict(
     timer=dict(type="IterTimerHook"),

@@ -1,0 +1,190 @@
+"""Read all evidence of a paper that can count, and say what is wrong with the rest."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from evidence.configs import config_hash, config_inputs
+from evidence.forms import PROFILES, ClaimEvidence, CostEvidence, Rules, Sealed, TrainingEvidence
+from evidence.io import EvidenceError, read_json
+from evidence.revision import code_revision  # noqa: F401  for those who write evidence
+from evidence.seal import digest_of
+from paper.faults import one_line
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Name an evidence file that cannot count, and the row or claim that it was for."""
+
+    path: str
+    subject: str
+    fault: str
+
+
+@dataclass
+class Evidence:
+    """Hold all evidence of one paper, by row and by claim, with the path of every file."""
+
+    folder: str = "results"
+    cost: dict[str, CostEvidence] = field(default_factory=dict)
+    runs: dict[str, dict[str, list[TrainingEvidence]]] = field(default_factory=dict)
+    claims: dict[str, ClaimEvidence] = field(default_factory=dict)
+    rules: Rules | None = None
+    problems: list[Problem] = field(default_factory=list)
+    paths: dict[tuple[str, str], str] = field(default_factory=dict)
+    pictures: dict[tuple[str, str], str] = field(default_factory=dict)
+    files: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # of `runs`, in their order
+
+    @property
+    def rule(self) -> str:
+        """Return the counting rule that decides MAdds."""
+        return self.rules.default if self.rules else "plain"
+
+    def problem(self, kind: str, subject: str) -> Problem | None:
+        """Return the problem with a subject's evidence of a kind (cost, claims, mini, proxy, paper)."""
+        prefix = f"{self.folder}/{kind}/"
+        return next((p for p in self.problems if p.subject == subject and p.path.startswith(prefix)), None)
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read_form(path: Path, shown: str, model: type[Model]) -> Model:
+    """Return a file as `model`. Raises EvidenceError with the fault."""
+    try:
+        data = read_json(path)
+    except OSError as error:
+        raise EvidenceError(f"{shown}: {error.strerror}") from None
+    except ValueError as error:
+        raise EvidenceError(one_line(f"{shown}: corrupt JSON ({error})")) from None
+    try:
+        found = model.model_validate(data)
+        if isinstance(found, Sealed) and found.digest != digest_of(data):
+            raise EvidenceError(f"{shown}: hash mismatch: edited since its stage wrote it; run the stage anew")
+        return found
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        if where == "digest":
+            raise EvidenceError(f"{shown}: is not sealed; run its stage anew") from None
+        raise EvidenceError(one_line(f"{shown}: {where}: {first['msg']}")) from None
+
+
+def _config_fault(root: Path, evidence: CostEvidence | TrainingEvidence, params: Mapping[str, Any]) -> str | None:
+    """Return why evidence is stale, or None."""
+    try:
+        today = config_inputs(root, Path(evidence.config))
+    except EvidenceError as error:
+        return f"its config is gone or malformed: {error}"
+    if config_hash(evidence.inputs, params) != evidence.config_hash:
+        return "its config hash does not fit its own contents; it was edited by hand"
+    if today != evidence.inputs:
+        changed = sorted(set(today.items()) ^ set(evidence.inputs.items()))
+        return f"stale: {changed[0][0]} changed since"
+    return None
+
+
+def _twin(run: TrainingEvidence, runs: list[TrainingEvidence], files: list[str]) -> str | None:
+    """Return the file that already holds a run's recipe and seed, or None: counted twice, a seed feigns precision."""
+    same = (f for r, f in zip(runs, files, strict=True) if (r.recipe, r.seed) == (run.recipe, run.seed))
+    return next(same, None)
+
+
+def _data_uri(picture: Path) -> str:
+    """Return a JPEG as a data URI, so that the page stays one file; an altered file is a broken picture there."""
+    return "data:image/jpeg;base64," + base64.b64encode(picture.read_bytes()).decode("ascii")
+
+
+def _run_fault(run: TrainingEvidence, today: Mapping[str, Any] | None, pins: Mapping[str, Set[str]]) -> str | None:
+    """Return why a run cannot count today, or None: other parameters, other data, no seed."""
+    if today is not None and run.params.get("train") != dict(today):
+        return "stale: params.yaml states other training parameters today"
+    known = pins.get(run.data.name)
+    if known is not None and run.data.pin not in known:
+        today_is = " or ".join(sorted(pin[:12] + "…" for pin in known))
+        return f"stale: the data pin of {run.data.name} is {today_is} today, the run's is {run.data.pin[:12]}…"
+    if run.seed is None and run.recipe != "released":
+        return "names no seed, so that nobody can rerun it"
+    return None
+
+
+def read_evidence(
+    root: Path, settings: Mapping[str, Mapping[str, Any]] | None = None, pins: Mapping[str, Set[str]] | None = None,
+    results: Path | None = None,
+) -> Evidence:  # fmt: skip
+    """Return all evidence under root/results that can count, and a Problem for every file that cannot.
+
+    settings: today's training parameters by "profile/row"; a run under others is stale. pins: today's data pins by
+    the data's name; a run on other data is stale. results: the folder to read instead of root/results.
+    """
+    results = results or root / "results"
+    out = Evidence(folder=results.relative_to(root).as_posix())
+
+    def read(path: Path, subject: str, model: type[Model]) -> Model | None:
+        shown = path.relative_to(root).as_posix()
+        try:
+            return read_form(path, shown, model)
+        except EvidenceError as error:
+            out.problems.append(Problem(shown, subject, str(error).removeprefix(f"{shown}: ")))
+            return None
+
+    def reject(path: Path, subject: str, fault: str) -> None:
+        out.problems.append(Problem(path.relative_to(root).as_posix(), subject, one_line(fault)))
+
+    for path in sorted((results / "cost").glob("*.json")):
+        if path.stem == "rules":
+            out.rules = read(path, "rules", Rules)
+            continue
+        cost = read(path, path.stem, CostEvidence)
+        if cost is None:
+            continue
+        if cost.row != path.stem:
+            reject(path, path.stem, f"is of row {cost.row!r}, not of the row that names the file")
+        elif fault := _config_fault(root, cost, {}):
+            reject(path, path.stem, fault)
+        else:
+            out.cost[cost.row] = cost
+            out.paths["cost", cost.row] = path.relative_to(root).as_posix()
+    for row, cost in list(out.cost.items()):
+        if any(out.rule not in values.madds for values in (cost.values, *cost.variants.values())):
+            reject(results / "cost" / f"{row}.json", row, f"has no MAdds by the rule {out.rule!r}; run its stage anew")
+            del out.cost[row], out.paths["cost", row]
+    for path in sorted((results / "claims").glob("*.json")):
+        claim = read(path, path.stem, ClaimEvidence)
+        if claim is None:
+            continue
+        if claim.claim != path.stem:
+            reject(path, path.stem, f"is of claim {claim.claim!r}, not of the claim that names the file")
+        else:
+            out.claims[claim.claim] = claim
+            out.paths["claims", claim.claim] = path.relative_to(root).as_posix()
+    for profile in PROFILES:
+        for path in sorted((results / profile).glob("*/*.json")):
+            row = path.name.split(".")[0]
+            run = read(path, row, TrainingEvidence)
+            if run is None:
+                continue
+            today = None if settings is None else settings.get(f"{profile}/{row}")
+            if run.row != row:
+                reject(path, row, f"is of row {run.row!r}, not of the row that names the file")
+            elif run.profile != profile:
+                reject(path, row, f"is of profile {run.profile!r}, but lies under {profile!r}")
+            elif (fault := _config_fault(root, run, run.params)) or (fault := _run_fault(run, today, pins or {})):
+                reject(path, row, fault)
+            elif twin := _twin(run, out.runs.get(profile, {}).get(row, []), out.files.get((profile, row), [])):
+                reject(path, row, f"repeats seed {run.seed} of {twin}; keep one of them")
+            else:
+                shown = path.relative_to(root).as_posix()
+                out.runs.setdefault(profile, {}).setdefault(row, []).append(run)
+                out.files.setdefault((profile, row), []).append(shown)
+                out.paths.setdefault((profile, row), shown)
+                picture = results / "pictures" / profile / f"{row}.jpg"
+                if picture.is_file():
+                    out.pictures[profile, row] = _data_uri(picture)
+    return out

@@ -1,0 +1,74 @@
+"""The report's settings from params.yaml, validated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from evidence.params import Rules, read_params
+from evidence.read import PROFILES, read_json
+from paper.faults import one_line
+from paper.ledger import Ledger
+from paper.schema import COST_COLUMNS
+
+#: Sections of params.yaml that hold further rows with training parameters of their own.
+TASKS = ("pose", "segmentation")
+
+
+class SettingsError(Exception):
+    """Say what is wrong with params.yaml."""
+
+
+class Settings(Rules):
+    """Hold the profile shown and the rules' numbers."""
+
+    profile: Literal["mini", "proxy", "paper"]
+
+
+def _runs(profiles: dict[str, Any], rows: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {
+        f"{profile}/{row}": {**common, **{k: v for k, v in own.items() if k != "table"}}
+        for profile, common in profiles.items()
+        if profile in PROFILES
+        for row, own in rows.items()
+    }
+
+
+def data_pins(root: Path) -> dict[str, set[str]]:
+    """Return today's pins of every data set by name: params.yaml's, and those of verified manifests.
+
+    ImageNet's may be that of its validation images alone. Raises SettingsError for a corrupt manifest.
+    """
+    params = read_params(root, SettingsError)
+    pins = {name: {entry["pin"]} for name, entry in params["data"].items()}
+    if "proxy" in params:
+        pins[params["proxy"]["train"]["data"]] = {params["proxy"]["pin"]}
+    for path in sorted((root / "results/manifests").glob("*.json")):
+        try:
+            pin = str(read_json(path)["sha256"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            fault = f"{path.relative_to(root).as_posix()}: corrupt ({one_line(repr(error))})"
+            raise SettingsError(f"{fault}; run `python -m pipelines verify {path.stem}`") from None
+        pins.setdefault(path.stem.removesuffix("_val"), set()).add(pin)
+    return pins
+
+
+def check_margins(settings: Settings, ledger: Ledger) -> None:
+    """Raise SettingsError where a ledger's trained column has no margin."""
+    trained = {c for table in ledger.tables.values() for c in table.columns} - set(COST_COLUMNS)
+    if missing := sorted(trained - set(settings.margins)):
+        raise SettingsError(f"params.yaml: report.margins lacks {', '.join(missing)}; add them")
+
+
+def load_settings(root: Path) -> tuple[Settings, dict[str, dict[str, Any]]]:
+    """Return the settings and today's training parameters by "profile/row". Raises SettingsError, LedgerError."""
+    params = read_params(root, SettingsError)
+    settings = Settings(profile=params["profile"], **params["report"])
+    runs = _runs(params["train"], {**params["rows"], **params.get("more_rows", {})})
+    for task in TASKS:
+        if task in params:
+            mine = params[task]
+            runs |= _runs(mine, {**mine["rows"], **mine.get("more_rows", {})})
+    if "proxy" in params:
+        runs |= {f"proxy/{row}": params["proxy"]["train"] for row in params["proxy"]["rows"]}
+    return settings, runs

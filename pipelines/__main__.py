@@ -1,0 +1,66 @@
+"""One entry point for all that runs: `python -m pipelines VERB ...`, or `micronet VERB ...` where it is installed."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+#: By verb: the module whose `main` runs, and what it does.
+VERBS = {
+    "repro": ("pipelines.repro.__main__", "run every stage that changed, several at a time, and write the report"),
+    "report": ("report.__main__", "build the report from ledger and evidence; diff, versions, metadata"),
+    "paper": ("paper.__main__", "check a ledger and list what it holds"),
+    "cost": ("pipelines.analysis.cost", "count params and MAdds of every row"),
+    "claims": ("pipelines.analysis.claims", "compute what the paper states of costs and structure"),
+    "figures": ("pipelines.analysis.figures", "compute the data of the paper's figures"),
+    "plan": ("pipelines.analysis.plan", "say what it would cost to find out the rest"),
+    "mini": ("pipelines.training.mini", "train and evaluate a row on the small drawn sets"),
+    "proxy": ("pipelines.training.proxy", "train and evaluate a row on CIFAR-10: orderings only"),
+    "full": ("pipelines.training.full", "train a classification row by a recipe on ImageNet"),
+    "full_dense": ("pipelines.training.full_dense", "train a row of Tables 8 and 9 by the paper's recipe"),
+    "released": ("pipelines.training.released", "evaluate the authors' released weights on ImageNet"),
+    "data": ("pipelines.data.digits", "write the digits"),
+    "people": ("pipelines.data.people", "draw people in COCO's layout"),
+    "streets": ("pipelines.data.streets", "draw streets in Cityscapes' layout"),
+    "cifar": ("pipelines.data.cifar", "read CIFAR-10 into one file"),
+    "cityscapes": ("pipelines.data.cityscapes", "write Cityscapes' training ids from its polygons"),
+    "verify": ("pipelines.data.verify", "check and pin a data folder of yours"),
+    "pack": ("pipelines.packed.pack", "write ImageNet into a few large files"),
+    "bench": ("pipelines.bench.run", "measure operators and input side by side"),
+    "cluster": ("pipelines.cluster.__main__", "run proxy and full rows on a Slurm cluster or on this machine"),
+}  # fmt: skip
+ALIASES = {"digits": "data"}
+
+
+def stage_module(verb: str) -> str | None:
+    """Return the module that a verb runs, or None for no verb."""
+    found = VERBS.get(ALIASES.get(verb, verb))
+    return found[0] if found else None
+
+
+def usage() -> str:
+    """Return the verbs, a line each."""
+    width = max(map(len, VERBS))
+    lines = [f"  {verb:<{width}}  {text}" for verb, (_, text) in VERBS.items()]
+    return "\n".join(["usage: micronet VERB [...]; micronet VERB --help says more", "", *lines])
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the verb that the command line names."""
+    verb, *rest = (sys.argv[1:] if argv is None else argv) or ["--help"]
+    if verb in ("-h", "--help"):
+        print(usage())
+        return 0
+    name = stage_module(verb)
+    if name is None:
+        print(f"error: no verb {verb!r}; verbs: {', '.join(VERBS)}", file=sys.stderr)
+        return 2
+    from pipelines.common import guard
+
+    module = importlib.import_module(name)
+    sys.argv = [f"micronet {verb}", *rest]
+    return guard(module.main)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""What needs no training: costs, statements, figures and the plan of what is left."""

@@ -1,0 +1,35 @@
+"""Named computations behind the claims of the prose: each returns what it computed and its arithmetic in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+Computed = int | float | bool | list
+
+
+@dataclass(frozen=True)
+class Result:
+    """Hold a computed quantity and one line on how it came about."""
+
+    computed: Computed
+    detail: str
+
+
+COMPUTATIONS: dict[str, Callable[[], Result]] = {}
+
+
+def computation(function: Callable[[], Result]) -> Callable[[], Result]:
+    """Register a computation under its function's name."""
+    if function.__name__ in COMPUTATIONS:
+        raise ValueError(f"two computations are named {function.__name__}")
+    COMPUTATIONS[function.__name__] = function
+    return function
+
+
+def load_all() -> dict[str, Callable[[], Any]]:
+    """Return every computation by name."""
+    from pipelines.analysis.computations import architecture, operators  # noqa: F401  register themselves
+
+    return COMPUTATIONS

@@ -1,0 +1,1 @@
+"""Side-by-side ratios: operators and input."""

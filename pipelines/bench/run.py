@@ -1,0 +1,191 @@
+"""Measure training and inference of Table 2's networks side by side, and write results/bench/MACHINE.json.
+
+python -m pipelines bench [--batch-size N] [--rounds 3] [--rows ROW ...]     (`make bench`)
+
+All networks take turns in one run, round by round, so that the ratios are fair on a machine that is not quiet; each
+figure is the median of its rounds. On a GPU: batch 512, AMP. On a CPU: batch 16, fp32; absolute times there are this
+machine's only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import re
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from evidence.forms import CostEvidence
+from evidence.io import write_json_atomic
+from evidence.read import read_form
+from evidence.revision import code_revision
+from pipelines.bench import input as bench_input
+from pipelines.bench import operators as bench_ops
+from pipelines.common import ROOT, PipelineError, configured_rows, environment, guard
+from pipelines.training.train import build_model, quiet
+from report.judge.plan import Bench
+
+SIZE = 224
+REFERENCE = "t2_micronet_m0"
+#: What `make bench` measures beside the networks' rates.
+SECTIONS = ("operator", "input")
+
+
+def default_rows() -> list[str]:
+    """Return Table 2's rows without mutual learning, which doubles a step, then Table 5's."""
+    rows = configured_rows(tasks=("classification",))
+    return [r for r in rows if r.startswith("t2_") and not r.endswith("_ml")] + [r for r in rows if r.startswith("t5_")]
+
+
+def hardware() -> str:
+    """Return the device's name, for a CPU with the threads used."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name(0)
+    name = platform.machine()
+    try:
+        found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text("utf-8", "replace"))
+        name = found.group(1).strip() if found else name
+    except OSError:
+        pass
+    return f"{name}, {torch.get_num_threads()} threads"
+
+
+class Bencher:
+    """Run one network's training and inference steps on random images."""
+
+    def __init__(self, row: str, batch: int, device: torch.device) -> None:
+        self.model: nn.Module = build_model(row, 1000).to(device)
+        self.optimizer = torch.optim.SGD(self.model.parameters(), 1e-3, momentum=0.9)
+        self.images = torch.randn(batch, 3, SIZE, SIZE, device=device)
+        self.labels = torch.randint(0, 1000, (batch,), device=device)
+        self.device, self.batch = device, batch
+        self.scaler = torch.amp.GradScaler("cuda", enabled=device.type == "cuda")
+
+    def train_step(self) -> None:
+        """Take one step: forward, backward, SGD."""
+        self.model.train()
+        with torch.autocast("cuda", enabled=self.device.type == "cuda"):
+            losses = self.model(self.images, self.labels, mode="loss")
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(losses["loss"]).backward()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+
+    @torch.no_grad()
+    def inference_step(self) -> None:
+        """Score one batch."""
+        self.model.eval()
+        with torch.autocast("cuda", enabled=self.device.type == "cuda"):
+            self.model(self.images, mode="tensor")
+
+    def rate(self, step: Any, repeats: int) -> float:
+        """Return images a second over some steps."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+        started = time.perf_counter()
+        for _ in range(repeats):
+            step()
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+        return self.batch * repeats / (time.perf_counter() - started)
+
+
+def measure(rows: list[str], batch: int, rounds: int, device: torch.device) -> dict[str, dict[str, Any]]:
+    """Return every row's median rates, its peak memory in MiB (GPU only) and its computed MAdds."""
+    repeats = 20 if device.type == "cuda" else 1
+    rates: dict[str, dict[str, list[float]]] = {row: {"train": [], "inference": []} for row in rows}
+    peaks: dict[str, float | None] = dict.fromkeys(rows)
+    for _ in tqdm(range(rounds), unit="round", file=sys.stderr, disable=None):
+        for row in rows:
+            bencher = Bencher(row, batch, device)
+            if device.type == "cuda":
+                torch.cuda.reset_peak_memory_stats()
+            for name, step in (("train", bencher.train_step), ("inference", bencher.inference_step)):
+                bencher.rate(step, 1)  # warm
+                rates[row][name].append(bencher.rate(step, repeats))
+            if device.type == "cuda":
+                peaks[row] = round(torch.cuda.max_memory_allocated() / 2**20, 1)
+    return {
+        row: {
+            **{name: round(statistics.median(v), 3) for name, v in found.items()},
+            "peak_mib": peaks[row],
+            "madds": cost_madds(row),
+        }
+        for row, found in rates.items()
+    }
+
+
+def cost_madds(row: str) -> int:
+    """Return a row's computed MAdds under the default rule, from its cost evidence."""
+    path = ROOT / f"results/cost/{row}.json"
+    return read_form(path, path.relative_to(ROOT).as_posix(), CostEvidence).values.madds["plain"]
+
+
+def show(bench: dict[str, Any]) -> str:
+    """Return the figures as a table, each network's beside its ratio to MicroNet-M0."""
+    lines = [f"{bench['hardware']}, batch {bench['batch_size']}, {bench['precision']}"]
+    lines.append(f"{'images/s':>26} {'train':>9} {'(M0 = 1)':>9} {'inference':>10} {'(M0 = 1)':>9} {'peak MiB':>9}")
+    for row, m in bench["models"].items():
+        peak = "-" if m["peak_mib"] is None else f"{m['peak_mib']:.0f}"
+        ratios = [bench["ratios"].get(f"{row} / {REFERENCE} {kind}") for kind in ("train", "inference")]
+        shown = ["-" if r is None else f"{r:.2f}" for r in ratios]
+        lines.append(f"{row:>26} {m['train']:>9.1f} {shown[0]:>9} {m['inference']:>10.1f} {shown[1]:>9} {peak:>9}")
+    lines += [f"{ratio:>26.2f} {name}" for name, ratio in bench["ratios"].items() if f" / {REFERENCE} " not in name]
+    return "\n".join(lines)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure, print and file the figures."""
+    parser = argparse.ArgumentParser(description="Measure training and inference of the networks side by side.")
+    parser.add_argument("--batch-size", type=int, help="default: 512 on a GPU, 16 on a CPU")
+    parser.add_argument("--rounds", type=int, default=3, help="measured rounds (default 3)")
+    parser.add_argument("--rows", nargs="+", help="row ids; default: Table 2's without mutual learning and Table 5's")
+    parser.add_argument("--sections", nargs="*", choices=SECTIONS, default=SECTIONS, help="beside the networks' rates")
+    parser.add_argument("--compile", action="store_true", help="measure torch.compile of whole networks too (minutes)")
+    parser.add_argument("--out", type=Path, help="file to write; default: results/bench/cpu.json or gpu.json")
+    args = parser.parse_args(argv)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    batch = args.batch_size or (512 if device.type == "cuda" else 16)
+    rows = args.rows or default_rows()
+    if batch < 2 or args.rounds < 1:
+        raise PipelineError("--batch-size must be at least 2 and --rounds at least 1")
+    if unknown := set(rows) - set(configured_rows(tasks=("classification",))):
+        raise PipelineError(f"configs/classification: no config of {', '.join(sorted(unknown))}")
+    quiet()
+    models = measure(rows, batch, args.rounds, device)
+    ratios = {}
+    if REFERENCE in models:
+        ratios = {
+            f"{row} / {REFERENCE} {kind}": round(m[kind] / models[REFERENCE][kind], 4)
+            for row, m in models.items()
+            for kind in ("train", "inference")
+        }
+    if "operator" in args.sections:
+        ratios |= bench_ops.ratios(args.rounds, batch, device, compiled=args.compile)
+    inputs = None
+    if "input" in args.sections:
+        found, inputs = bench_input.section(args.rounds, device)
+        ratios |= found
+    bench = {
+        "schema": 1, "kind": "bench", "hardware": hardware(), "gpu": device.type == "cuda", "batch_size": batch,
+        "precision": "AMP" if device.type == "cuda" else "fp32", "models": models, "ratios": ratios,
+        "input": inputs,
+        "code_revision": code_revision(ROOT), "environment": environment(),
+    }  # fmt: skip
+    Bench.model_validate(bench)
+    out = args.out or ROOT / f"results/bench/{'gpu' if bench['gpu'] else 'cpu'}.json"
+    write_json_atomic(out, bench)
+    print(show(bench))
+    print(f"written: {out}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(guard(main))

@@ -1,0 +1,1 @@
+"""ImageNet in a few large files: images cut to what training needs, read and resized fast."""

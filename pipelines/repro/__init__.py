@@ -1,0 +1,1 @@
+"""README's first command: every stage, several at a time, and the report."""

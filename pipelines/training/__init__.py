@@ -1,0 +1,1 @@
+"""Training and evaluating a row by a profile's settings; every run files its evidence."""

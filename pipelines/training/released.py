@@ -1,0 +1,115 @@
+"""Evaluate a released checkpoint on ImageNet's validation images and file the result as evidence for Table 2.
+
+python -m pipelines released --checkpoint weights.pth --size 6M [--data data/imagenet]
+python -m pipelines released --checkpoint weights.pth --size 21M --ledger iccv2021
+
+6M is the stand-alone MicroNet-M0, 12M M1; the later version's ledger has all four sizes. The weights are the later
+version's, wired as its code wires them; one checkpoint is one run of an unknown seed, so its verdict is never more than
+consistent or inconsistent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from pipelines.common import ROOT, PipelineError, guard, table_of
+from pipelines.data import imagenet
+from pipelines.data.folders import data_root
+from pipelines.data.verify import file_hash
+from pipelines.training.filing import file_training
+from registry import official
+from registry.classification.models import TopK
+
+#: Each ledger's rows by released size.
+ROWS = {
+    "": {"6M": "t2_micronet_m0", "12M": "t2_micronet_m1"},
+    "iccv2021": {size: f"iccv2021_m{i}" for i, size in enumerate(official.SIZES)},
+}
+IMAGE_SIZE = 224
+
+
+@torch.no_grad()
+def score(model: nn.Module, val: Path, batch_size: int, workers: int) -> dict[str, float]:
+    """Return top-1 and top-5 in percent on the middle 224 of images resized to 256 on their short side."""
+    data = imagenet.ImageNetFolder(str(val), IMAGE_SIZE, train=False)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model, metric = model.eval().to(device), TopK()
+    for batch in tqdm(DataLoader(data, batch_size, num_workers=workers), unit="batch", file=sys.stderr, disable=None):
+        logits = model(batch["inputs"].to(device)).cpu()
+        metric.process(
+            batch, [{"scores": s, "label": y} for s, y in zip(logits, batch["data_samples"], strict=True)]
+        )  # fmt: skip
+    return {key: round(value, 6) for key, value in metric.evaluate(len(data)).items()}
+
+
+def evaluate(
+    checkpoint: Path, size: str, root: Path, pin: str, out: Path, batch_size: int, workers: int, ledger: str = "",
+    entry: str | None = None,
+) -> Any:  # fmt: skip
+    """Score a checkpoint and write results/paper/TABLE/ROW.released.json (of a ledger) under `out`; returns it.
+
+    entry: the checkpoint's entry to read, "state_dict_ema" say; else plain weights before averaged ones. The evidence
+    names what was read. Raises CheckpointError for a file that is no released checkpoint of the size.
+    """
+    row = ROWS[ledger][size]
+    table = table_of(row)
+    model = official.load(checkpoint, size, entry)
+    started = time.monotonic()
+    values = score(model, root / "val", batch_size, workers)
+    stated = {
+        "train": {
+            "recipe": "released",
+            "size": size,
+            "checkpoint_sha256": file_hash(checkpoint),
+            **({"entry": model.entry} if model.entry else {}),
+        },
+        "evaluate": {"image_size": IMAGE_SIZE, "wiring": "official", "seconds": round(time.monotonic() - started, 1)},
+    }
+    return file_training(
+        out / "results" / ledger / f"paper/{table}/{row}.released.json", row=row, table=table, profile="paper",
+        seed=None, values=values, stated=stated, data=("imagenet", pin), epochs=None, seconds=0.0, root=ROOT,
+        command=f"python -m pipelines released --checkpoint {checkpoint.name} --size {size}"
+        + (f" --ledger {ledger}" if ledger else "") + (f" --entry {entry}" if entry else ""),
+    )  # fmt: skip
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Check the images, score the checkpoint and print the result."""
+    parser = argparse.ArgumentParser(description="Evaluate a released checkpoint on ImageNet val.")
+    parser.add_argument("--checkpoint", type=Path, required=True, help="the released file")
+    parser.add_argument("--size", choices=list(official.SIZES), required=True, help="6M is this paper's M0, 12M its M1")
+    parser.add_argument("--entry", help="which weights, as state_dict_ema; default: plain ones before averages")
+    parser.add_argument("--ledger", choices=sorted(ROWS), default="", help="the later version's ledger: iccv2021")
+    parser.add_argument("--data", type=Path, help="holds val/; default: data/imagenet, or $IMAGENET_ROOT")
+    parser.add_argument("--batch-size", type=int, default=256)
+    parser.add_argument("--workers", type=int, default=8)
+    args = parser.parse_args(argv)
+    root = data_root(args.data or os.environ.get("IMAGENET_ROOT") or ROOT / "data/imagenet")
+    if not args.checkpoint.is_file():
+        raise PipelineError(f"{args.checkpoint}: no such file; give the path of a released checkpoint")
+    if args.size not in ROWS[args.ledger]:
+        raise PipelineError(f"--size {args.size}: this paper has no such model; add --ledger iccv2021")
+    pin = imagenet.check_verified(root, ROOT, val_only=True)
+    try:
+        found = evaluate(
+            args.checkpoint, args.size, root, pin, ROOT, args.batch_size, args.workers, args.ledger, args.entry
+        )  # fmt: skip
+    except official.CheckpointError as error:
+        raise PipelineError(str(error)) from None
+    values = found["values"]
+    print(f"{found['row']} released: top-1 {values['top1']:.2f} %, top-5 {values['top5']:.2f} %")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(guard(main))

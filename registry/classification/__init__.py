@@ -1,0 +1,1 @@
+"""ImageNet classifiers (section 5): heads, mutual learning and their cost."""

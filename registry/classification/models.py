@@ -1,0 +1,163 @@
+"""Classification on mmengine alone: head, model and metric, without mmpretrain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmengine.evaluator import BaseMetric
+from mmengine.model import BaseModel, BaseModule
+from mmengine.registry import METRICS, MODELS
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from registry.baselines import build_net
+from registry.cost.count import Cost, batch_norm_cost, linear_cost
+from registry.inputs.errors import check_finite
+
+
+def classifier_cost(channels: int, hidden: int, classes: int) -> Cost:
+    """Return the cost of ClassificationHead: Table 1's 2 fc; neither rule counts its element-wise functions."""
+    first = linear_cost(channels, hidden, head=True) + batch_norm_cost(hidden)
+    return first + linear_cost(hidden, classes, head=True) + batch_norm_cost(classes)
+
+
+@MODELS.register_module()
+class ClassificationHead(BaseModule):
+    """Classify the last feature map (N, C, H, W) into logits (N, classes): Table 1's avg pool and 2 fc.
+
+    ReLU6, average pool, hard-swish, FC, BatchNorm, hard-swish, dropout, FC, BatchNorm, hard-swish: the order of the
+    official code, which the paper does not spell out.
+    """
+
+    def __init__(
+        self, channels: int, hidden: int = 1024, classes: int = 1000, dropout: float = 0.05, init_cfg: Any = None
+    ) -> None:
+        super().__init__(init_cfg=init_cfg or {"type": "Normal", "layer": "Linear", "std": 0.01})
+        self.fc1, self.bn1 = nn.Linear(channels, hidden), nn.BatchNorm1d(hidden)
+        self.dropout = nn.Dropout(dropout)
+        self.fc2, self.bn2 = nn.Linear(hidden, classes), nn.BatchNorm1d(classes)
+
+    def forward(self, features: Tensor | Sequence[Tensor]) -> Tensor:
+        x = features if isinstance(features, Tensor) else features[-1]
+        x = F.hardswish(F.relu6(x).mean((2, 3)))
+        x = self.dropout(F.hardswish(self.bn1(self.fc1(x))))
+        return F.hardswish(self.bn2(self.fc2(x)))
+
+
+@MODELS.register_module()
+class Classifier(BaseModel):
+    """Train and evaluate a backbone and a head on images (N, 3, H, W) with integer labels (N,).
+
+    forward(inputs, data_samples, mode): `tensor` gives logits, `loss` the cross-entropy, `predict` a list with each
+    image's scores and label. Label smoothing is the paper's for M3 (section 5.1).
+    """
+
+    def __init__(
+        self, backbone: dict, head: dict, label_smoothing: float = 0.0, data_preprocessor: Any = None,
+        init_cfg: Any = None,
+    ) -> None:  # fmt: skip
+        super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
+        self.backbone = MODELS.build(backbone)
+        self.head = MODELS.build({"channels": self.backbone.out_channels[-1], **head})
+        self.label_smoothing = label_smoothing
+
+    def forward(self, inputs: Tensor, data_samples: Tensor | None = None, mode: str = "tensor") -> Any:
+        if mode not in ("tensor", "loss", "predict"):
+            raise ValueError(f"unknown mode {mode!r}; known: tensor, loss, predict")
+        if mode == "tensor":
+            return self.logits(inputs)
+        if data_samples is None:
+            raise ValueError(f"mode {mode!r} needs labels in data_samples")
+        labels = data_samples.to(inputs.device)
+        if mode == "loss":
+            return self.losses(inputs, labels)
+        return [{"scores": s, "label": y} for s, y in zip(self.logits(inputs), labels, strict=True)]
+
+    def logits(self, inputs: Tensor) -> Tensor:
+        """Return logits (N, classes)."""
+        return self.head(self.backbone(inputs))
+
+    def losses(self, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Return the cross-entropy against labels (N,)."""
+        return {"loss": F.cross_entropy(self.logits(inputs), labels, label_smoothing=self.label_smoothing)}
+
+
+@MODELS.register_module()
+class NetClassifier(Classifier):
+    """Train and evaluate a whole network that puts out logits: a baseline of Table 2, by name (registry.baselines).
+
+    net: {'type': name, ...its arguments}; head: {'classes': n}, as Classifier's configs have it.
+    """
+
+    def __init__(
+        self, net: dict, head: dict, label_smoothing: float = 0.0, data_preprocessor: Any = None, init_cfg: Any = None
+    ) -> None:
+        BaseModel.__init__(self, data_preprocessor=data_preprocessor, init_cfg=init_cfg)
+        self.net = build_net(net, head["classes"])
+        self.label_smoothing = label_smoothing
+
+    def logits(self, inputs: Tensor) -> Tensor:
+        """Return logits (N, classes)."""
+        return self.net(inputs)
+
+
+@MODELS.register_module()
+class MutualClassifier(Classifier):
+    """Train a MicroNet together with a full-rank partner of the same widths, each by labels and by the other.
+
+    The partner replaces Micro-Factorized convolutions by plain pointwise and k x k depthwise ones (section 5.1). The
+    loss adds both cross-entropies and both KL divergences, each with the other side's distribution as fixed target.
+    At test time, and in the saved weights, the MicroNet stands alone.
+    """
+
+    def __init__(self, backbone: dict, head: dict, **kwargs: Any) -> None:
+        super().__init__(backbone, head, **kwargs)
+        self.partner_backbone = MODELS.build({**backbone, "factorized": False})
+        self.partner_head = MODELS.build({"channels": self.partner_backbone.out_channels[-1], **head})
+
+    def losses(self, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Return cross-entropy and KL of either side; mmengine sums them."""
+        own = self.logits(inputs)
+        other = self.partner_head(self.partner_backbone(inputs))
+        log_own, log_other = F.log_softmax(own, 1), F.log_softmax(other, 1)
+
+        def kl(student: Tensor, teacher: Tensor) -> Tensor:
+            return F.kl_div(student, teacher.detach(), reduction="batchmean", log_target=True)
+
+        return {
+            "loss_ce": F.cross_entropy(own, labels, label_smoothing=self.label_smoothing),
+            "loss_ce_partner": F.cross_entropy(other, labels, label_smoothing=self.label_smoothing),
+            "loss_kl": kl(log_own, log_other),
+            "loss_kl_partner": kl(log_other, log_own),
+        }
+
+    def deployed_state_dict(self) -> dict[str, Tensor]:
+        """Return the MicroNet's weights without the partner's."""
+        return {k: v for k, v in self.state_dict().items() if not k.startswith("partner_")}
+
+
+@METRICS.register_module()
+class TopK(BaseMetric):
+    """Compute top-k accuracies in percent over the images whose label ranks among the k highest scores."""
+
+    default_prefix = None
+
+    def __init__(self, topk: Sequence[int] = (1, 5), **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.topk = tuple(topk)
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Collect whether each image's label is within each k. Raises DivergedError for scores that are not finite."""
+        if data_samples:
+            check_finite(torch.stack([sample["scores"] for sample in data_samples]))
+        for sample in data_samples:
+            order = torch.argsort(sample["scores"], descending=True, stable=True)
+            rank = int((order == sample["label"]).nonzero()[0])
+            self.results.append([rank < k for k in self.topk])
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """Return {'top1': percent, 'top5': percent}."""
+        hits = torch.tensor(results, dtype=torch.float64)
+        return {f"top{k}": float(v) for k, v in zip(self.topk, 100 * hits.mean(0), strict=True)}

@@ -1,0 +1,77 @@
+"""Dynamic convolution and Dynamic ReLU as their own papers define them: Table 8's baselines [5] and [6]."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from registry.ops.activations import DynamicReLU
+from registry.ops.attention import SpatialAttention
+from registry.ops.temperature import Annealed
+
+
+class DynamicConv2d(Annealed):
+    """Convolve each image with its own mixture of K kernels (Dynamic convolution, the paper's reference [5]).
+
+    Mixture weights come from average pooling, two fully connected layers (reduction 4) and a softmax whose
+    temperature falls from 30 to 1. Maps (N, C_in, H, W) to (N, C_out, H', W'). No bias: BatchNorm follows.
+    """
+
+    start_temperature = 30.0
+
+    def __init__(
+        self, cin: int, cout: int, kernel: int, stride: int = 1, padding: int = 0, groups: int = 1, kernels: int = 4
+    ) -> None:
+        super().__init__()
+        if cin % groups or cout % groups:
+            raise ValueError(f"dynamic convolution {cin} -> {cout}: {groups} groups must divide both channel numbers")
+        self.cin, self.cout, self.kernel, self.kernels = cin, cout, kernel, kernels
+        self.stride, self.padding, self.groups = stride, padding, groups
+        hidden = max(4, cin // 4)
+        self.reduce, self.mix = nn.Linear(cin, hidden), nn.Linear(hidden, kernels)
+        self.weight = nn.Parameter(torch.empty(kernels, cout, cin // groups, kernel, kernel))
+        nn.init.normal_(self.weight, 0, math.sqrt(2 / (kernel * kernel * cout / groups)))
+
+    @classmethod
+    def like(cls, conv: nn.Conv2d, kernels: int = 4) -> DynamicConv2d:
+        """Return a dynamic convolution of a static one's shape."""
+        kernel, stride, padding = conv.kernel_size[0], conv.stride[0], conv.padding[0]
+        return cls(conv.in_channels, conv.out_channels, kernel, stride, padding, conv.groups, kernels)
+
+    def mixture(self, x: Tensor) -> Tensor:
+        """Return the kernels' weights (N, K), which sum to 1."""
+        return F.softmax(self.mix(F.relu(self.reduce(x.mean((2, 3))))) / self.temperature, dim=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, _, h, w = x.shape
+        kernel = self.mixture(x) @ self.weight.flatten(1)
+        kernel = kernel.view(n * self.cout, self.cin // self.groups, self.kernel, self.kernel).to(x.dtype)
+        out = F.conv2d(x.reshape(1, n * self.cin, h, w), kernel, None, self.stride, self.padding, 1, n * self.groups)
+        return out.view(n, self.cout, *out.shape[2:])
+
+    def extra_repr(self) -> str:
+        return f"{self.cin}, {self.cout}, kernel={self.kernel}, K={self.kernels}, groups={self.groups}"
+
+
+class DYReLU(DynamicReLU):
+    """Maximize over K = 2 dynamic lines as Dynamic ReLU's paper sets them: residuals 2 sigmoid - 1, ranges 1 and 0.5.
+
+    `spatial` gives variant C, whose coefficients SpatialAttention weighs at every position; else variant B.
+    """
+
+    def __init__(self, channels: int, spatial: bool = False, k: int = 2, reduction: int = 8) -> None:
+        super().__init__(channels, k, max(1, channels // reduction))
+        self.scale.copy_(torch.tensor([2.0, 1.0]).view(1, 2, 1, 1))
+        self.attention = SpatialAttention(channels) if spatial else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = F.relu(self.hyper.reduce(x.mean((2, 3))))
+        h = torch.sigmoid(self.hyper.generate(hidden)).view(-1, 2, self.k, self.channels)
+        slopes, intercepts = ((h - 0.5) * self.scale + self.initial)[..., None, None].unbind(1)
+        out = x * slopes[:, 0] + intercepts[:, 0]
+        for piece in range(1, self.k):
+            out = torch.maximum(out, x * slopes[:, piece] + intercepts[:, piece])
+        return out if self.attention is None else out * self.attention(x)

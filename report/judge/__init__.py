@@ -1,0 +1,1 @@
+"""From evidence and ledger to verdicts; knows nothing of pages."""

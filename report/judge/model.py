@@ -1,0 +1,327 @@
+"""The view model: ledger, evidence and settings in; every line of the report out, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from evidence.io import read_json
+from evidence.read import Evidence
+from evidence.settings import Settings
+from paper.expressions import ExpressionError
+from paper.ledger import Cell, Claim, Ledger, Row
+from paper.schema import COST_COLUMNS
+from report.judge import verdicts
+from report.judge.arithmetic import worked
+from report.judge.budget import table_budget
+from report.judge.orderings import orderings, relational_claims
+from report.judge.plan import Bench, make_plan
+from report.judge.recipes import RECIPES, Group, beside, groups
+from report.judge.verdicts import Estimate, Verdict
+from report.judge.views import CellView, ClaimView, Report, RowView, TableView
+from report.names import quantity, show
+
+__all__ = [
+    "CellView",
+    "ClaimView",
+    "Report",
+    "RowView",
+    "TableView",
+    "build",
+    "changes",
+    "quantity",
+    "read_baseline",
+    "show",
+]
+
+SPELLED = {"miou": "mIoU", "top1": "top-1", "top5": "top-5"}
+
+
+class _Builder:
+    """Judge every cell and claim once."""
+
+    def __init__(self, ledger: Ledger, evidence: Evidence, settings: Settings) -> None:
+        self.ledger, self.evidence, self.settings = ledger, evidence, settings
+        self.issue_of: dict[str, list[str]] = {}
+        for issue in ledger.issues.values():
+            for cell in issue.cells:
+                self.issue_of.setdefault(cell, []).append(issue.id)
+
+    # cells
+
+    def cost_value(self, row_id: str, column: str) -> int | None:
+        """Return a computed params or MAdds (default rule) of a row, or None."""
+        found = self.evidence.cost.get(self.ledger.canonical(row_id))
+        if found is None:
+            return None
+        return found.values.params if column == "params" else found.values.madds.get(self.evidence.rule)
+
+    def trained_groups(self, row_id: str, column: str) -> list[Group]:
+        """Return a column's values of the paper profile by recipe, the deciding recipe first."""
+        source = self.ledger.canonical(row_id)
+        runs = self.evidence.runs.get("paper", {}).get(source, [])
+        return groups(runs, self.evidence.files.get(("paper", source), []), column)
+
+    def cell(self, row: Row, cell: Cell) -> CellView:
+        """Judge one cell."""
+        judge = self.cost_cell if cell.column in COST_COLUMNS else self.trained_cell
+        verdict, readings, achieved, rule, path = judge(row, cell)
+        known = self.issue_of.get(f"{row.id}.{cell.column}", [])
+        if verdict.name in ("differs", "close") and self.contradicted(known):
+            verdict = Verdict("paper-inconsistent", verdict.note)
+        issues = ["known issue " + ", ".join(known)] if known else []
+        note = "; ".join(filter(None, (verdict.note, *readings, *issues)))
+        shown, half, width, deviation = "", "", 0.0, None
+        if achieved is not None and cell.column in COST_COLUMNS:
+            shown, deviation = show(achieved, cell.printed), verdicts.signed_percent(achieved, cell.value)
+        elif achieved is not None:
+            estimate = self.achieved(row.id, cell.column)
+            shown, deviation = show(achieved, cell.printed, 1), achieved - float(cell.value)
+            if estimate and estimate.n > 1:
+                half, width = f"± {show(estimate.half_width, cell.printed, 1)}", float(estimate.half_width)
+        return CellView(
+            row.table, row.number, row.id, cell.column, cell.printed, cell.bold, achieved, shown, verdict.name, rule,
+            path, note, half, width, deviation, verdict.note, tuple(readings), tuple(known),
+        )  # fmt: skip
+
+    def contradicted(self, issue_ids: list[str]) -> bool:
+        """Tell whether an issue states a relation that the paper's own numbers break."""
+        from paper.expressions import compile_expr
+
+        for issue_id in issue_ids:
+            text = self.ledger.issues[issue_id].contradiction
+            if text and not compile_expr(text).evaluate(self.ledger.printed_value).holds:
+                return True
+        return False
+
+    def cost_cell(self, row: Row, cell: Cell) -> tuple[Verdict, list[str], int | None, str, str | None]:
+        """Judge params or MAdds: (verdict, other readings, value, rule, evidence)."""
+        source = self.ledger.canonical(row.id)
+        rule = verdicts.DETERMINISTIC_RULE
+        if cell.column == "madds":
+            rule = f"{rule}, MAdds rule {self.evidence.rule}"
+        if problem := self.evidence.problem("cost", source):
+            return Verdict("invalid-evidence", problem.fault), [], None, rule, problem.path
+        found = self.evidence.cost.get(source)
+        if found is None:
+            return self.absent(row, "no model of this row is costed yet"), [], None, rule, None
+        achieved = self.cost_value(row.id, cell.column)
+        if achieved is None:
+            return Verdict("invalid-evidence", f"no MAdds under rule {self.evidence.rule}"), [], None, rule, None
+        verdict = verdicts.deterministic(cell.interval, achieved, self.settings.close_percent)
+        return verdict, self.beside(found, cell), achieved, rule, self.evidence.paths["cost", source]
+
+    def beside(self, found: Any, cell: Cell) -> list[str]:
+        """Return the same cell under the other counting rules and in the row's variants."""
+
+        def value(values: Any, rule: str) -> str:
+            return show(values.params if cell.column == "params" else values.madds[rule], cell.printed)
+
+        others = [r for r in found.values.madds if r != self.evidence.rule] if cell.column == "madds" else []
+        parts = []
+        for rule in others:
+            verdict = verdicts.deterministic(cell.interval, found.values.madds[rule], self.settings.close_percent)
+            parts.append(f"rule {rule} {value(found.values, rule)}, {verdict.name}")
+        for name, values in found.variants.items():
+            text = "".join(f" ({rule} {value(values, rule)})" for rule in others)
+            parts.append(f"{name} {value(values, self.evidence.rule)}{text}")
+        if found.construction not in ("printed", "library"):
+            parts.append(f"construction: {found.construction}")
+        return parts
+
+    def trained_cell(self, row: Row, cell: Cell) -> tuple[Verdict, list[str], float | None, str, str | None]:
+        """Judge what training decides: (verdict, other recipes, mean, rule, evidence)."""
+        source = self.ledger.canonical(row.id)
+        margin = self.settings.margins[cell.column]
+        rule = f"{verdicts.TRAINED_RULE}, margin {margin:g}"
+        if problem := self.evidence.problem("paper", source):
+            return Verdict("invalid-evidence", problem.fault), [], None, rule, problem.path
+        found = self.trained_groups(row.id, cell.column)
+        if not found:
+            return self.absent(row, "needs the profile `paper`"), [], None, rule, None
+        first, others = found[0], found[1:]
+        alpha, seeds = self.settings.alpha, self.settings.seeds
+        verdict = verdicts.trained(cell.value, first.values, margin, alpha, seeds)
+        notes = [f"by {RECIPES.get(first.recipe, first.recipe)}"]
+        notes += [beside(group, cell.value, margin, alpha, seeds) for group in others]
+        mean = sum(first.values) / len(first.values)
+        return verdict, notes, mean, rule, first.files[0]
+
+    def absent(self, row: Row, why: str) -> Verdict:
+        """Return blocked where the paper gives no architecture and nobody has built one; else not-run."""
+        if row.blocked and self.ledger.canonical(row.id) not in self.evidence.cost:
+            return Verdict("blocked", row.blocked)
+        return Verdict("not-run", why)
+
+    def row(self, row: Row) -> RowView:
+        """Judge one row, and show the small-scale result beside it."""
+        profile = self.settings.profile
+        runs = self.evidence.runs.get(profile, {}).get(row.id, []) if profile != "paper" else []
+        metrics = "; ".join(
+            ", ".join(
+                f"{SPELLED.get(key, key)} {value:.1f}" for key, value in sorted(run.values.items(), key=_metric_order)
+            )
+            + f" ({run.data.name}, {run.epochs} epochs)"
+            for run in runs
+        )
+        if problem := self.evidence.problem(profile, row.id):
+            metrics = f"invalid evidence: {problem.fault}"
+        cost = self.evidence.cost.get(self.ledger.canonical(row.id))
+        cells = [self.cell(row, c) if c.numeric else c.printed for c in row.cells.values()]
+        return RowView(
+            row,
+            cells,
+            metrics,
+            self.evidence.paths.get((profile, row.id)),
+            cost.construction if cost else "",
+            cost.notes if cost else [],
+            self.evidence.pictures.get((profile, row.id)),
+        )
+
+    # claims
+
+    def achieved(self, row_id: str, column: str) -> Estimate | None:
+        """Return what was achieved for a cell, with its uncertainty."""
+        if column in COST_COLUMNS:
+            found = self.evidence.cost.get(self.ledger.canonical(row_id))
+            if found and column == "madds" and any(word in found.construction for word in ("solved", "fitted")):
+                return None  # built or chosen to meet the printed MAdds: they prove nothing
+            value = self.cost_value(row_id, column)
+            return None if value is None else Estimate(Decimal(value))
+        found = self.trained_groups(row_id, column)
+        return verdicts.estimate(found[0].values, self.settings.alpha) if found else None
+
+    def value(self, row_id: str, column: str) -> Decimal | None:
+        """Return an achieved value: a lookup for expressions."""
+        found = self.achieved(row_id, column)
+        return None if found is None else found.value
+
+    def shown(self, row_id: str, column: str) -> str | None:
+        """Return how an achieved value reads."""
+        found, cell = self.achieved(row_id, column), self.ledger.cell(row_id, column)
+        if found is None or not cell.numeric:
+            return None
+        half = f" ± {show(found.half_width, cell.printed, 1)}" if found.n > 1 else ""
+        return show(found.value, cell.printed, 1 if found.n else 2) + half
+
+    def printed(self, row_id: str, column: str) -> str | None:
+        """Return how a printed value reads."""
+        cell = self.ledger.cell(row_id, column)
+        return cell.printed if cell.numeric else None
+
+    def claim(self, claim: Claim) -> ClaimView:
+        """Judge one claim."""
+        if claim.kind == "relation":
+            return self.relation(claim)
+        source = self.evidence.claims.get(claim.id)
+        problem = self.evidence.problem("claims", claim.id)
+        holds = None
+        achieved = None
+        if problem:
+            verdict = Verdict("invalid-evidence", problem.fault)
+        elif source is None:
+            why = "needs the dataset" if claim.kind == "data" else "its computation has not run; `dvc repro claims`"
+            verdict = Verdict("not-run", why)
+        elif source.computation != claim.computation:
+            verdict = Verdict("invalid-evidence", f"is of computation {source.computation!r}; run `dvc repro claims`")
+        else:
+            achieved = source.computed
+            try:
+                verdict = verdicts.computed_claim(claim.expression, self.ledger.printed_value, achieved)
+            except ExpressionError as error:
+                verdict = Verdict("invalid-evidence", f"cannot be judged: {error}")
+            if verdict.name in ("reproduced", "differs"):
+                holds = verdict.name == "reproduced"
+                if not holds and claim.issue:
+                    verdict = Verdict("paper-inconsistent")
+        detail = [verdict.note, source.detail if source and not problem else ""]
+        lines = worked(claim.expression, self.ledger.printed_value, self.printed, {"computed": achieved})
+        return ClaimView(
+            claim.id, claim.section, claim.statement, claim.kind, claim.expression.text, holds, "", achieved,
+            quantity(achieved), verdict.name, self.evidence.paths.get(("claims", claim.id)),
+            "; ".join(filter(None, [*detail, *self.remarks(claim)])), "; ".join(filter(None, detail)),
+            claim.reading or "", claim.issue or "", (), tuple(lines) if achieved is not None else (),
+        )  # fmt: skip
+
+    def relation(self, claim: Claim) -> ClaimView:
+        """Judge a relation on the paper's own numbers, then on achieved ones."""
+        outcome = claim.expression.evaluate(self.ledger.printed_value)
+        margin = max((self.settings.margins[c] for _, c in claim.expression.refs if c not in COST_COLUMNS), default=0)
+        verdict, achieved = verdicts.relation(claim.expression, self.achieved, Decimal(str(margin)))
+        if not outcome.holds:
+            own = f"the paper's own numbers fail at {outcome.part}"
+            own += "" if achieved is None else f"; on achieved ones: {verdict.name}"
+            verdict = Verdict("paper-inconsistent", own)
+        elif verdict.name == "not-run" and self.solved(claim):
+            verdict = Verdict(
+                "not-run", f"{verdict.note}; MAdds of our constructions are met by design and prove nothing"
+            )
+        value = None if achieved is None else float(achieved)
+        own = worked(claim.expression, self.ledger.printed_value, self.printed)
+        mine = worked(claim.expression, self.value, self.shown, margin=Decimal(str(margin)))
+        known = any(self.achieved(*ref) for ref in claim.expression.refs)
+        return ClaimView(
+            claim.id, claim.section, claim.statement, claim.kind, claim.expression.text, outcome.holds,
+            quantity(outcome.quantity), value, quantity(value), verdict.name, None,
+            "; ".join(filter(None, [verdict.note, *self.remarks(claim)])), verdict.note, claim.reading or "",
+            claim.issue or "", tuple(own), tuple(mine) if known else (),
+        )  # fmt: skip
+
+    def solved(self, claim: Claim) -> bool:
+        """Tell whether a claim reads MAdds of a network that was built to meet them."""
+        rows = [self.ledger.canonical(row) for row, column in claim.expression.refs if column == "madds"]
+        return any(row in self.evidence.cost and "solved" in self.evidence.cost[row].construction for row in rows)
+
+    def remarks(self, claim: Claim) -> list[str]:
+        """Return the reading and the known issue of a claim."""
+        reading = f"read as: {claim.reading}" if claim.reading else ""
+        return [reading, f"known issue {claim.issue}" if claim.issue else ""]
+
+
+def _metric_order(item: tuple[str, float]) -> int:
+    order = ("top1", "top5", "AP", "AP50", "AP75", "APM", "APL", "miou")
+    return order.index(item[0]) if item[0] in order else len(order)
+
+
+def build(ledger: Ledger, evidence: Evidence, settings: Settings, benches: Sequence[tuple[str, Bench]] = ()) -> Report:
+    """Return the report's view model; the plan's hours are of the first of `benches`."""
+    builder = _Builder(ledger, evidence, settings)
+    tables = []
+    for table in ledger.tables.values():
+        rows = [builder.row(row) for row in table.rows]
+        has_mini = any(r.mini for r in rows)
+        budget = table_budget(ledger, table)
+        tables.append(TableView(table.id, table.title, table.label_columns, table.columns, rows, budget, has_mini))
+    rules = {} if evidence.rules is None else dict(evidence.rules.rules)
+    claims = [builder.claim(c) for c in ledger.claims]
+    proxy = evidence.runs.get("proxy", {})
+    report = Report(
+        ledger, settings, tables, claims, evidence.problems, rules, orderings(ledger, proxy, settings.alpha),
+        relational_claims(ledger, proxy, settings.alpha), evidence, benches=list(benches),
+    )  # fmt: skip
+    report.plan = make_plan(report, evidence, benches[0] if benches else None)
+    return report
+
+
+def changes(report: Report, baseline: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """Return (name, verdict before, verdict now) for every verdict that changed against a baseline."""
+    now = report.verdict_map()
+    names = [*now, *sorted(set(baseline) - set(now))]
+    out = [(name, baseline.get(name, "absent"), now.get(name, "absent")) for name in names]
+    return [(name, before, after) for name, before, after in out if before != after]
+
+
+def read_baseline(path: Path) -> dict[str, str]:
+    """Return an accepted verdict map. Raises ValueError naming the file."""
+    try:
+        data = read_json(path)
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}; restore it or run `python -m report --accept`") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: corrupt JSON ({error}); restore it or run `python -m report --accept`") from None
+    known = set(verdicts.VERDICTS)
+    if not isinstance(data, dict) or not all(isinstance(v, str) and v in known for v in data.values()):
+        raise ValueError(f"{path}: no map of verdicts; restore it or run `python -m report --accept`")
+    return data

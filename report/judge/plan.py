@@ -1,0 +1,206 @@
+"""What is still open, what would settle it, and how long that takes at a measured throughput: pure arithmetic.
+
+One rule for every experiment: a run's time is its image passes times the seconds per image of a training step; a row
+that was not measured takes the measured row nearest in MAdds, its time scaled by the ratio of MAdds.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from evidence.forms import Finite, Strict
+from evidence.io import EvidenceError
+from evidence.read import Evidence, read_form
+from paper.schema import COST_COLUMNS
+
+#: Verdicts that a further run may change.
+OPEN = ("not-run", "underpowered", "consistent (n = 1)", "inconsistent (n = 1)")
+Rate = Annotated[Finite, Field(gt=0)]
+
+
+class ModelRates(Strict):
+    """Hold a row's images a second and peak memory in MiB (None where the device does not tell)."""
+
+    train: Rate
+    inference: Rate
+    peak_mib: Finite | None
+    madds: Annotated[int, Field(gt=0)]
+
+
+class InputFigures(Strict):
+    """Hold the input pipelines' images per core-second, their parts' CPU milliseconds an image, and waits on a GPU.
+
+    loader_wait_percent: of a training step; None where no GPU trained.
+    """
+
+    images_per_core_second: dict[str, Rate]
+    cpu_ms: dict[str, Rate]
+    loader_wait_percent: dict[str, Finite] | None
+
+
+class Bench(Strict):
+    """Hold one machine's figures, as pipelines.bench.run writes them."""
+
+    schema_: Literal[1] = Field(alias="schema")
+    kind: Literal["bench"]
+    hardware: str
+    gpu: bool
+    batch_size: Annotated[int, Field(gt=0)]
+    precision: str
+    models: dict[str, ModelRates]
+    ratios: dict[str, Rate]
+    input: InputFigures | None = None
+    code_revision: str
+    environment: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Run:
+    """Hold one row's experiment: all seeds that it still needs, its cost and what it settles alone."""
+
+    row: str
+    table: str
+    dataset: str
+    seeds: int
+    image_passes: int
+    hours: float | None
+    cells: list[str]
+    claims: list[str]
+
+    @property
+    def settles(self) -> int:
+        """Return how many verdicts this run settles alone."""
+        return len(self.cells) + len(self.claims)
+
+
+@dataclass(frozen=True)
+class Item:
+    """Hold an open cell or claim, the rows that it still needs and the hours of their runs."""
+
+    name: str
+    kind: str
+    rows: list[str]
+    hours: float | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Hold all open items and runs, cheapest first, and the machine that the hours are of."""
+
+    hardware: str
+    gpu: bool
+    source: str
+    items: list[Item]
+    runs: list[Run]
+    next_row: str | None
+    unplanned: list[str] = field(default_factory=list)
+
+    @property
+    def hours(self) -> float | None:
+        """Return the hours of all runs, or None without a measured throughput."""
+        return None if any(r.hours is None for r in self.runs) else math.fsum(r.hours for r in self.runs)
+
+    @property
+    def image_passes(self) -> int:
+        """Return the images that all runs read."""
+        return sum(r.image_passes for r in self.runs)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the plan for JSON."""
+        runs = [{**asdict(r), "settles": r.settles} for r in self.runs]
+        return {
+            "schema": 1, "hardware": self.hardware, "gpu": self.gpu, "throughput": self.source, "hours": self.hours,
+            "image_passes": self.image_passes, "next": self.next_row, "runs": runs,
+            "items": [asdict(i) for i in self.items], "unplanned": self.unplanned,
+        }  # fmt: skip
+
+
+def read_benches(root: Path) -> list[tuple[str, Bench]]:
+    """Return the committed benchmarks, those of GPUs first. Raises EvidenceError naming a corrupt one."""
+    found = []
+    for path in sorted((root / "results/bench").glob("*.json")):
+        shown = path.relative_to(root).as_posix()
+        found.append((shown, read_form(path, shown, Bench)))
+        if not found[-1][1].models:
+            raise EvidenceError(f"{shown}: measures no model; run `make bench` anew")
+    return sorted(found, key=lambda f: not f[1].gpu)
+
+
+def seconds_per_image(row: str, madds: int, rates: Mapping[str, ModelRates]) -> float:
+    """Return a training step's seconds an image: measured, or scaled by MAdds from the nearest measured row."""
+    if row in rates:
+        return 1 / rates[row].train
+    nearest = min(rates.values(), key=lambda m: (abs(math.log(m.madds / madds)), m.madds))
+    return madds / nearest.madds / nearest.train
+
+
+def make_plan(report: Any, evidence: Evidence, bench: tuple[str, Bench] | None) -> Plan:
+    """Return what is open in a report, what settles it and what that costs.
+
+    A row of fewer seeds than settings.seeds needs those that lack; an underpowered one with all of them, one more.
+    Claims about data need annotation files and no training; claims on computations are no matter of runs.
+    """
+    ledger, wanted = report.ledger, report.settings.seeds
+    rates = bench[1].models if bench else {}
+    open_cells: dict[str, list[str]] = {}
+    for cell in report.cells:
+        if cell.column not in COST_COLUMNS and cell.verdict in OPEN:
+            open_cells.setdefault(ledger.canonical(cell.row_id), []).append(cell.key)
+    needs: dict[str, list[str]] = {}
+    unplanned = []
+    expressions = {c.id: c.expression for c in ledger.claims}
+    for claim in report.claims:
+        if claim.verdict not in OPEN:
+            continue
+        refs = expressions[claim.id].refs if claim.kind == "relation" else ()
+        rows = dict.fromkeys(ledger.canonical(row) for row, column in refs if column not in COST_COLUMNS)
+        if rows:
+            needs[claim.id] = [row for row in rows if row in open_cells or not _settled(report, ledger, row)]
+        else:
+            unplanned.append(claim.id)
+    runs: dict[str, Run] = {}
+    for row in dict.fromkeys([*open_cells, *(r for rows in needs.values() for r in rows)]):
+        table = ledger.row(row).table
+        budget = next(b for b in ledger.budgets if table in b.tables)
+        have = len(evidence.runs.get("paper", {}).get(row, []))
+        seeds = wanted - have if have < wanted else 1
+        passes = budget.images * budget.epochs * seeds
+        cost = evidence.cost.get(row)
+        hours = None
+        if rates and cost:
+            hours = passes * seconds_per_image(row, cost.values.madds[evidence.rule], rates) / 3600
+        alone = [name for name, rows in needs.items() if rows == [row]]
+        runs[row] = Run(row, table, budget.dataset, seeds, passes, hours, open_cells.get(row, []), alone)
+    items = [Item(key, "cell", [row], runs[row].hours) for row, keys in open_cells.items() for key in keys]
+    for name, rows in needs.items():
+        parts = [runs[row].hours for row in rows]
+        items.append(Item(name, "claim", rows, None if None in parts else math.fsum(parts)))
+
+    def cheapest(x: Any) -> tuple:
+        return (x.hours is None, x.hours or 0.0)
+
+    ordered = sorted(runs.values(), key=lambda r: (*cheapest(r), r.image_passes, r.row))
+    best = max(ordered, key=lambda r: (r.settles, -(r.hours or r.image_passes)), default=None)
+    return Plan(
+        bench[1].hardware if bench else "no machine measured", bool(bench and bench[1].gpu),
+        bench[0] if bench else "none; run `make bench`", sorted(items, key=lambda i: (*cheapest(i), i.name)), ordered,
+        best.row if best else None, unplanned,
+    )  # fmt: skip
+
+
+def _settled(report: Any, ledger: Any, row: str) -> bool:
+    """Tell whether a row has trained cells and all of them are settled."""
+    mine = [c for c in report.cells if ledger.canonical(c.row_id) == row and c.column not in COST_COLUMNS]
+    return bool(mine) and all(c.verdict not in OPEN for c in mine)
+
+
+def dumps(plan: Plan) -> str:
+    """Return the plan as JSON text."""
+    return json.dumps(plan.as_dict(), indent=1, allow_nan=False)  # ASCII: valid JSON in any encoding

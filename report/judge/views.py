@@ -1,0 +1,147 @@
+"""What a report consists of, as plain data: cells, rows, tables, claims."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from evidence.read import Evidence
+from evidence.settings import Settings
+from paper.ledger import Ledger, Row
+from report.judge import verdicts
+from report.judge.arithmetic import Line
+from report.judge.budget import TableBudget
+from report.judge.orderings import Ordering, RelationalClaim
+from report.judge.plan import Bench, Plan
+
+
+@dataclass(frozen=True)
+class CellView:
+    """Hold one line of the report: a printed number, what was achieved, and the verdict.
+
+    half: half width of the mean's interval as shown, half_width: in points; deviation: from the printed number, in
+    percent (params, MAdds) or points; arithmetic: the verdict's; readings: what other rules, variants and recipes
+    give; issues: ids of known ones.
+    """
+
+    table: str
+    row: int
+    row_id: str
+    column: str
+    printed: str
+    bold: bool
+    achieved: int | float | None
+    shown: str
+    verdict: str
+    rule: str
+    evidence: str | None
+    note: str
+    half: str = ""
+    half_width: float = 0.0
+    deviation: float | None = None
+    arithmetic: str = ""
+    readings: tuple[str, ...] = ()
+    issues: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Return the cell's name, row.column."""
+        return f"{self.row_id}.{self.column}"
+
+
+@dataclass(frozen=True)
+class RowView:
+    """Hold a printed row: labels, marks, its cells (None where the paper prints no number), small-scale results."""
+
+    row: Row
+    cells: list[CellView | str]
+    mini: str
+    mini_evidence: str | None
+    construction: str
+    notes: list[str]
+    picture: str | None = None
+
+    @property
+    def has_notes(self) -> bool:
+        """Tell whether a cell with a computed value, or the row, has a note."""
+        cells = [c for c in self.cells if isinstance(c, CellView)]
+        return bool(self.notes) or any(c.note and c.achieved is not None for c in cells)
+
+
+@dataclass(frozen=True)
+class TableView:
+    """Hold a table as printed."""
+
+    id: str
+    title: str
+    label_columns: tuple[str, ...]
+    columns: tuple[str, ...]
+    rows: list[RowView]
+    budget: TableBudget | None
+    has_mini: bool
+
+
+@dataclass(frozen=True)
+class ClaimView:
+    """Hold one claim: does it hold on the paper's own numbers, and on achieved ones.
+
+    own, worked: the expression worked out on the paper's own numbers and on achieved or computed ones.
+    """
+
+    id: str
+    section: str
+    statement: str
+    kind: str
+    expression: str
+    paper_holds: bool | None
+    paper_quantity: str
+    achieved: Any
+    shown: str
+    verdict: str
+    evidence: str | None
+    note: str
+    arithmetic: str = ""
+    reading: str = ""
+    issue: str = ""
+    own: tuple[Line, ...] = ()
+    worked: tuple[Line, ...] = ()
+
+
+@dataclass
+class Report:
+    """Hold all that the templates print."""
+
+    ledger: Ledger
+    settings: Settings
+    tables: list[TableView]
+    claims: list[ClaimView]
+    problems: list[Any]
+    rules: dict[str, str]
+    orderings: list[Ordering] = field(default_factory=list)
+    ordered_claims: list[RelationalClaim] = field(default_factory=list)
+    evidence: Evidence = field(default_factory=Evidence)
+    plan: Plan | None = None
+    benches: list[tuple[str, Bench]] = field(default_factory=list)
+    changed: list[tuple[str, str, str]] = field(default_factory=list)
+
+    @property
+    def cells(self) -> list[CellView]:
+        """Return every numeric cell in printed order."""
+        return [c for t in self.tables for r in t.rows for c in r.cells if isinstance(c, CellView)]
+
+    def summary(self) -> dict[str, dict[str, int]]:
+        """Return how often each verdict was given; verdicts never given are left out."""
+        return {
+            "cells": _count(c.verdict for c in self.cells),
+            "claims": _count(c.verdict for c in self.claims),
+        }
+
+    def verdict_map(self) -> dict[str, str]:
+        """Return every verdict by the name of its cell or claim."""
+        return {**{c.key: c.verdict for c in self.cells}, **{f"claim {c.id}": c.verdict for c in self.claims}}
+
+
+def _count(names: Any) -> dict[str, int]:
+    counts = Counter(names)
+    return {name: counts[name] for name in verdicts.VERDICTS if counts[name]}

@@ -1,0 +1,108 @@
+"""The claims page: each statement with its expression worked out, on the paper's own numbers and on achieved ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from report.judge import verdicts
+from report.judge.arithmetic import Line
+from report.judge.views import ClaimView, Report
+from report.names import GLYPHS, ORDER, row_name, slug, span, spoken
+from report.page.dossier import Fact, Value, link
+from report.page.provenance import UNKNOWN
+from report.page.sources import Sources
+
+KINDS = {
+    "relation": "relation of printed cells", "structure": "structure", "cost": "cost", "data": "data set",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ClaimPage:
+    """Hold a statement: what it comes to on either side, its verdict, and behind it the arithmetic and the evidence."""
+
+    id: str
+    section: str
+    statement: str
+    kind: str
+    verdict: str
+    slug: str
+    glyph: str
+    order: int
+    own: str
+    achieved: str
+    result: str
+    expression: str
+    own_lines: list[Line] = field(default_factory=list)
+    worked_lines: list[Line] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
+    search: str = ""
+
+
+def _own(claim: ClaimView) -> str:
+    """Return what the paper's own numbers say of a statement about them."""
+    if claim.kind != "relation":
+        return ""
+    if claim.paper_holds and len(claim.own) > 1:
+        return f"holds, {len(claim.own)} comparisons"
+    return f"{'holds' if claim.paper_holds else 'does not hold'}: {claim.paper_quantity}"
+
+
+def _result(claim: ClaimView) -> str:
+    """Return what makes a statement fail, for the first page."""
+    lines = claim.own if claim.kind == "relation" and not claim.paper_holds else claim.worked
+    text = next((line.text for line in lines if line.holds is False), claim.shown)
+    if claim.kind != "relation":
+        return text
+    ground = "on achieved numbers" if claim.paper_holds else "on the paper's own numbers"
+    return f"{ground}: {text}"
+
+
+def _cost(report: Report, claim: ClaimView, needs: dict[str, tuple[list[str], float | None]]) -> list[Value]:
+    """Return what settling a statement takes."""
+    if claim.verdict in verdicts.PASSED:
+        return []
+    if claim.id not in needs:
+        return [Value("the data set's own files, no training")] if claim.kind == "data" else []
+    rows, hours = needs[claim.id]
+    names = []
+    for row_id in rows:
+        row = report.ledger.row(row_id)
+        names.append(f"{row_name(report.ledger.tables[row.table], row)} (Table {row.table})")
+    unit = "GPU-hours" if report.plan and report.plan.gpu else "machine-hours"
+    took = "" if hours is None or report.plan is None else f": {span(hours)} {unit} on {report.plan.hardware}"
+    return [Value(f"training of {', '.join(names)}{took}")] if names else []
+
+
+def claim_pages(report: Report, sources: Sources, up: str) -> list[ClaimPage]:
+    """Return every statement in the paper's order."""
+    items = report.plan.items if report.plan else []
+    needs = {item.name: (item.rows, item.hours) for item in items if item.kind == "claim"}
+    out = []
+    for claim in report.claims:
+        evidence = report.evidence.claims.get(claim.id)
+        facts = [
+            Fact("Read as", [Value(claim.reading)] if claim.reading else []),
+            Fact("Arithmetic", [Value(claim.arithmetic)] if claim.arithmetic else []),
+        ]
+        if claim.evidence and evidence:
+            command = sources.config.commands.get("claims")
+            facts += [
+                Fact("Evidence", [Value(claim.evidence, link(up, claim.evidence))]),
+                Fact("Date", [Value(sources.dates.get(claim.evidence, UNKNOWN))]),
+                Fact("Code revision", [Value(evidence.code_revision, code=True)]),
+                Fact("Hardware", [Value(evidence.environment.get("device", UNKNOWN))]),
+                Fact("To rerun", [Value(command, code=True)] if command else []),
+            ]
+        if claim.issue:
+            facts.append(
+                Fact("Known issue", [Value(report.ledger.issues[claim.issue].title, f"index.html#issue-{claim.issue}")])
+            )
+        facts.append(Fact("Cost to settle", _cost(report, claim, needs)))
+        out.append(ClaimPage(
+            claim.id, claim.section, claim.statement, KINDS.get(claim.kind, claim.kind), spoken(claim.verdict),
+            slug(claim.verdict), GLYPHS[claim.verdict], ORDER.index(claim.verdict), _own(claim), claim.shown,
+            _result(claim), claim.expression, list(claim.own), list(claim.worked), [f for f in facts if f.values],
+            " ".join([claim.id, claim.section, claim.statement]).lower(),
+        ))  # fmt: skip
+    return out

@@ -1,0 +1,324 @@
+"""The page's model: every text, number, link and drawing that the templates print, as plain data. No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from paper.ledger import Row, Table
+from paper.schema import COST_COLUMNS
+from report.judge import verdicts
+from report.judge.views import CellView, Report, TableView
+from report.names import (
+    ALWAYS,
+    GLYPHS,
+    ORDER,
+    PROFILES,
+    column_name,
+    count,
+    large,
+    percent,
+    row_name,
+    short_title,
+    slug,
+    spoken,
+)
+from report.page import figures
+from report.page.claims import ClaimPage, claim_pages
+from report.page.dossier import Dossier, Dossiers, rule_names, small_line
+from report.page.provenance import Provenance, provenance
+from report.page.sections import Filter, PlanPage, filters, plan_page, verdict_rules
+from report.page.sources import Sources
+
+KINDS = {"cells": ("Printed numbers", "printed number"), "claims": ("Statements", "statement")}
+
+
+@dataclass(frozen=True)
+class Share:
+    """Hold how often one verdict was given; start, width: of its part of the bar, in percent."""
+
+    verdict: str
+    slug: str
+    glyph: str
+    count: int
+    percent: str
+    start: float
+    width: float
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Hold all verdicts of one kind of line."""
+
+    kind: str
+    head: str
+    total: int
+    shares: list[Share]
+
+
+@dataclass(frozen=True)
+class PageCell:
+    """Hold a cell; delta: its deviation where it did not pass; keys: what columns are sorted by ("" sorts last)."""
+
+    key: str
+    printed: str
+    bold: bool
+    shown: str
+    half: str
+    verdict: str
+    slug: str
+    glyph: str
+    delta: str
+    keys: dict[str, str]
+
+
+@dataclass(frozen=True)
+class PageRow:
+    """Hold a row; cells: a string where the paper prints no number; small: the small profile's (head, value)."""
+
+    id: str
+    name: str
+    labels: list[str]
+    lead: str
+    marks: list[str]
+    ours: bool
+    cells: list[PageCell | str]
+    small_of: str
+    small: list[tuple[str, str]]
+    search: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Hold a strip of pictures."""
+
+    src: str
+    alt: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class PageTable:
+    """Hold a table as printed, its cells' dossiers, pictures and what its experiments take."""
+
+    id: str
+    title: str
+    labels: list[str]
+    columns: list[tuple[str, str]]
+    rows: list[PageRow]
+    dossiers: list[Dossier]
+    pictures: list[Picture]
+    budget: str
+    architecture: Architecture | None
+    width: int
+    cells: int
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Hold the printed body of an architecture table: models over columns, a line a printed row."""
+
+    models: list[str]
+    columns: list[str]
+    rows: list[list[str]]
+
+
+@dataclass(frozen=True)
+class Issue:
+    """Hold a known issue."""
+
+    id: str
+    title: str
+    kind: str
+    detail: str
+    arithmetic: str
+
+
+@dataclass
+class Page:
+    """Hold all that the two pages print."""
+
+    title: str
+    short: str
+    arxiv: str
+    profile: str
+    profile_note: str
+    lead: str
+    shares: list[Shares]
+    provenance: Provenance
+    changed: list[tuple[str, str, str]]
+    problems: list[tuple[str, str]]
+    findings: list[ClaimPage]
+    off: str
+    filters: list[Filter]
+    claim_filters: list[Filter]
+    tables: list[PageTable]
+    figures: list[figures.Figure]
+    forests: list[tuple[str, list[figures.Figure]]]
+    orders: list[figures.Orders]
+    order_claims: list[tuple[str, str, str, str]]
+    proxy_data: str
+    training: list[figures.Figure]
+    plan: PlanPage | None
+    claims: list[ClaimPage]
+    issues: list[Issue]
+    aliases: list[tuple[str, str, str]]
+    later: str
+    versions: list[str]
+    counting: list[tuple[str, str, str]]
+    verdict_rules: list[tuple[list[Filter], str]]
+    margins: str
+    has_small: bool = field(default=False)
+
+
+def _shares(report: Report) -> list[Shares]:
+    out = []
+    for kind, counts in report.summary().items():
+        total, start, shares = sum(counts.values()), 0.0, []
+        for verdict in (v for v in ORDER if v in ALWAYS or v in counts):
+            n = counts.get(verdict, 0)
+            width = 100 * n / total if total else 0.0
+            part = (round(start, 2), round(width, 2))
+            shares.append(Share(spoken(verdict), slug(verdict), GLYPHS[verdict], n, percent(n, total), *part))
+            start += width
+        out.append(Shares(kind, KINDS[kind][0], total, shares))
+    return out
+
+
+def _lead(report: Report) -> str:
+    """Return the result in two sentences."""
+    parts = []
+    for kind, counts in report.summary().items():
+        total, passed = sum(counts.values()), counts.get("reproduced", 0)
+        failed = sum(counts.get(v, 0) for v in verdicts.FAILED)
+        waiting = sum(counts.get(v, 0) for v in verdicts.UNCHECKED)
+        near = total - passed - failed - waiting
+        close = f", {near} close" if near else ""
+        parts.append(f"{count(total, KINDS[kind][1])}: {passed} reproduced{close}, {failed} not, {waiting} open.")
+    return " ".join(parts)
+
+
+def _delta(cell: CellView) -> str:
+    """Return a deviation for a cell that did not reproduce: percent of the printed number, or points."""
+    if cell.deviation is None or cell.verdict == "reproduced":
+        return ""
+    return f"{cell.deviation:+.1f} %" if cell.column in COST_COLUMNS else f"{cell.deviation:+.2f}"
+
+
+def _cell(report: Report, cell: CellView) -> PageCell:
+    achieved = "" if cell.achieved is None else f"{cell.achieved:.10g}"
+    keys = {
+        "printed": f"{report.ledger.cell(cell.row_id, cell.column).value:f}",
+        "achieved": achieved,
+        "deviation": "" if cell.deviation is None else f"{cell.deviation:.6g}",
+        "verdict": str(ORDER.index(cell.verdict)),
+    }
+    return PageCell(
+        cell.key, cell.printed, cell.bold, cell.shown, cell.half, spoken(cell.verdict), slug(cell.verdict),
+        GLYPHS[cell.verdict], _delta(cell), keys,
+    )  # fmt: skip
+
+
+def _budget(view: TableView) -> str:
+    b = view.budget
+    if b is None:
+        return "Every row repeats an experiment of another table."
+    takes = (
+        f"To find out: {count(b.experiments, 'experiment')} × {b.epochs} epochs × {b.images:,} images ({b.dataset}, "
+        f"{b.source}) = {large(b.image_passes)} image passes"
+    )
+    if b.uncounted == b.experiments:
+        return f"{takes}, for one seed."
+    rest = f" ({count(b.uncounted, 'row')} without left out)" if b.uncounted else ""
+    madds = f"about {b.peta_madds:,.0f} × 10¹⁵ MAdds forward and backward at the printed MAdds{rest}"
+    return f"{takes}, {madds}, for one seed."
+
+
+def _architecture(table: Table) -> Architecture | None:
+    raw = table.architecture
+    if raw is None:
+        return None
+    blank = [""] * len(raw.columns)
+    rows = []
+    for row in raw.rows:
+        cells = [cell for model in raw.models for cell in row.cells(model) or blank]
+        if row.all:
+            cells = [row.all, *[""] * (len(cells) - 1)]
+        rows.append([row.part or row.output or "", *cells])
+    return Architecture([m.upper() for m in raw.models], list(raw.columns), rows)
+
+
+def _table(report: Report, view: TableView, dossiers: Dossiers, sources: Sources) -> PageTable:
+    table = report.ledger.tables[view.id]
+    rows, papers, pictures = [], [], []
+    for found in view.rows:
+        row: Row = found.row
+        name = row_name(table, row)
+        small_of, small = small_line(report, row)
+        cells = [c if isinstance(c, str) else _cell(report, c) for c in found.cells]
+        papers += [dossiers.cell(table, row, c) for c in found.cells if not isinstance(c, str)]
+        labels = list(row.labels)
+        rows.append(PageRow(
+            row.id, name, labels, "*" if "*" in row.marks else "", [m for m in row.marks if m != "*"],
+            found.construction.startswith("ours"), cells, small_of, small,
+            " ".join([row.id, name, *labels, table.title]).lower(),
+        ))  # fmt: skip
+        if found.picture:
+            template = sources.config.pictures.get(table.task, "Predictions of {model} on validation images of {data}.")
+            data = small_of.partition(",")[0] or "the validation set"
+            alt = template.replace("{model}", name).replace("{data}", data)
+            pictures.append(Picture(found.picture, alt, ", ".join([name, *(f"{h} {v}" for h, v in small)])))
+    return PageTable(
+        view.id, view.title, list(view.label_columns), [(c, column_name(c)) for c in view.columns], rows, papers,
+        pictures, _budget(view), _architecture(table), len(view.label_columns) + len(view.columns),
+        sum(not isinstance(c, str) for r in rows for c in r.cells),
+    )  # fmt: skip
+
+
+def _off(report: Report) -> str:
+    """Return how many printed numbers fail, and how many of them a known issue names."""
+    bad = [c for c in report.cells if c.verdict in verdicts.FAILED]
+    named = sum(bool(c.issues) for c in bad)
+    return f"{count(len(bad), 'printed number')}, of which {count(named, 'stands', 'stand')} under known issues."
+
+
+def build_page(report: Report, sources: Sources, up: str) -> Page:
+    """Return the page's model; `up` leads from the page to the repository's root."""
+    dossiers = Dossiers(report, sources, up)
+    claims = claim_pages(report, sources, up)
+    failed = [c for c, v in zip(claims, report.claims, strict=True) if v.verdict in verdicts.FAILED]
+    tables = [_table(report, view, dossiers, sources) for view in report.tables]
+    first = report.orderings[0] if report.orderings else None
+    s = report.settings
+    return Page(
+        title=report.ledger.title,
+        short=short_title(report.ledger.title),
+        arxiv=report.ledger.arxiv,
+        profile=s.profile,
+        profile_note=PROFILES[s.profile],
+        lead=_lead(report),
+        shares=_shares(report),
+        provenance=provenance(report.evidence, sources.dates),
+        changed=report.changed,
+        problems=[(p.path, p.fault) for p in [*report.problems, *sources.problems]],
+        findings=failed,
+        off=_off(report),
+        filters=filters(c.verdict for c in report.cells),
+        claim_filters=filters(c.verdict for c in report.claims),
+        tables=tables,
+        figures=figures.figures(report, sources, up),
+        forests=[(spec.title, figures.forests(report, spec)) for spec in sources.config.forest],
+        orders=figures.orders(report),
+        order_claims=[(c.id, c.statement, c.verdict, c.note) for c in report.ordered_claims],
+        proxy_data=f"{first.data}, {count(first.epochs, 'epoch')}" if first else "",
+        training=figures.training(report, sources, up),
+        plan=plan_page(report, up),
+        claims=claims,
+        issues=[Issue(i.id, i.title, i.kind, i.detail, i.arithmetic) for i in report.ledger.issues.values()],
+        aliases=[(a.this, a.later, a.note) for a in report.ledger.aliases],
+        later=report.ledger.later_version or "",
+        versions=[f"versions_{name}.html" for name in sources.config.versions],
+        counting=rule_names(report.rules, report.evidence.rule),
+        verdict_rules=verdict_rules(report),
+        margins=", ".join(f"{column_name(k)} {v:g}" for k, v in s.margins.items()) + f"; alpha {s.alpha:g}",
+        has_small=any(row.small for table in tables for row in table.rows),
+    )

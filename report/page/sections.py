@@ -1,0 +1,107 @@
+"""Parts of the page beside its tables: filters, what is open, what the verdicts mean."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from report.judge.views import Report
+from report.names import GLYPHS, ORDER, count, large, row_name, slug, span, spoken
+from report.page.dossier import Value, link
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Hold a verdict that tables can be filtered by."""
+
+    verdict: str
+    slug: str
+    glyph: str
+    count: int
+
+
+@dataclass(frozen=True)
+class PlanPage:
+    """Hold what is open and what settling it takes."""
+
+    summary: str
+    hours: str
+    source: Value | None
+    next: str
+    columns: list[str]
+    rows: list[list[str]]
+    benches: list[tuple[str, list[list[str]], list[str]]]
+
+
+def _filter(verdict: str, n: int) -> Filter:
+    return Filter(spoken(verdict), slug(verdict), GLYPHS[verdict], n)
+
+
+def filters(found: Iterable[str]) -> list[Filter]:
+    counts = Counter(found)
+    return [_filter(v, counts[v]) for v in ORDER if counts[v]]
+
+
+def plan_page(report: Report, up: str) -> PlanPage | None:
+    plan = report.plan
+    if plan is None or not plan.runs:
+        return None
+    kinds = Counter(item.kind for item in plan.items)
+    summary = (
+        f"{count(kinds['cell'], 'printed number')} and {count(kinds['claim'], 'statement')} wait for "
+        f"{count(len(plan.runs), 'row')} to be trained with {report.settings.seeds} seeds: {large(plan.image_passes)} "
+        "images in training."
+    )
+    unit = "GPU-hours" if plan.gpu else "machine-hours"
+    hours = "" if plan.hours is None else f"{span(plan.hours)} {unit} on {plan.hardware}"
+    names = {row.id: f"{row_name(table, row)}" for table in report.ledger.tables.values() for row in table.rows}
+    rows = [
+        [run.table, names[run.row], str(run.seeds), large(run.image_passes),
+         "–" if run.hours is None else span(run.hours),
+         str(len(run.cells)), str(len(run.claims))]
+        for run in plan.runs
+    ]  # fmt: skip
+    benches = []
+    for _, bench in report.benches:
+        lines = [
+            [names.get(row, row), f"{m.train:,.1f}", f"{m.inference:,.1f}",
+             "–" if m.peak_mib is None else f"{m.peak_mib:,.0f}"]
+            for row, m in bench.models.items()
+        ]  # fmt: skip
+        # a network's rate over another's stands in the table already
+        ratios = [f"{n}: {r:.2f}" for n, r in bench.ratios.items() if ": " in n or n.split(" ")[0] not in names]
+        if bench.input is not None:
+            of = bench.input.images_per_core_second
+            ratios += [f"input, {name}: {rate:,.0f} images per core-second" for name, rate in of.items()]
+            waits = bench.input.loader_wait_percent or {}
+            ratios += [f"{wait:.1f} % of a training step waits for the loader: {name}" for name, wait in waits.items()]
+        benches.append((f"{bench.hardware}, batch {bench.batch_size}, {bench.precision}", lines, ratios))
+    source = Value(plan.source, link(up, plan.source)) if hours else None
+    following = f"{names[plan.next_row]} (Table {report.ledger.row(plan.next_row).table})" if plan.next_row else ""
+    columns = ["Table", "Row", "Seeds", "Images", unit.capitalize() if not plan.gpu else unit, "Cells", "Statements"]
+    return PlanPage(summary, hours, source, following, columns, rows, benches)
+
+
+def verdict_rules(report: Report) -> list[tuple[list[Filter], str]]:
+    """Return what each verdict means, as the settings have it."""
+    s = report.settings
+
+    def of(*names: str) -> list[Filter]:
+        return [_filter(name, 0) for name in names]
+
+    narrow, wide = 100 * (1 - 2 * s.alpha), 100 * (1 - s.alpha)
+    return [
+        (of("reproduced"),
+         "Params, MAdds: the value prints as the printed string (2.4M stands for 2.35M up to 2.45M). Trained: the "
+         f"{narrow:g} % interval of mean − printed lies inside the margin (two one-sided t tests)."),
+        (of("close", "differs"),
+         f"Params, MAdds: within {s.close_percent:g} % of the printed number, or further off."),
+        (of("not-reproduced", "underpowered"),
+         f"Trained: the {wide:g} % interval lies outside the margin, or neither is shown."),
+        (of("consistent (n = 1)", "inconsistent (n = 1)"), "Trained, one seed: never more than that."),
+        (of("paper-inconsistent"), "The paper's own numbers contradict the statement or the cell."),
+        (of("blocked"), "The paper does not give the architecture and no construction of ours stands in."),
+        (of("not-run"), "Nobody ran it."),
+        (of("invalid-evidence"), "A result file is corrupt, stale or altered."),
+    ]  # fmt: skip

@@ -1,0 +1,101 @@
+"""The full-size recipe through a packed set: end to end, killed and resumed, with processes sharing a batch."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from full_runs import check_resume
+
+from evidence.configs import config_hash
+from pipelines.common import PipelineError
+from pipelines.data import imagenet
+from pipelines.data.verify import PINS, verify
+from pipelines.packed import pack
+from pipelines.training import full, full_data
+
+ROW = "t2_mobilenetv3_0_2"
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    root = imagenet.draw_tiny(tmp_path_factory.mktemp("data") / "imagenet", classes=3, train=4, val=2)
+    pack.pack(root, root.with_name("packed"))
+    return root.with_name("packed")
+
+
+def options(*more):
+    return full.parser().parse_args(["--row", ROW, *more])
+
+
+@pytest.mark.slow
+def test_a_packed_run_states_its_input(tiny, tmp_path):
+    found = {}
+    for where in ("workers", "device"):
+        out = tmp_path / where
+        values = full.dry_run(ROW, options("--data", str(tiny), "--workers", "0", "--resize", where), keep=out)
+        found[where] = json.loads(next(out.glob("results/paper/*/*.json")).read_text())
+        assert found[where]["values"] == values
+    workers, device = found["workers"], found["device"]
+    stated = workers["params"]["input"]
+    assert stated["pipeline"] == "packed"
+    assert (stated["short_side"], stated["quality"]) == (pack.DEFAULTS.short_side, pack.DEFAULTS.quality)
+    assert stated["worker_output"] == "image"
+    assert device["params"]["input"] == {**stated, "worker_output": "crop"}
+    assert workers["config_hash"] == config_hash(workers["inputs"], workers["params"]) != device["config_hash"]
+    assert workers["command"].endswith("--packed --decode workers --resize workers")
+    assert "--resize device" in device["command"]
+    # the same pixels on a CPU, so the same result
+    assert workers["values"] == device["values"]
+
+
+def test_data_is_told_apart_by_its_manifest(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(full_data, "ROOT", tmp_path)
+    folder = tiny.with_name("imagenet")
+    verify("imagenet", folder, dataclasses.replace(PINS["imagenet"], counts=imagenet.count(folder)), tmp_path)
+    pin = imagenet.check_verified(folder, tmp_path)
+    assert full_data.checked(options("--data", str(folder))) == (folder, pin)
+    with pytest.raises(PipelineError, match="--decode and --resize need a packed set; pack it"):
+        full_data.checked(options("--data", str(folder), "--resize", "device"))
+    with pytest.raises(PipelineError, match="was not packed from the ImageNet"):
+        full_data.checked(options("--data", str(tiny)))
+    with pytest.raises(PipelineError, match="imagenet_packed: holds no manifest.json"):
+        full_data.checked(options("--packed"))
+    out = tmp_path / "data/imagenet_packed"
+    pack.pack(folder, out, pin=pin, known=pack.verified_files(folder))
+    assert full_data.checked(options("--packed")) == (out, pin)
+    assert full_data.checked(options("--data", str(out))) == (out, pin)
+    assert full_data.class_count(out) == full_data.class_count(folder) == 3
+
+
+RUN = """
+import pathlib, sys
+from pipelines import full
+row, data, out, workers = sys.argv[1:]
+options = full.parser().parse_args(["--row", row, "--workers", workers])
+settings = {**full.recipe_settings(row, "paper", 0), "batch_size": 4, "epochs": 3, "mixup": 0.2}
+full.train(row, pathlib.Path(data), settings, "pin", options, pathlib.Path(out))
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_packed_run_resumes_to_the_unkilled_result(tiny, tmp_path):
+    """Even with another number of workers: a batch's draws depend on the seed, the epoch and its images alone."""
+    check_resume(RUN, ROW, tiny, tmp_path, first_more=("1",), again_more=("2",))
+
+
+@pytest.mark.slow
+def test_torchrun_shares_a_packed_batch_between_two_processes():
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m",
+        "pipelines.training.full", "--row", ROW, "--dry-run", "--packed", "--launcher", "pytorch", "--workers", "0",
+    ]  # fmt: skip
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.count("dry run of recipe paper done") == 1

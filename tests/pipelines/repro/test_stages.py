@@ -1,0 +1,129 @@
+"""Data, cost and claims stages, and that configs, params.yaml, dvc.yaml and ledger name the same rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import yaml
+from helpers import ROOT
+
+from evidence.forms import ClaimEvidence, CostEvidence, Rules
+from paper import load_ledger
+from pipelines.analysis import claims, cost
+from pipelines.analysis.computations import load_all
+from pipelines.common import TASKS, PipelineError, configured_rows, guard, load_params
+from pipelines.data.digits import digits, pixels_pin, write
+from pipelines.training.tasks import TASKS as PIXEL
+from registry.cost.count import RULES
+
+
+def test_digits_are_the_pinned_real_ones():
+    images = digits()
+    assert len(images) == 1797
+    assert pixels_pin(images) == load_params()["data"]["digits"]["pin"]
+    assert sum(name.startswith("val/") for name, _ in images) == 364
+
+
+def test_another_data_set_is_refused_and_the_old_folder_stays(tmp_path):
+    images = digits()[:20]
+    pin = pixels_pin(images)
+    write(tmp_path / "d", images, pin)
+    before = sorted(p.name for p in (tmp_path / "d").rglob("*"))
+    other = [(images[0][0], np.zeros((8, 8), np.uint8)), *images[1:]]
+    with pytest.raises(PipelineError, match=r"params.yaml: data.digits.pin"):
+        write(tmp_path / "d", other, pin)
+    assert sorted(p.name for p in (tmp_path / "d").rglob("*")) == before
+    assert pixels_pin(other) != pin
+
+
+PIXEL_TASKS = tuple(PIXEL)
+
+
+@pytest.mark.parametrize("row", configured_rows())
+def test_every_config_is_a_row_of_the_ledger_and_is_costed(row):
+    evidence = cost.row_cost(row)
+    assert evidence["row"] == row
+    assert load_ledger().row(row).same_as is None
+    CostEvidence.model_validate(evidence)
+    assert set(evidence["values"]["madds"]) == set(RULES)
+
+
+def test_rules_are_stated():
+    assert Rules.model_validate(cost.rules()).default == "plain"
+
+
+def test_merged_changes_nested_keys_only():
+    assert cost.merged({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 9}}) == {"a": {"b": 9, "c": 2}, "d": 3}
+
+
+@pytest.mark.slow
+def test_every_claim_that_needs_no_data_is_computed():
+    found = claims.results()
+    wanted = {c.id for c in load_ledger().claims if c.kind in ("cost", "structure")}
+    assert set(found) == wanted
+    for evidence in found.values():
+        ClaimEvidence.model_validate(evidence)
+
+
+def test_no_computation_is_unused():
+    named = {c.computation for c in load_ledger().claims}
+    assert set(load_all()) <= named
+
+
+@pytest.mark.parametrize("task", [task for task in TASKS if task in ("classification", *PIXEL_TASKS)])
+def test_params_rows_name_the_ledgers_table(task):
+    ledger = load_ledger()
+    params = load_params() if task == "classification" else load_params()[task]
+    rows, more = params["rows"], params["more_rows"]
+    assert not set(rows) & set(more)
+    assert set(rows) | set(more) == set(configured_rows(tasks=(task,)))
+    for row, own in {**rows, **more}.items():
+        assert own["table"] == ledger.row(row).table
+
+
+def test_stage_dependencies_exist():
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    for name, stage in stages.items():
+        for dep in stage.get("do", stage).get("deps", []):
+            generated = dep.startswith(("data/", "results/", "work_dirs/")) or "${" in dep
+            assert generated or (ROOT / dep).exists(), (name, dep)
+
+
+def test_guard_turns_known_errors_into_one_line(capsys):
+    def fail():
+        raise PipelineError("x.yaml: broken; mend it")
+
+    def missing():
+        raise FileNotFoundError(2, "No such file or directory", "y.json")
+
+    assert guard(fail) == 1
+    assert guard(missing) == 1
+    assert guard(lambda: 0) == 0
+    assert capsys.readouterr().err == "error: x.yaml: broken; mend it\nerror: y.json: No such file or directory\n"
+    with pytest.raises(ZeroDivisionError):  # a defect is not hidden
+        guard(lambda: 1 // 0)
+
+
+def test_the_other_rows_have_the_same_stages():
+    """more/dvc.yaml repeats dvc.yaml's stages for more_rows; only the metrics lie apart."""
+    own = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    more = yaml.safe_load((ROOT / "more/dvc.yaml").read_text())["stages"]
+    assert set(more) == {"train", "train_pose", "train_segmentation"}
+    for name, stage in more.items():
+        text = yaml.safe_dump(stage).replace("more_rows", "rows").replace("metrics/mini_more", "metrics/mini")
+        found = yaml.safe_load(text)
+        assert found["do"].pop("wdir") == ".."
+        assert found == own[name]
+
+
+def test_the_default_pipeline_depends_on_no_other_files_stages():
+    """DVC would run what makes a dependency, whichever file it is in: `dvc repro` must stay small."""
+    own = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    mine = {stage["cmd"]: stage for name, stage in own.items() if "cmd" in stage}
+    needed = {dep for stage in mine.values() for dep in stage.get("deps", [])}
+    for folder in ("more", "proxy", "full"):
+        stages = yaml.safe_load((ROOT / folder / "dvc.yaml").read_text())["stages"]
+        for stage in stages.values():
+            for out in stage.get("do", stage)["outs"]:
+                path = out if isinstance(out, str) else next(iter(out))
+                assert not any(path.startswith(dep + "/") or path == dep for dep in needed), path

@@ -1,0 +1,95 @@
+"""Evaluation scores the trained weights, files evidence that the report accepts, and refuses unfit checkpoints."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+import yaml
+
+from evidence.read import read_evidence
+from evidence.settings import load_settings
+from pipelines.common import PipelineError
+from pipelines.training.evaluate import evaluate
+from pipelines.training.train import build_model, checkpoint_path, train
+
+ROW = "t2_micronet_m0"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, few_digits):
+    import shutil
+
+    from helpers import ROOT
+
+    root = tmp_path_factory.mktemp("trained")
+    shutil.copytree(ROOT / "configs", root / "configs")
+    shutil.copytree(few_digits, root / "data/digits")
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["train"]["mini"] |= {"epochs": 1, "batch_size": 32}
+    (root / "params.yaml").write_text(yaml.safe_dump(params))
+    train(ROW, root=root)
+    return root
+
+
+def test_evidence_is_sound_and_its_score_is_recomputed_by_hand(trained):
+    evidence = evaluate(ROW, root=trained)
+    settings = load_settings(trained)[1]
+    read = read_evidence(trained, settings)
+    assert not read.problems
+    run = read.runs["mini"][ROW][0]
+    assert run.values == evidence["values"]
+    assert run.seed == 0
+    assert run.data.pin == json.loads((trained / "data/digits/manifest.json").read_text())["pin"]
+    assert json.loads((trained / f"results/metrics/mini/{ROW}.json").read_text()) == run.values
+
+    from pipelines.training.datasets import FolderClassification
+
+    net = build_model(ROW, 10).eval()
+    net.load_state_dict(torch.load(trained / checkpoint_path("mini", ROW), weights_only=True)["state_dict"])
+    data = FolderClassification(str(trained / "data/digits/val"), 32, train=False)
+    with torch.no_grad():
+        right = [int(net(data[i]["inputs"][None])[0].argmax()) == data[i]["data_samples"] for i in range(len(data))]
+    assert run.values["top1"] == pytest.approx(100 * sum(right) / len(right), abs=1e-4)
+
+
+def corrupt(path):
+    path.write_bytes(path.read_bytes()[:2000])
+
+
+def other_config(path):
+    saved = torch.load(path, weights_only=True)
+    saved["meta"]["config_hash"] = "0" * 64
+    torch.save(saved, path)
+
+
+def other_shape(path):
+    saved = torch.load(path, weights_only=True)
+    saved["state_dict"]["head.fc2.weight"] = torch.zeros(3, 3)
+    torch.save(saved, path)
+
+
+@pytest.mark.parametrize(
+    ("break_it", "message"),
+    [
+        (lambda p: p.unlink(), "no checkpoint"),
+        (corrupt, "corrupt checkpoint"),
+        (lambda p: p.write_bytes(b""), "corrupt checkpoint"),
+        (lambda p: torch.save([1], p), "corrupt checkpoint"),
+        (other_config, "its config_hash is"),
+        (other_shape, "does not fit the model"),
+    ],
+)
+def test_an_unfit_checkpoint_is_one_error(trained, break_it, message):
+    path = trained / checkpoint_path("mini", ROW)
+    sound = path.read_bytes()
+    try:
+        break_it(path)
+        with pytest.raises(PipelineError, match=message) as caught:
+            evaluate(ROW, root=trained)
+        assert f"{ROW}.pth" in str(caught.value)
+        assert f"python -m pipelines mini --row {ROW}" in str(caught.value)
+        assert "\n" not in str(caught.value)
+    finally:
+        path.write_bytes(sound)

@@ -1,0 +1,94 @@
+"""Runs of different recipes are never pooled; one recipe decides, the others stand beside; a seed counts once."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from helpers import ROOT
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evidence.configs import config_hash, config_inputs
+from evidence.forms import TrainingEvidence
+from evidence.io import write_json_atomic
+from evidence.read import read_evidence
+from evidence.seal import seal
+from evidence.settings import load_settings
+from paper import load_ledger
+from report.judge.model import build
+from report.judge.recipes import groups
+
+CONFIG = Path("configs/classification/t2_micronet_m0.py")
+
+
+def evidence_of(recipe, seed, top1, epochs=600):
+    inputs = config_inputs(ROOT, CONFIG)
+    params = {"train": {"recipe": recipe}}
+    return seal({
+        "schema": 1, "kind": "training", "profile": "paper", "row": "t2_micronet_m0", "table": "2", "seed": seed,
+        "values": {"top1": top1, "top5": 70.0}, "config": CONFIG.as_posix(), "config_hash": config_hash(inputs, params),
+        "inputs": inputs, "params": params, "data": {"name": "imagenet", "pin": "x"}, "code_revision": "abc",
+        "environment": {}, "epochs": epochs, "duration_s": 1.0, "command": "x",
+    })  # fmt: skip
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    import shutil
+
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    return tmp_path
+
+
+def judged(root):
+    settings, params = load_settings(root)
+    evidence = read_evidence(root, params)
+    report = build(load_ledger(), evidence, settings)
+    return next(c for c in report.cells if c.key == "t2_micronet_m0.top1"), evidence
+
+
+def write(root, name, value):
+    write_json_atomic(root / f"results/paper/2/t2_micronet_m0.{name}.json", value)
+
+
+def test_the_printed_recipe_decides_and_the_others_stand_beside(checkout):
+    printed = 51.4
+    write(checkout, "released", evidence_of("released", None, printed, None))
+    assert judged(checkout)[0].verdict == "consistent (n = 1)"
+    for seed in range(3):
+        write(checkout, f"official.s{seed}", evidence_of("official", seed, printed + 0.01 * seed))
+    cell, _ = judged(checkout)
+    assert cell.verdict == "reproduced"
+    assert "by the released scripts' recipe" in cell.note
+    assert cell.evidence.endswith("t2_micronet_m0.official.s0.json")
+    for seed in range(3):
+        write(checkout, f"paper.s{seed}", evidence_of("paper", seed, 40 + 0.01 * seed))
+    cell, _ = judged(checkout)
+    assert cell.verdict == "not-reproduced"
+    assert cell.achieved == pytest.approx(40.01)
+    assert cell.evidence.endswith("t2_micronet_m0.paper.s0.json")
+    assert "beside it, the released scripts' recipe (learning rate 0.2): 51.41, reproduced" in cell.note
+    assert "beside it, a released checkpoint, evaluated: 51.40, consistent (n = 1)" in cell.note
+
+
+def test_a_seed_counts_once(checkout):
+    write(checkout, "paper.s0", evidence_of("paper", 0, 46.6))
+    write(checkout, "paper.s1", evidence_of("paper", 0, 46.6))
+    cell, evidence = judged(checkout)
+    assert cell.verdict == "invalid-evidence"
+    assert "repeats seed 0 of results/paper/2/t2_micronet_m0.paper.s0.json" in evidence.problems[0].fault
+
+
+@given(st.lists(st.tuples(st.sampled_from(["paper", "official", "released", ""]), st.floats(0, 100)), max_size=12))
+def test_every_value_lands_in_its_own_recipe(runs):
+    made = [TrainingEvidence.model_validate(evidence_of(recipe, i, v)) for i, (recipe, v) in enumerate(runs)]
+    found = groups(made, [str(i) for i in range(len(made))], "top1")
+    assert sorted(v for g in found for v in g.values) == sorted(v for _, v in runs)
+    for group in found:
+        assert [runs[int(f)][1] for f in group.files] == group.values
+        assert {runs[int(f)][0] or "paper" for f in group.files} == {group.recipe}
+    assert groups(made, [str(i) for i in range(len(made))], "AP") == []
+    assert Decimal(len(found)) <= 3
