@@ -122,9 +122,7 @@ def test_a_run_on_other_imagenet_than_verified_is_stale(checkout):
     write_json_atomic(checkout / "results/manifests/imagenet_val.json", {"sha256": "c" * 64})
     assert "stale: the data pin of imagenet" in fault(checkout, name)
     (checkout / "results/manifests/imagenet.json").write_text("{")
-    with pytest.raises(
-        SettingsError, match=r"results/manifests/imagenet.json: corrupt .*pipelines verify imagenet"
-    ):
+    with pytest.raises(SettingsError, match=r"results/manifests/imagenet.json: corrupt .*pipelines verify imagenet"):
         data_pins(checkout)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from evidence.forms import Rules
 from evidence.io import EvidenceError, read_json
-from evidence.read import read_form, read_evidence
+from evidence.read import read_evidence, read_form
 from evidence.seal import seal
 from report.__main__ import main
 
