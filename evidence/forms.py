@@ -36,13 +36,11 @@ class CostValues(Strict):
 class CostEvidence(Sealed):
     """Hold a row's closed-form cost; `variants` are named other readings."""
 
-    schema_: Literal[1] = Field(alias="schema")
+    schema_: Literal[2] = Field(alias="schema")
     kind: Literal["cost"]
     row: str
-    table: str
     config: str
-    config_hash: str
-    inputs: dict[str, str]
+    fingerprint: dict[str, str]
     construction: str
     values: CostValues
     variants: dict[str, CostValues]
@@ -60,18 +58,20 @@ class DataPin(Strict):
 
 
 class TrainingEvidence(Sealed):
-    """Hold one seed's trained metrics, in percent."""
+    """Hold one seed's trained metrics, in percent.
 
-    schema_: Literal[1] = Field(alias="schema")
+    fingerprint, code_revision, environment: as they were when the run started; changed: what was no more so when its
+    result was filed.
+    """
+
+    schema_: Literal[2] = Field(alias="schema")
     kind: Literal["training"]
     profile: Literal["mini", "proxy", "paper"]
     row: str
-    table: str
     seed: int | None
     values: dict[str, Finite]
     config: str
-    config_hash: str
-    inputs: dict[str, str]
+    fingerprint: dict[str, str | int | list[str]]
     params: dict[str, Any]
     data: DataPin
     code_revision: str
@@ -79,6 +79,7 @@ class TrainingEvidence(Sealed):
     epochs: Count | None
     duration_s: Annotated[float, Field(ge=0)]
     command: str
+    changed: list[str] = []
 
     @property
     def recipe(self) -> str:

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, create_model
+from pydantic import AfterValidator, Field
 
 from paper.files import YamlFile
-from paper.ledger import Table, load_tables
-from paper.schema import Identifier, Strict, TableId, Text
+from paper.ledger import load_tables
+from paper.schema import Identifier, Strict, Text
 
 #: Each epoch's seed is the run's times 10,007 plus the epoch, and numpy's end at 2**32 (pipelines.training.hooks).
 MAX_SEED = 400_000
@@ -132,44 +132,14 @@ class ProxyTraining(Strict):
     threads: Threads = 1
 
 
-class Row(Strict):
-    """Name a row's table."""
+class MiniSection(Strict):
+    """Hold how each task's rows train on the small drawn sets, and which rows `make repro` trains."""
 
-    table: TableId
-
-
-def _row_of(profile: type[BaseModel]) -> type[Row]:
-    """Return the model of a row that may override any of its profile's keys."""
-    own = {
-        name: (Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation, None)
-        for name, field in profile.model_fields.items()
-    }
-    return create_model(f"{profile.__name__}Row", __base__=Row, **own)
-
-
-ClassificationRow, PoseRow, SegmentationRow = map(_row_of, (Classification, Pose, Pixels))
-
-
-class ClassificationProfiles(Strict):
-    """Hold the small profile of classification."""
-
-    mini: Classification
-
-
-class PoseSection(Strict):
-    """Hold the keypoint rows and their small profile."""
-
-    mini: Pose
-    rows: dict[Identifier, PoseRow]
-    more_rows: dict[Identifier, PoseRow] = {}
-
-
-class SegmentationSection(Strict):
-    """Hold the segmentation rows and their small profile."""
-
-    mini: Pixels
-    rows: dict[Identifier, SegmentationRow]
-    more_rows: dict[Identifier, SegmentationRow] = {}
+    classification: Classification
+    # a section may be absent, but not empty
+    pose: Pose = Field(default=None)
+    segmentation: Pixels = Field(default=None)
+    first: list[Identifier] = []
 
 
 class PaperSection(Strict):
@@ -184,7 +154,7 @@ class ProxySection(Strict):
     pin: Pin
     train: ProxyTraining
     seeds: Seeds
-    rows: dict[Identifier, Row]
+    rows: list[Identifier]
 
 
 class Params(Strict):
@@ -193,22 +163,13 @@ class Params(Strict):
     profile: Literal["mini", "proxy", "paper"]
     report: Rules
     data: dict[Name, DataSet]
-    train: ClassificationProfiles
-    rows: dict[Identifier, ClassificationRow]
-    more_rows: dict[Identifier, ClassificationRow] = {}
-    # a section may be absent, but not empty
-    pose: PoseSection = Field(default=None)
-    segmentation: SegmentationSection = Field(default=None)
+    mini: MiniSection
     paper: PaperSection = Field(default=None)
     proxy: ProxySection = Field(default=None)
 
 
-#: The lists of rows by their place, with the task of the tables that they belong to.
-LISTS = {
-    ("rows",): "classification", ("more_rows",): "classification",
-    ("pose", "rows"): "pose", ("pose", "more_rows"): "pose",
-    ("segmentation", "rows"): "segmentation", ("segmentation", "more_rows"): "segmentation",
-}  # fmt: skip
+#: The lists of rows by their place, with the tasks that they may be of.
+LISTS = {("mini", "first"): ("classification", "pose", "segmentation"), ("proxy", "rows"): ("classification",)}
 
 
 def read_params(root: Path, error: type[Exception]) -> dict[str, Any]:
@@ -238,8 +199,7 @@ def _check_data(file: YamlFile, params: Params) -> None:
         if given and len(given) < len(drawn):
             lacks = next(key for key in drawn if key not in given)
             raise file.error(("data", name), f"key 'data.{name}.{lacks}' is missing; add it")
-    profiles = [("train", "mini"), ("pose", "mini"), ("segmentation", "mini")]
-    for path in profiles + [(*place, row) for place in LISTS for row in _at(file.data, place)]:
+    for path in [("mini", task) for task in ("classification", "pose", "segmentation")]:
         name = _at(file.data, path).get("data")
         if name is not None and name not in params.data:
             known = ", ".join(params.data)
@@ -247,30 +207,22 @@ def _check_data(file: YamlFile, params: Params) -> None:
 
 
 def _check_rows(file: YamlFile, root: Path) -> None:
-    """Raise where a row stands in two lists, is none of the ledger's, or belongs to another table or list."""
-    tables: dict[str, dict[str, Table]] = {}
-    seen: dict[str, tuple[str, ...]] = {}
-    for place in (*LISTS, ("proxy", "rows")):
-        for row, entry in _at(file.data, place).items():
-            where = (*place, row)
-            if place in LISTS:
-                if row in seen:
-                    line = file.lines.get((*seen[row], row))
-                    fault = f"row {row!r} stands under {'.'.join(seen[row])} too (line {line}); keep one"
-                    raise file.error(where, fault)
-                seen[row] = place
-            name = row.partition("_")[0]
-            folder = root / "paper" / name if (root / "paper" / name / "paper.yaml").is_file() else root / "paper"
-            if not (folder / "paper.yaml").is_file():
+    """Raise where a row stands twice in a list, is none of the ledger's, or of a task that the list has not."""
+    tables = load_tables(root / "paper/tables") if (root / "paper/paper.yaml").is_file() else None
+    for place, tasks in LISTS.items():
+        rows = _at(file.data, place) or []
+        for i, row in enumerate(rows):
+            where = (*place, i)
+            if row in rows[:i]:
+                raise file.error(where, f"row {row!r} stands twice under {'.'.join(place)}; keep one")
+            if tables is None:
                 continue
-            if folder.name not in tables:
-                tables[folder.name] = load_tables(folder / "tables")
-            known = tables[folder.name]
-            table = next((t for t in known.values() if any(r.id == row for r in t.rows)), None)
+            table = next((t for t in tables.values() if any(r.id == row for r in t.rows)), None)
             if table is None:
                 raise file.error(where, f"no row {row!r} in the ledger; `python -m paper rows` lists them")
-            if entry["table"] != table.id:
-                fault = f'row {row!r} stands in table {table.id}, not {entry["table"]}; write "{table.id}"'
-                raise file.error((*where, "table"), fault)
-            if (wanted := LISTS.get(place, "classification")) != table.task:
-                raise file.error(where, f"row {row!r} is of {table.task}, not {wanted}; move it to that section")
+            if table.task not in tasks:
+                fault = f"row {row!r} is of {table.task}; {'.'.join(place)} takes rows of {', '.join(tasks)}"
+                raise file.error(where, f"{fault}; take it out")
+            task = _at(file.data, (place[0],))
+            if place[0] == "mini" and table.task not in task:
+                raise file.error(where, f"row {row!r}: key 'mini.{table.task}' is missing; add it")

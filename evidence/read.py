@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from evidence.configs import config_hash, config_inputs
+from evidence.fingerprints import differing, parts, read_fingerprint
 from evidence.forms import PROFILES, ClaimEvidence, CostEvidence, Rules, Sealed, TrainingEvidence
 from evidence.io import EvidenceError, read_json
 from evidence.revision import code_revision  # noqa: F401  for those who write evidence
@@ -76,18 +76,16 @@ def read_form(path: Path, shown: str, model: type[Model]) -> Model:
         raise EvidenceError(one_line(f"{shown}: {where}: {first['msg']}")) from None
 
 
-def _config_fault(root: Path, evidence: CostEvidence | TrainingEvidence, params: Mapping[str, Any]) -> str | None:
-    """Return why evidence is stale, or None."""
+def _fingerprint_fault(root: Path, evidence: CostEvidence | TrainingEvidence, kind: str) -> str | None:
+    """Return why evidence is stale, or None: what its row's results depend on is not today's."""
     try:
-        today = config_inputs(root, Path(evidence.config))
+        today = parts(read_fingerprint(root, evidence.row), kind)
     except EvidenceError as error:
-        return f"its config is gone or malformed: {error}"
-    if config_hash(evidence.inputs, params) != evidence.config_hash:
-        return "its config hash does not fit its own contents; it was edited by hand"
-    if today != evidence.inputs:
-        changed = sorted(set(today.items()) ^ set(evidence.inputs.items()))
-        return f"stale: {changed[0][0]} changed since"
-    return None
+        return f"cannot be held to today's code: {error}"
+    if today == evidence.fingerprint:
+        return None
+    changed = differing(evidence.fingerprint, today) or ["what it states of itself"]
+    return f"stale: {' and '.join(changed)} changed since (fingerprints/{evidence.row}.json); run its stage anew"
 
 
 def _twin(run: TrainingEvidence, runs: list[TrainingEvidence], files: list[str]) -> str | None:
@@ -146,7 +144,7 @@ def read_evidence(
             continue
         if cost.row != path.stem:
             reject(path, path.stem, f"is of row {cost.row!r}, not of the row that names the file")
-        elif fault := _config_fault(root, cost, {}):
+        elif fault := _fingerprint_fault(root, cost, "cost"):
             reject(path, path.stem, fault)
         else:
             out.cost[cost.row] = cost
@@ -165,17 +163,21 @@ def read_evidence(
             out.claims[claim.claim] = claim
             out.paths["claims", claim.claim] = path.relative_to(root).as_posix()
     for profile in PROFILES:
-        for path in sorted((results / profile).glob("*/*.json")):
+        for path in sorted((results / profile).rglob("*.json")):
             row = path.name.split(".")[0]
+            if path.parent != results / profile:
+                reject(path, row, f"lies too deep; move it to {profile}/, or delete it")
+                continue
             run = read(path, row, TrainingEvidence)
             if run is None:
                 continue
             today = None if settings is None else settings.get(f"{profile}/{row}")
+            kind = "released" if run.recipe == "released" else profile
             if run.row != row:
                 reject(path, row, f"is of row {run.row!r}, not of the row that names the file")
             elif run.profile != profile:
                 reject(path, row, f"is of profile {run.profile!r}, but lies under {profile!r}")
-            elif (fault := _config_fault(root, run, run.params)) or (fault := _run_fault(run, today, pins or {})):
+            elif (fault := _fingerprint_fault(root, run, kind)) or (fault := _run_fault(run, today, pins or {})):
                 reject(path, row, fault)
             elif twin := _twin(run, out.runs.get(profile, {}).get(row, []), out.files.get((profile, row), [])):
                 reject(path, row, f"repeats seed {run.seed} of {twin}; keep one of them")

@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from evidence.params import Rules, read_params
-from evidence.read import PROFILES, read_json
+from evidence.read import read_json
+from evidence.rows import configured_rows, find_row
 from paper.faults import one_line
 from paper.ledger import Ledger
 from paper.schema import COST_COLUMNS
-
-#: Sections of params.yaml that hold further rows with training parameters of their own.
-TASKS = ("pose", "segmentation")
 
 
 class SettingsError(Exception):
@@ -23,15 +21,6 @@ class Settings(Rules):
     """Hold the profile shown and the rules' numbers."""
 
     profile: Literal["mini", "proxy", "paper"]
-
-
-def _runs(profiles: dict[str, Any], rows: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {
-        f"{profile}/{row}": {**common, **{k: v for k, v in own.items() if k != "table"}}
-        for profile, common in profiles.items()
-        if profile in PROFILES
-        for row, own in rows.items()
-    }
 
 
 def data_pins(root: Path) -> dict[str, set[str]]:
@@ -64,11 +53,10 @@ def load_settings(root: Path) -> tuple[Settings, dict[str, dict[str, Any]]]:
     """Return the settings and today's training parameters by "profile/row". Raises SettingsError, LedgerError."""
     params = read_params(root, SettingsError)
     settings = Settings(profile=params["profile"], **params["report"])
-    runs = _runs(params["train"], {**params["rows"], **params.get("more_rows", {})})
-    for task in TASKS:
-        if task in params:
-            mine = params[task]
-            runs |= _runs(mine, {**mine["rows"], **mine.get("more_rows", {})})
-    if "proxy" in params:
-        runs |= {f"proxy/{row}": params["proxy"]["train"] for row in params["proxy"]["rows"]}
+    runs = {}
+    for row in configured_rows(root):
+        if (task := find_row(row).task) in params["mini"]:
+            runs[f"mini/{row}"] = params["mini"][task]
+        if "proxy" in params:
+            runs[f"proxy/{row}"] = params["proxy"]["train"]
     return settings, runs

@@ -10,14 +10,13 @@ VERBS = {
     "repro": ("pipelines.repro.__main__", "run every stage that changed, several at a time, and write the report"),
     "report": ("report.__main__", "build the report from ledger and evidence; diff, versions, metadata"),
     "paper": ("paper.__main__", "check a ledger and list what it holds"),
+    "fingerprint": ("pipelines.analysis.fingerprint", "write what each row's results depend on"),
     "cost": ("pipelines.analysis.cost", "count params and MAdds of every row"),
     "claims": ("pipelines.analysis.claims", "compute what the paper states of costs and structure"),
     "figures": ("pipelines.analysis.figures", "compute the data of the paper's figures"),
     "plan": ("pipelines.analysis.plan", "say what it would cost to find out the rest"),
-    "mini": ("pipelines.training.mini", "train and evaluate a row on the small drawn sets"),
-    "proxy": ("pipelines.training.proxy", "train and evaluate a row on CIFAR-10: orderings only"),
-    "full": ("pipelines.training.full", "train a classification row by a recipe on ImageNet"),
-    "full_dense": ("pipelines.training.full_dense", "train a row of Tables 8 and 9 by the paper's recipe"),
+    "train": ("pipelines.training.__main__", "train and evaluate a row: drawn sets, CIFAR-10, or the paper's recipe"),
+    "show": ("pipelines.training.show", "draw a trained row's predictions"),
     "released": ("pipelines.training.released", "evaluate the authors' released weights on ImageNet"),
     "data": ("pipelines.data.digits", "write the digits"),
     "people": ("pipelines.data.people", "draw people in COCO's layout"),
@@ -29,12 +28,11 @@ VERBS = {
     "bench": ("pipelines.bench.run", "measure operators and input side by side"),
     "cluster": ("pipelines.cluster.__main__", "run proxy and full rows on a Slurm cluster or on this machine"),
 }  # fmt: skip
-ALIASES = {"digits": "data"}
 
 
 def stage_module(verb: str) -> str | None:
     """Return the module that a verb runs, or None for no verb."""
-    found = VERBS.get(ALIASES.get(verb, verb))
+    found = VERBS.get(verb)
     return found[0] if found else None
 
 

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import platform
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from paper.files import committed_bytes
+from evidence.io import EvidenceError
+from evidence.rows import CONFIGS, ROOT, TASKS, configured_rows, find_row
+from paper.ledger import LedgerError
 from paper.output import run
 
-if TYPE_CHECKING:
-    from paper.ledger import Ledger
-
-ROOT = Path(__file__).resolve().parent.parent
-CONFIGS = Path("configs")
-#: Where a table's rows have their configs; all other tables' rows are classification.
-TASK_OF_TABLE = {"t8": "pose", "t9": "segmentation"}
-TASKS = ("classification", "pose", "segmentation")
-PROFILES = ("mini", "proxy", "paper")
+__all__ = [
+    "CONFIGS",
+    "ROOT",
+    "TASKS",
+    "PipelineError",
+    "configured_rows",
+    "cores",
+    "find_row",
+    "guard",
+    "last_error",
+    "load_config",
+    "load_params",
+    "section",
+    "told",
+]
 
 
 class PipelineError(Exception):
@@ -37,8 +42,6 @@ class PipelineError(Exception):
 
 def guard(main: Callable[[], int | None]) -> int:
     """Run a stage's main and turn the errors a user can mend into one line and exit code 1."""
-    from evidence.io import EvidenceError
-    from paper import LedgerError
 
     def told() -> int | None:
         try:
@@ -84,34 +87,6 @@ def section(params: Mapping[str, Any], *keys: str) -> Any:
     return value
 
 
-def config_path(row_id: str) -> Path:
-    """Return a row's config, relative to the root."""
-    return CONFIGS / (ledger_of(row_id) or task_of(row_id)) / f"{row_id}.py"
-
-
-def ledger_of(row_id: str) -> str:
-    """Return the name of the ledger that a row stands in, "" for the first paper's: the others' rows begin with it."""
-    name = row_id.partition("_")[0]
-    return name if (ROOT / "paper" / name / "paper.yaml").is_file() else ""
-
-
-@lru_cache(maxsize=4)
-def _ledger(name: str) -> Ledger:
-    from paper import load_ledger
-
-    return load_ledger(ROOT / "paper" / name)
-
-
-def table_of(row_id: str) -> str:
-    """Return the table that a row stands in. Raises LedgerError for an unknown row."""
-    return _ledger(ledger_of(row_id)).row(row_id).table
-
-
-def task_of(row_id: str) -> str:
-    """Return the task of a row: classification, pose or segmentation."""
-    return TASK_OF_TABLE.get(row_id.partition("_")[0], "classification")
-
-
 def load_config(row_id: str, root: Path = ROOT, plugins: bool = True) -> Any:
     """Return a row's mmengine Config; `plugins` imports what it names, such as mmpose.
 
@@ -119,20 +94,14 @@ def load_config(row_id: str, root: Path = ROOT, plugins: bool = True) -> Any:
     """
     from mmengine.config import Config
 
-    path = root / config_path(row_id)
+    config = find_row(row_id).config
+    path = root / config
     if not path.is_file():
-        raise PipelineError(f"{config_path(row_id)}: no such config; row {row_id!r} has no experiment of its own")
+        raise PipelineError(f"{config}: no such config; row {row_id!r} has no experiment of its own")
     try:
         return Config.fromfile(str(path), import_custom_modules=plugins, lazy_import=False)
     except Exception as error:  # mmengine raises many kinds for a malformed file
-        raise PipelineError(f"{config_path(row_id)}: malformed config: {error}") from None
-
-
-def configured_rows(root: Path = ROOT, tasks: Iterable[str] = TASKS, ledger: str = "") -> list[str]:
-    """Return the row ids of the first paper, or of a named ledger, that have a config, sorted."""
-    if ledger:
-        return sorted(p.stem for p in (root / CONFIGS / ledger).glob(f"{ledger}_*.py"))
-    return sorted(p.stem for task in tasks for p in (root / CONFIGS / task).glob("t*.py"))
+        raise PipelineError(f"{config}: malformed config: {error}") from None
 
 
 def last_error(text: str) -> str:
@@ -151,30 +120,7 @@ def told(new: Sequence[str], gone: Sequence[str] = ()) -> str:
     return "; ".join(parts) or "nothing changed"
 
 
-def hash_files(paths: Iterable[Path], root: Path = ROOT) -> str:
-    """Return the sha256 over names and text, as committed, of files and of the Python files of folders below."""
-    digest = hashlib.sha256()
-    for path in paths:
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            digest.update(file.relative_to(root).as_posix().encode() + b"\0")
-            digest.update(hashlib.sha256(committed_bytes(file)).digest())
-    return digest.hexdigest()
-
-
 def cores() -> int:
     """Return how many of the machine's cores this process may use."""
     allowed = getattr(os, "sched_getaffinity", None)  # Linux only
     return len(allowed(0)) if allowed else os.cpu_count() or 1
-
-
-def environment() -> dict[str, str]:
-    """Return what ran: Python, torch, device and threads."""
-    import torch
-
-    cuda = torch.cuda.is_available()
-    return {
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "device": torch.cuda.get_device_name(0) if cuda else f"cpu ({platform.machine()})",
-        "threads": str(torch.get_num_threads()),
-    }

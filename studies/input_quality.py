@@ -37,7 +37,7 @@ from pipelines.common import ROOT, PipelineError, guard
 from pipelines.data import photos
 from pipelines.packed import pack
 from pipelines.packed.shard import encode_train, libraries
-from pipelines.training.datasets import MEAN, STD
+from pipelines.data.images import MEAN, STD
 
 SIZE, BATCH = 224, 32
 #: Short side and quality: what is often taken, what is packed by default, and more.

@@ -1,7 +1,7 @@
 """ImageNet classification at 224x224: the model frame that every row of Tables 2-7 builds on."""
 
-custom_imports = dict(imports=["registry"])
-default_scope = "mmengine"
+_base_ = ["./imagenet.py", "./runtime.py"]
+
 model = dict(
     type="Classifier",
     data_preprocessor=dict(type="ImgDataPreprocessor"),

@@ -7,5 +7,5 @@ model = dict(
     backbone=dict(arch="iccv2021_m0", wiring="official", activation=_activation),
     head=dict(channels=384, hidden=640, dropout=0.05),
 )
-schedule = dict(lr=0.2, weight_decay=3e-5)
+optim_wrapper = dict(optimizer=dict(lr=0.2, weight_decay=3e-5))
 construction = "official"

@@ -7,5 +7,5 @@ model = dict(
     backbone=dict(arch="iccv2021_m1", wiring="official", activation=_activation),
     head=dict(channels=576, hidden=960, dropout=0.05),
 )
-schedule = dict(lr=0.2, weight_decay=3e-5)
+optim_wrapper = dict(optimizer=dict(lr=0.2, weight_decay=3e-5))
 construction = "official"

@@ -7,5 +7,5 @@ model = dict(
     backbone=dict(arch="iccv2021_m2", wiring="official", activation=_activation),
     head=dict(channels=768, hidden=1024, dropout=0.1),
 )
-schedule = dict(lr=0.2, weight_decay=3e-5)
+optim_wrapper = dict(optimizer=dict(lr=0.2, weight_decay=3e-5))
 construction = "official"

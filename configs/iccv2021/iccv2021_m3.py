@@ -7,6 +7,6 @@ model = dict(
     backbone=dict(arch="iccv2021_m3", wiring="official", activation=_activation),
     head=dict(channels=864, hidden=1024, dropout=0.1),
 )
-schedule = dict(lr=0.2, weight_decay=4e-5)
+optim_wrapper = dict(optimizer=dict(lr=0.2, weight_decay=4e-5))
 construction = "official"
 notes = ["The released script also warms the learning rate up and starts Shift-Max from other coefficients (1, 0.5)."]

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from evidence.io import read_json, remove_others
+from evidence.provenance import environment
 from evidence.revision import code_revision
 from evidence.seal import file_computed, seal
 from paper import load_ledger
 from pipelines.analysis.computations import load_all
-from pipelines.common import ROOT, PipelineError, environment, guard, told
+from pipelines.common import ROOT, PipelineError, guard, told
 
 RESULTS = Path("results/claims")
 

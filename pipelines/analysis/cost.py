@@ -10,21 +10,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from evidence.configs import config_hash, config_inputs
+from evidence.fingerprints import parts, read_fingerprint
 from evidence.io import remove_others, write_json_atomic
-from evidence.revision import code_revision
+from evidence.provenance import snapshot
 from evidence.seal import file_computed, seal
 from pipelines.common import (
     CONFIGS,
     ROOT,
     PipelineError,
-    config_path,
     configured_rows,
-    environment,
+    find_row,
     guard,
     load_config,
-    table_of,
-    task_of,
     told,
 )
 from registry.cost.count import RULES, Cost
@@ -54,35 +51,28 @@ def row_cost(row: str, root: Path = ROOT, where: Mapping[str, Any] | None = None
 
     Raises PipelineError naming the config that cannot be costed.
     """
-    config, size = load_config(row, root, plugins=False), IMAGE_SIZES[task_of(row)]
+    handle = find_row(row)
+    config, size = load_config(row, root, plugins=False), IMAGE_SIZES[handle.task]
     variants = config.get("variants", {})
     try:
         own = values(model_cost(config.model, size))
         others = {name: values(model_cost(merged(config.model, change), size)) for name, change in variants.items()}
     except (ValueError, TypeError, KeyError) as error:
-        raise PipelineError(f"{config_path(row)}: cannot be costed: {error}") from None
-    inputs = config_inputs(root, config_path(row))
+        raise PipelineError(f"{handle.config}: cannot be costed: {error}") from None
     evidence = {
-        "schema": 1,
+        "schema": 2,
         "kind": "cost",
         "row": row,
-        "table": table_of(row),
-        "config": config_path(row).as_posix(),
-        "config_hash": config_hash(inputs, {}),
-        "inputs": inputs,
+        "config": handle.config.as_posix(),
+        "fingerprint": parts(read_fingerprint(root, row), "cost"),
         "construction": config.construction,
         "values": own,
         "variants": others,
         "notes": list(config.get("notes", [])),
         "input_size": [3, *size],
-        **(where or provenance(root)),
+        **(where or snapshot(root)),
     }
     return seal(evidence)
-
-
-def provenance(root: Path) -> dict[str, Any]:
-    """Return what evidence says of where it was computed."""
-    return {"code_revision": code_revision(root), "environment": environment()}
 
 
 def rules() -> dict[str, Any]:
@@ -104,7 +94,7 @@ def main(argv: list[str] | None = None) -> int:
     if not rows:
         raise PipelineError(f"{CONFIGS / ledger}: no configs {ledger}_*.py; name a ledger under paper/ that has some")
     folder = RESULTS / ledger / "cost"
-    where = provenance(ROOT)
+    where = snapshot(ROOT)
     new = [row for row in rows if file_computed(ROOT / folder / f"{row}.json", row_cost(row, where=where))]
     write_json_atomic(ROOT / folder / "rules.json", rules())
     gone = remove_others(ROOT / folder, {*rows, "rules"})

@@ -15,10 +15,11 @@ import torch
 from torch import Tensor
 
 from evidence.io import remove_others
+from evidence.provenance import environment
 from evidence.revision import code_revision
 from evidence.seal import file_computed, seal
 from pipelines.analysis.computations.operators import _ones, _pair, _shift_matrix, block_ranks, draw_exact
-from pipelines.common import ROOT, PipelineError, environment, guard, told
+from pipelines.common import ROOT, PipelineError, guard, told
 from registry.ops.factorized import ChannelShuffle, FactorizedDepthwise, pointwise_matrix
 
 RESULTS = Path("results/figures")

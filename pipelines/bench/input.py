@@ -29,9 +29,9 @@ from tqdm import tqdm
 from pipelines.common import PipelineError, guard
 from pipelines.data import photos
 from pipelines.data.imagenet import ImageNetFolder, mixup_collate
+from pipelines.data.images import MEAN, STD
 from pipelines.packed import pack
 from pipelines.packed.reader import OUTPUTS, PackedImages, PackedPreprocessor, batched
-from pipelines.training.datasets import MEAN, STD
 
 #: A batch is the recipe's 512 as eight processes share it.
 SIZE, BATCH, PARTS_IMAGES = 224, 64, 48

@@ -24,11 +24,12 @@ from tqdm import tqdm
 
 from evidence.forms import CostEvidence
 from evidence.io import write_json_atomic
+from evidence.provenance import environment
 from evidence.read import read_form
 from evidence.revision import code_revision
 from pipelines.bench import input as bench_input
 from pipelines.bench import operators as bench_ops
-from pipelines.common import ROOT, PipelineError, configured_rows, environment, guard
+from pipelines.common import ROOT, PipelineError, configured_rows, guard
 from pipelines.training.train import build_model, quiet
 from report.judge.plan import Bench
 

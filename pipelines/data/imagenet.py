@@ -18,7 +18,7 @@ from pipelines.common import PipelineError
 from pipelines.data.drawn import draw_tiny  # noqa: F401  for a dry run
 from pipelines.data.folders import ImageFolder
 from pipelines.data.imagenet_labels import JPEG, SORT, WNID
-from pipelines.training.datasets import MEAN, STD
+from pipelines.data.images import MEAN, STD
 from registry.inputs.files import IMAGES, files_in, folders_in, missing, shown
 
 CLASSES = 1000
@@ -67,18 +67,6 @@ def _unsorted(folder: Path, split: str) -> str:
     if archives := list(folder.glob("n*.tar")):
         return f"holds {len(archives)} archives still packed; unpack each into a folder of its name"
     return f"holds no class folders; {GET}"
-
-
-def check_verified(root: Path, repository: Path, val_only: bool = False) -> str:
-    """Return the sha256 over the verified manifest, after comparing all names and a sample of files with it.
-
-    val_only: the validation images suffice, verified alone or with the rest.
-    Raises PipelineError before any training: what is missing, altered or never verified.
-    """
-    from pipelines.data import verify
-
-    names = ("imagenet_val", "imagenet") if val_only else ("imagenet",)
-    return verify.check_verified(root, repository, names, ("val",) if val_only else SPLITS)
 
 
 def transforms(size: int, train: bool) -> v2.Compose:

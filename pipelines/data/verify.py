@@ -288,6 +288,15 @@ def check_verified(root: Path, repository: Path, names: tuple[str, ...], folders
     return digest
 
 
+def check_imagenet(root: Path, repository: Path, val_only: bool = False) -> str:
+    """Return the sha256 over ImageNet's verified manifest, as check_verified does.
+
+    val_only: the validation images suffice, verified alone or with the rest.
+    """
+    names = ("imagenet_val", "imagenet") if val_only else ("imagenet",)
+    return check_verified(root, repository, names, ("val",) if val_only else imagenet.SPLITS)
+
+
 def _difference(root: Path, stored: Path, record: Path, now: dict[str, str], pin: Pin) -> str:
     """Return what is not as it was first verified, and the mend."""
     if not stored.is_file():

@@ -33,7 +33,7 @@ from evidence.io import write_json_atomic
 from pipelines.common import ROOT, PipelineError, cores, guard
 from pipelines.data import imagenet
 from pipelines.data.folders import ImageFolder, data_root
-from pipelines.data.verify import manifest_path, read_listing
+from pipelines.data.verify import check_imagenet, manifest_path, read_listing
 from pipelines.packed.format import (
     MANIFEST,
     SPLITS,
@@ -235,7 +235,7 @@ def main(argv: list[str] | None = None) -> int:
         raise PipelineError(f"{shown(source)}: {missing(source)}; {imagenet.GET}")
     pin, known = None, None
     if not args.unverified:
-        pin = imagenet.check_verified(source, ROOT)
+        pin = check_imagenet(source, ROOT)
         known = verified_files(source)
     manifest = pack(source, args.out, parameters, args.jobs, pin, known)
     size = sum(f.size for split in manifest.splits.values() for s in split.shards for f in s.files.values())

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.model import BaseDataPreprocessor
-from mmengine.registry import DATASETS, FUNCTIONS, MODELS
+from mmengine.registry import DATASETS, MODELS
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
@@ -26,14 +26,13 @@ from torch.utils.data import Dataset, get_worker_info
 from torchvision.io import ImageReadMode, decode_jpeg
 from torchvision.transforms import v2
 
-from pipelines.common import ROOT, PipelineError
+from pipelines.common import PipelineError
+from pipelines.data.images import MEAN, STD, batched  # noqa: F401  batched registers itself
 from pipelines.data.verify import MANIFESTS
 from pipelines.packed.format import MEND, Images, Record, check_files, check_sample, identity, read_manifest
 from pipelines.packed.jpeg_cut import cut
-from pipelines.training.datasets import MEAN, STD
 
 OUTPUTS = ("image", "crop", "jpeg")
-CODE = (ROOT / "pipelines/packed",)
 #: A crop's row in a batch's `crops`: elements in `inputs`, decoded height and width, the crop in it, whether flipped.
 FIELDS = ("elements", "decoded_height", "decoded_width", "top", "left", "height", "width", "flip")
 
@@ -208,12 +207,6 @@ def shared(shape: tuple[int, ...]) -> Tensor:
     count = int(np.prod(shape))
     storage = torch.UntypedStorage._new_shared(count, device="cpu")  # as default_collate does
     return torch.empty(0, dtype=torch.uint8).set_(storage, 0, shape)
-
-
-@FUNCTIONS.register_module()
-def batched(batch: dict[str, Any]) -> dict[str, Any]:
-    """Return a batch that the dataset made whole already."""
-    return batch
 
 
 @MODELS.register_module()

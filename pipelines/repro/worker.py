@@ -13,9 +13,7 @@ from pathlib import Path
 
 #: What most stages import; processes forked from one that has it start in a moment.
 PRELOAD = [
-    "pipelines.training.evaluate",
-    "pipelines.training.dense",
-    "pipelines.data.people",
+    "pipelines.training.__main__",
     "matplotlib.pyplot",
     "timm",
 ]

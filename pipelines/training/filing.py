@@ -1,87 +1,77 @@
-"""Write what a trained run achieved as evidence: one form for every task, profile and recipe."""
+"""Write what a run achieved as evidence: one form for every task, profile and recipe."""
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from mmengine.dist import get_world_size
-from torch import nn
-
-from evidence.configs import config_hash, config_inputs
-from evidence.io import write_json_atomic, write_text_atomic
-from evidence.revision import code_revision
-from evidence.seal import seal
-from pipelines.common import ROOT, TASKS, config_path, environment
-from pipelines.training.train import curve_csv, save_weights
+from evidence.io import write_bytes_atomic, write_text_atomic
+from evidence.provenance import differences, snapshot
+from evidence.rows import Row
+from evidence.seal import file_computed, seal
+from pipelines.training.job import Job
 
 
-def file_training(
-    path: Path, *, row: str, table: str, profile: str, seed: int | None, values: Mapping[str, float],
-    stated: Mapping[str, Any], data: tuple[str, str], epochs: int | None, seconds: float, command: str,
-    root: Path = ROOT, more_environment: Mapping[str, str] | None = None,
+def training_evidence(
+    *, row: Row, profile: str, seed: int | None, values: Mapping[str, float], params: Mapping[str, Any],
+    fingerprint: Mapping[str, Any], data: tuple[str, str], epochs: int | None, seconds: float, command: str,
+    started: Mapping[str, Any], now: Mapping[str, Any],
 ) -> dict[str, Any]:  # fmt: skip
-    """Write a run's evidence to `path`, atomically, and return it.
+    """Return a run's sealed evidence.
 
-    values: metrics in percent. stated: the parameters that decide the result. data: the set's name and pin. seconds:
-    what training took. seed, epochs: None where nobody tells (a released checkpoint). Raises EvidenceError.
+    values: metrics in percent. params: what decides the result. data: the set's name and pin. seconds: what training
+    took. seed, epochs: None where nobody tells (a released checkpoint). started, now: provenance at the run's start
+    and as it is filed; what differs is stated.
     """
-    inputs = config_inputs(root, config_path(row))
-    evidence = {
-        "schema": 1,
+    return seal({
+        "schema": 2,
         "kind": "training",
         "profile": profile,
-        "row": row,
-        "table": table,
+        "row": row.id,
         "seed": seed,
         "values": dict(values),
-        "config": config_path(row).as_posix(),
-        "config_hash": config_hash(inputs, stated),
-        "inputs": inputs,
-        "params": dict(stated),
+        "config": row.config.as_posix(),
+        "fingerprint": dict(fingerprint),
+        "params": dict(params),
         "data": {"name": data[0], "pin": data[1]},
-        "code_revision": code_revision(root),
-        "environment": {**environment(), **(more_environment or {})},
+        "code_revision": started["code_revision"],
+        "environment": dict(started["environment"]),
         "epochs": epochs,
         "duration_s": float(seconds),
         "command": command,
-    }
-    evidence = seal(evidence)
-    write_json_atomic(path, evidence)
+        "changed": differences(started, now),
+    })  # fmt: skip
+
+
+def file_run(job: Job, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Write a finished run's curve and evidence under job.out, atomically, and return the evidence.
+
+    found: values, curve, seconds and the provenance at the start (`started`). A tracked file that says the same but for
+    provenance and duration stays as it is. Raises EvidenceError.
+    """
+    more = {key: value for key, value in found["started"]["environment"].items() if key in ("processes", "precision")}
+    now = snapshot(job.root)
+    now["environment"] |= more
+    evidence = training_evidence(
+        row=job.row, profile=job.profile, seed=job.seed, values=found["values"], params=job.params,
+        fingerprint=job.fingerprint, data=(job.name, job.pin), epochs=job.settings["epochs"], seconds=found["seconds"],
+        command=job.command, started=found["started"], now=now,
+    )  # fmt: skip
+    write_text_atomic(job.out / job.curve, curve_csv(found["curve"]))
+    file_computed(job.out / job.evidence, evidence)
+    if job.profile == "paper":
+        kept = (job.out / job.weights).with_suffix(".json")  # for `dvc push`: the other is in git
+        write_bytes_atomic(kept, (job.out / job.evidence).read_bytes())
     return evidence
 
 
-def metrics_path(params: Mapping[str, Any], profile: str, row: str) -> Path:
-    """Return where a row's metrics for `dvc metrics` lie, relative to the root.
-
-    Rows that `dvc repro` does not train have a folder of their own: its report waits for the other one.
-    """
-    sections = [params, *(params[task] for task in TASKS if task in params)]
-    default = any(row in (part.get("rows") or {}) for part in sections)
-    return Path("results/metrics") / (profile if default else f"{profile}_more") / f"{row}.json"
-
-
-def file_full_run(
-    out: Path, results: Path, model: nn.Module, curve: list[dict[str, float]], amp: bool, *, row: str,
-    data: tuple[str, str], seconds: float, stated: Mapping[str, Any], **more: Any,
-) -> None:  # fmt: skip
-    """Write a full-size run's weights, curve and evidence under `out`, the evidence's folder being out/`results`.
-
-    stated["train"] names recipe and seed. more: what file_training takes beside. Raises EvidenceError, PipelineError.
-    """
-    settings = stated["train"]
-    stem = f"{row}.{settings['recipe']}.s{settings['seed']}"
-    meta = {
-        "row": row, "profile": "paper", "config_hash": config_hash(config_inputs(ROOT, config_path(row)), stated),
-        "pin": data[1], "seconds": seconds,
-    }  # fmt: skip
-    weights = out / "checkpoints/paper" / f"{stem}.pth"
-    save_weights(model.module if hasattr(model, "module") else model, weights, meta)
-    write_text_atomic(out / "results/curves/paper" / f"{stem}.csv", curve_csv(curve))
-    evidence = file_training(
-        out / results / f"{stem}.json", row=row, profile="paper", seed=settings["seed"], epochs=settings["epochs"],
-        stated=stated, data=data, seconds=seconds,
-        more_environment={"processes": str(get_world_size()), "precision": "mixed" if amp else "fp32"}, **more,
-    )  # fmt: skip
-    write_json_atomic(weights.with_suffix(".json"), evidence)  # for `dvc push`: the other is in git
+def curve_csv(rows: list[dict[str, float]]) -> str:
+    """Return the training curve as CSV for `dvc plots`."""
+    fields = list(dict.fromkeys(key for row in rows for key in row))
+    out = io.StringIO()
+    writer = csv.DictWriter(out, fields, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({k: round(v, 6) for k, v in row.items()} for row in rows)
+    return out.getvalue()

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mmengine.dist import is_main_process
+import numpy as np
+from mmengine.dist import get_rank, is_main_process
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner, set_random_seed
@@ -16,10 +17,18 @@ from tqdm import tqdm
 
 from pipelines.common import PipelineError
 
+#: Steps between looks at a loss that lies on a GPU.
+LOOK = 50
+
 
 def diverged(name: str, key: str, value: float, epoch: int, step: int, mend: str = "lower its lr") -> PipelineError:
     """Return the error of a run whose loss is not finite."""
     return PipelineError(f"{name}: training diverged: {key} is {value} in epoch {epoch}, step {step}; {mend}")
+
+
+def epoch_seed(seed: int, epoch: int, rank: int = 0) -> int:
+    """Return the seed of a process's generators in an epoch: no two of a run, or of two runs, share a stream."""
+    return int(np.random.SeedSequence([seed, epoch, rank]).generate_state(1)[0])
 
 
 class AtomicRunner(Runner):
@@ -49,8 +58,8 @@ class SeedEachEpoch(Hook):
         self.seed = seed
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Seed from the run's seed and the epoch's number, each process of several its own."""
-        set_random_seed(self.seed * 10_007 + runner.epoch, diff_rank_seed=True)
+        """Seed from the run's seed, the epoch and the process, each combination its own."""
+        set_random_seed(epoch_seed(self.seed, runner.epoch, get_rank()))
 
 
 @HOOKS.register_module()
@@ -61,31 +70,45 @@ class KeepCurve(Hook):
 
     def __init__(self) -> None:
         self.rows: list[dict[str, float]] = []
-        self._losses: dict[str, list[float]] = {}
+        self._sums: dict[str, Any] = {}
+        self._steps = 0
         self._validated = False
 
     def before_train(self, runner: Runner) -> None:
         """Validate a resumed epoch anew where the kill came between its checkpoint and its validation's end."""
-        if self.rows and runner.val_loop is not None and not self._validated:
+        loop = runner.train_loop
+        due = runner.epoch % loop.val_interval == 0 or runner.epoch >= loop.max_epochs
+        if self.rows and runner.val_loop is not None and due and not self._validated:
             runner.val_loop.run()
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Start an epoch's sums."""
-        self._losses = {}
+        self._sums, self._steps = {}, 0
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        """Collect a step's losses. Raises PipelineError where one is not finite: nothing after it can be sound."""
+        """Add a step's losses. Raises PipelineError where one is not finite: nothing after it can be sound.
+
+        On a GPU they are looked at each fiftieth step: to look is to wait for it.
+        """
+        self._steps += 1
         for key, value in (outputs or {}).items():
-            number = float(value.detach())
-            if "loss" in key and not math.isfinite(number):
-                raise diverged(Path(runner.work_dir).name, key, number, runner.epoch + 1, runner.iter + 1)
-            self._losses.setdefault(key, []).append(number)
+            loss = value.detach().double() if value.device.type != "mps" else value.detach()
+            self._sums[key] = self._sums[key] + loss if key in self._sums else loss
+            if loss.device.type == "cpu" or self._steps % LOOK == 0:
+                self._check(runner, key)
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Add the epoch's mean losses."""
-        means = {key: sum(v) / len(v) for key, v in self._losses.items()}
+        for key in self._sums:
+            self._check(runner, key)
+        means = {key: float(total) / self._steps for key, total in self._sums.items()}
         self.rows.append({"epoch": runner.epoch + 1, **means})
         self._validated = False
+
+    def _check(self, runner: Runner, key: str) -> None:
+        total = float(self._sums[key])  # a sum that was not finite once stays so
+        if "loss" in key and not math.isfinite(total):
+            raise diverged(runner.experiment_name.rpartition("-")[0], key, total, runner.epoch + 1, runner.iter + 1)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Add validation metrics to the last epoch."""
@@ -123,7 +146,7 @@ class ProgressBar(Hook):
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Advance by one step."""
         if self.bar is not None:
-            if outputs and "loss" in outputs:
+            if outputs and "loss" in outputs and (outputs["loss"].device.type == "cpu" or self.bar.n % LOOK == 0):
                 self.bar.set_postfix(
                     epoch=runner.epoch + 1, loss=f"{float(outputs['loss'].detach()):.3f}", refresh=False
                 )

@@ -1,12 +1,7 @@
-"""Draw a row's predictions on its validation images, by the framework's own visualizer.
-
-python -m pipelines show pose --row t8_micronet_m0 [--count 4] [--out FILE.jpg]
-python -m pipelines show segmentation --row t9_micronet_m0
-"""
+"""Draw a row's predictions on its validation images, by the framework's own visualizer."""
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.common import ROOT, TASKS, PipelineError, guard, task_of
+from pipelines.common import PipelineError
 
 HEIGHT = 220  # of a picture in a strip, pixels
 #: Below this confidence a keypoint is not drawn.
@@ -109,29 +104,3 @@ def save(image: np.ndarray, path: Path) -> None:
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise PipelineError(f"{path}: cannot be written ({error}); free space or mend permissions") from None
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Parse the command line and draw."""
-    parser = argparse.ArgumentParser(description="Draw a trained row's predictions.")
-    parser.add_argument("task", choices=sorted(DRAWERS))
-    parser.add_argument("--row", required=True, help="row id, as in the ledger")
-    parser.add_argument("--profile", default="mini", choices=("mini",))
-    parser.add_argument("--count", type=int, default=4, help="images (default 4)")
-    parser.add_argument("--out", type=Path, help="default: work_dirs/ROW.jpg")
-    args = parser.parse_args(argv)
-    if task_of(args.row) != args.task:
-        raise PipelineError(f"row {args.row!r} is a row of {task_of(args.row)}, not of {args.task}; tasks: {TASKS}")
-    from pipelines.training.dense import hushed, trained_runner
-
-    runner, _ = trained_runner(args.row, args.profile, ROOT)
-    out = args.out or ROOT / "work_dirs" / f"{args.row}.jpg"
-    with hushed():
-        image = strip(runner, args.task, max(1, args.count))
-    save(image, out)
-    print(out)
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(guard(main))

@@ -25,7 +25,7 @@ from tqdm import tqdm
 from pipelines.common import ROOT, PipelineError, guard, table_of
 from pipelines.data import imagenet
 from pipelines.data.folders import data_root
-from pipelines.data.verify import file_hash
+from pipelines.data.verify import check_imagenet, file_hash
 from pipelines.training.filing import file_training
 from registry import official
 from registry.classification.models import TopK
@@ -99,7 +99,7 @@ def main(argv: list[str] | None = None) -> int:
         raise PipelineError(f"{args.checkpoint}: no such file; give the path of a released checkpoint")
     if args.size not in ROWS[args.ledger]:
         raise PipelineError(f"--size {args.size}: this paper has no such model; add --ledger iccv2021")
-    pin = imagenet.check_verified(root, ROOT, val_only=True)
+    pin = check_imagenet(root, ROOT, val_only=True)
     try:
         found = evaluate(
             args.checkpoint, args.size, root, pin, ROOT, args.batch_size, args.workers, args.ledger, args.entry

@@ -18,7 +18,7 @@ from pipelines.data import imagenet, photos
 from pipelines.packed import format as packed_format
 from pipelines.packed import pack
 from pipelines.packed import reader as packed
-from pipelines.training.datasets import MEAN, STD
+from pipelines.data.images import MEAN, STD
 
 SIZE = 64
 PARAMETERS = packed_format.Parameters(short_side=150, quality=92, eval_short_side=73, shard_images=5)

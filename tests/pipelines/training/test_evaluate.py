@@ -44,7 +44,7 @@ def test_evidence_is_sound_and_its_score_is_recomputed_by_hand(trained):
     assert run.data.pin == json.loads((trained / "data/digits/manifest.json").read_text())["pin"]
     assert json.loads((trained / f"results/metrics/mini/{ROW}.json").read_text()) == run.values
 
-    from pipelines.training.datasets import FolderClassification
+    from pipelines.data.images import FolderClassification
 
     net = build_model(ROW, 10).eval()
     net.load_state_dict(torch.load(trained / checkpoint_path("mini", ROW), weights_only=True)["state_dict"])

@@ -1,0 +1,88 @@
+"""What a row's results depend on: one file a row in fingerprints/, written by `python -m pipelines fingerprint`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+
+from evidence.forms import Strict
+from evidence.io import EvidenceError, read_json
+from evidence.rows import FINGERPRINTS
+from paper.faults import one_line
+
+MEND = "run `python -m pipelines fingerprint`"
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Fingerprint(Strict):
+    """Hold what a row's results depend on.
+
+    model: sha256 of the network's structure. recipe: sha256 of the resolved config. probe: two losses of the network
+    on fixed numbers, six digits. stated: sha256 of the config's variants, notes and construction, which costs state.
+    protocol: a number raised by hand for what none of these sees.
+    """
+
+    model: Sha256
+    recipe: Sha256
+    probe: list[str]
+    stated: Sha256
+    protocol: int
+
+
+class RowFingerprint(Fingerprint):
+    """Hold a row's fingerprint as its file has it."""
+
+    schema_: Literal[1] = Field(alias="schema")
+    kind: Literal["fingerprint"]
+    row: str
+
+
+#: What each kind of result depends on. The proxy has a recipe of its own, in params.yaml; released weights too.
+PARTS: Mapping[str, tuple[str, ...]] = {
+    "cost": ("model", "stated"),
+    "mini": ("model", "recipe", "probe", "protocol"),
+    "proxy": ("model", "probe", "protocol"),
+    "paper": ("model", "recipe", "probe", "protocol"),
+    "released": ("model", "probe", "protocol"),
+}
+WORDS = {"model": "its network", "recipe": "its recipe", "probe": "what its network computes",
+         "stated": "its variants or notes", "protocol": "the protocol"}  # fmt: skip
+
+
+def digest(value: Any) -> str:
+    """Return the sha256 of a value's JSON, keys sorted."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_fingerprint(root: Path, row: str) -> RowFingerprint:
+    """Return a row's fingerprint. Raises EvidenceError naming the file and the mend."""
+    shown = (FINGERPRINTS / f"{row}.json").as_posix()
+    try:
+        found = RowFingerprint.model_validate(read_json(root / shown))
+    except OSError:
+        raise EvidenceError(f"{shown}: missing; {MEND}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise EvidenceError(one_line(f"{shown}: {'.'.join(map(str, first['loc']))}: {first['msg']}; {MEND}")) from None
+    except ValueError as error:
+        raise EvidenceError(one_line(f"{shown}: corrupt JSON ({error}); {MEND}")) from None
+    if found.row != row:
+        raise EvidenceError(f"{shown}: is of row {found.row!r}; {MEND}")
+    return found
+
+
+def parts(found: Fingerprint, kind: str) -> dict[str, Any]:
+    """Return the parts of a fingerprint that a kind of result (a profile, cost, released) depends on."""
+    return {name: getattr(found, name) for name in PARTS[kind]}
+
+
+def differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return in words which parts differ."""
+    names: Iterable[str] = (name for name in WORDS if before.get(name) != now.get(name))
+    return [WORDS[name] for name in names]

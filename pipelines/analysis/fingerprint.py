@@ -1,0 +1,93 @@
+"""Stage `fingerprint`: what each row's results depend on, one file a row, and the list of rows that stages run over.
+
+python -m pipelines fingerprint [--row ROW ...]
+
+A file is written only where it says something new, so that a comment or an equal, faster operator voids nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import registry  # noqa: F401  registers the models
+from evidence.fingerprints import read_fingerprint
+from evidence.io import EvidenceError, read_json, remove_others, write_json_atomic
+from evidence.rows import FINGERPRINTS, TASKS, Row, configured_rows, find_row
+from pipelines.analysis.probe import probe
+from pipelines.analysis.structure import model_hash, recipe_hash, scope, stated_hash
+from pipelines.common import ROOT, PipelineError, guard, told
+from pipelines.training.profiles import row_config
+
+#: Raised by hand where results change by what neither structure, recipe nor probe sees: the loop, the evaluation.
+PROTOCOL = {"classification": 1, "pose": 1, "segmentation": 1}
+#: Relative difference up to which two probes are one: CPUs differ in the last of float64's digits.
+TOLERANCE = 2e-5
+ROWS = "rows.json"
+
+
+def row_fingerprint(row: Row, root: Path = ROOT) -> dict[str, Any]:
+    """Return a row's fingerprint as its file has it. Raises PipelineError naming a config that cannot be built."""
+    config = row_config(row, root)
+    try:
+        with scope(config):
+            found = {"model": model_hash(config), "probe": probe(config.model, row.task)}
+    except (ValueError, TypeError, KeyError) as error:
+        raise PipelineError(f"{row.config}: cannot be built: {error}") from None
+    return {
+        "schema": 1, "kind": "fingerprint", "row": row.id, **found, "recipe": recipe_hash(config),
+        "stated": stated_hash(config), "protocol": PROTOCOL[row.task],
+    }  # fmt: skip
+
+
+def same_probe(one: list[str], other: list[str]) -> bool:
+    """Tell whether two probes agree but for the last digits."""
+    pairs = [(float(a), float(b)) for a, b in zip(one, other, strict=False)]
+    return len(one) == len(other) and all(abs(a - b) <= TOLERANCE * max(abs(a), abs(b)) for a, b in pairs)
+
+
+def file_fingerprint(root: Path, found: dict[str, Any]) -> bool:
+    """Write a row's fingerprint where it says something new; returns whether it did."""
+    try:
+        old = read_fingerprint(root, found["row"]).model_dump(by_alias=True)
+    except EvidenceError:
+        old = {}
+    if old and same_probe(old["probe"], found["probe"]):
+        found = {**found, "probe": old["probe"]}
+    if old != found:
+        write_json_atomic(root / FINGERPRINTS / f"{found['row']}.json", found)
+    return bool(old != found)
+
+
+def row_lists(root: Path = ROOT) -> dict[str, Any]:
+    """Return the rows that have a config by task, and those of each other ledger: what stages run over."""
+    ledgers = sorted(p.parent.name for p in (root / "paper").glob("*/paper.yaml"))
+    return {
+        "rows": {task: configured_rows(root, (task,)) for task in TASKS},
+        "ledgers": {name: rows for name in ledgers if (rows := configured_rows(root, ledger=name))},
+    }
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Write fingerprints/."""
+    parser = argparse.ArgumentParser(prog="micronet fingerprint", description="Write what rows' results depend on.")
+    parser.add_argument("--row", nargs="+", default=[], metavar="ROW", help="these only (default: all)")
+    chosen = parser.parse_args(argv).row
+    lists = row_lists()
+    everything = [row for part in lists.values() for rows in part.values() for row in rows]
+    new = [row for row in chosen or everything if file_fingerprint(ROOT, row_fingerprint(find_row(row)))]
+    gone = [] if chosen else remove_others(ROOT / FINGERPRINTS, {*everything, Path(ROWS).stem})
+    path = ROOT / FINGERPRINTS / ROWS
+    try:
+        same = read_json(path) == lists
+    except (OSError, ValueError):
+        same = False
+    if not same:
+        write_json_atomic(path, lists)
+    print(f"{FINGERPRINTS}: {len(everything)} rows; {told(new, gone)}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(guard(main))

@@ -1,0 +1,68 @@
+"""CIFAR-10 for mmengine: whole batches from memory, cropped and flipped at random in training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.registry import DATASETS
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.data import Dataset
+
+from pipelines.data.cifar import load
+from pipelines.data.images import batched  # noqa: F401  its collate function registers itself
+
+MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
+PADDING = 4
+
+
+def normalized(images: np.ndarray) -> Tensor:
+    """Return uint8 images (N, 32, 32, 3) as normalized floats (N, 3, 32, 32)."""
+    x = torch.from_numpy(images).permute(0, 3, 1, 2).float().div_(255)
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (MEAN, STD))
+    return x.sub_(mean).div_(std).contiguous()
+
+
+def augment(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """Crop each image of a batch (N, 3, H, W) at random after zero padding by 4, and flip half of them."""
+    n, _, h, w = x.shape
+    padded = functional.pad(x, (PADDING,) * 4)
+    top, left = (torch.randint(0, 2 * PADDING + 1, (n,), generator=generator) for _ in range(2))
+    flip = torch.rand(n, generator=generator) < 0.5
+    rows = top[:, None] + torch.arange(h)
+    columns = left[:, None] + torch.arange(w)
+    columns = torch.where(flip[:, None], columns.flip(1), columns)
+    batch = torch.arange(n)[:, None, None]
+    return padded.permute(0, 2, 3, 1)[batch, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2).contiguous()
+
+
+@DATASETS.register_module()
+class CifarImages(Dataset):
+    """Serve batches of a packed CIFAR-10 as {'inputs': (N, 3, 32, 32) float, 'data_samples': (N,) labels}.
+
+    Raises PipelineError where the file is missing or damaged.
+    """
+
+    METAINFO: dict[str, Any] = {}
+
+    def __init__(self, path: str, split: str) -> None:
+        data, self.pin = load(Path(path))
+        self.images = data[f"{split}_images"]
+        self.labels = torch.from_numpy(data[f"{split}_labels"].astype(np.int64))
+        self.train = split == "train"
+        self.metainfo: dict[str, Any] = {}
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return self.__getitems__([index])
+
+    def __getitems__(self, indices: Sequence[int]) -> dict[str, Any]:
+        chosen = np.asarray(indices)
+        images = normalized(self.images[chosen])
+        return {"inputs": augment(images) if self.train else images, "data_samples": self.labels[chosen]}

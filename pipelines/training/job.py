@@ -1,0 +1,169 @@
+"""One run as data: a row by a profile, with seed, settings, data and what it depends on; no training here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from evidence.fingerprints import PARTS, digest, parts, read_fingerprint
+from evidence.rows import Row, find_row
+from pipelines.common import ROOT, PipelineError, load_params, section
+from pipelines.data.digits import check_batch, read_manifest
+from pipelines.training.profiles import TASKS, own_settings, row_config
+
+#: What a recipe changes of a row's own config: the released scripts' learning rate in place of the printed one.
+RECIPES: Mapping[str, Mapping[str, Any]] = {"paper": {}, "official": {"lr": 0.2}}
+#: What a dry run shrinks; all else is the recipe's.
+DRY = {"classification": {"batch_size": 8, "epochs": 2}, "pose": {"batch_size": 4, "epochs": 2},
+       "segmentation": {"batch_size": 2, "epochs": 2}}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Options:
+    """Hold how a run is launched; none of it but `amp` and a packed set's output changes a result."""
+
+    launcher: str = "none"
+    workers: int = 8
+    amp: bool = False
+    decode: str = "workers"
+    resize: str = "workers"
+
+
+@dataclass(frozen=True)
+class Job:
+    """Hold one run. settings: what evidence states of the recipe. folder, name, pin: the data. out: where it is filed.
+
+    fingerprint: the parts that this profile's results depend on. stated: more that changes the result.
+    """
+
+    row: Row
+    profile: str
+    seed: int
+    settings: Mapping[str, Any]
+    folder: Path
+    name: str
+    pin: str
+    fingerprint: Mapping[str, Any]
+    root: Path = ROOT
+    out: Path = ROOT
+    options: Options = field(default_factory=Options)
+    stated: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def stem(self) -> str:
+        """Return the name of the run's files."""
+        recipe = f".{self.settings['recipe']}" if "recipe" in self.settings else ""
+        return self.row.id if self.profile == "mini" else f"{self.row.id}{recipe}.s{self.seed}"
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Return what the run's evidence states under `params`."""
+        return {"train": dict(self.settings), **self.stated}
+
+    @property
+    def identity(self) -> str:
+        """Return the sha256 over all that the result depends on: equal ones resume each other."""
+        return digest({
+            "row": self.row.id, "profile": self.profile, "seed": self.seed, "params": self.params, "pin": self.pin,
+            "fingerprint": dict(self.fingerprint), "amp": self.options.amp,
+        })  # fmt: skip
+
+    @property
+    def evidence(self) -> Path:
+        """Return where the evidence is filed, relative to `out`."""
+        return self.row.results / self.profile / f"{self.stem}.json"
+
+    @property
+    def weights(self) -> Path:
+        """Return where the weights are filed, relative to `out`."""
+        return Path("checkpoints") / self.profile / f"{self.stem}.pth"
+
+    @property
+    def curve(self) -> Path:
+        """Return where the curve is filed, relative to `out`."""
+        return Path("results/curves") / self.profile / f"{self.stem}.csv"
+
+    @property
+    def picture(self) -> Path | None:
+        """Return where predictions are drawn, relative to `out`: of pixel-level rows of the small profile."""
+        drawn = self.profile == "mini" and self.row.task != "classification"
+        return Path("results/pictures") / self.profile / f"{self.stem}.jpg" if drawn else None
+
+    @property
+    def command(self) -> str:
+        """Return the command that makes the run again."""
+        out = f"python -m pipelines train --row {self.row.id}"
+        if self.profile != "mini":
+            out += f" --profile {self.profile} --seed {self.seed}"
+        if self.settings.get("recipe", "paper") != "paper":
+            out += f" --recipe {self.settings['recipe']}"
+        if "input" in self.stated:
+            out += f" --packed --decode {self.options.decode} --resize {self.options.resize}"
+        return out + (" --amp" if self.options.amp else "")
+
+
+def known_row(row_id: str, root: Path, profile: str) -> tuple[Row, dict[str, Any]]:
+    """Return a row and the fingerprint's parts for a profile. Raises LedgerError, EvidenceError, PipelineError."""
+    row = find_row(row_id)
+    if not (root / row.config).is_file():
+        raise PipelineError(f"{row.config}: no such config; row {row_id!r} has no experiment of its own")
+    return row, parts(read_fingerprint(root, row_id), profile)
+
+
+def mini_job(row_id: str, root: Path = ROOT) -> Job:
+    """Return a row's run on the drawn sets, as params.yaml says (mini.TASK)."""
+    row, fingerprint = known_row(row_id, root, "mini")
+    settings = dict(section(load_params(root), "mini", row.task))
+    manifest = read_manifest(root / settings["folder"])
+    check_batch(settings, manifest)
+    return Job(
+        row, "mini", settings["seed"], settings, root / settings["folder"], manifest["name"], manifest["pin"],
+        fingerprint, root, root,
+    )  # fmt: skip
+
+
+def proxy_job(row_id: str, seed: int, root: Path = ROOT) -> Job:
+    """Return a row's run with a seed on CIFAR-10, as params.yaml says (proxy.train)."""
+    from pipelines.data.cifar import PACKED, load
+
+    params = load_params(root)
+    if row_id not in section(params, "proxy", "rows"):
+        raise PipelineError(f"params.yaml: no row {row_id!r} under proxy.rows; add it")
+    row, fingerprint = known_row(row_id, root, "proxy")
+    settings = dict(section(params, "proxy", "train"))
+    data, pin = load(root / PACKED)
+    if pin != section(params, "proxy", "pin"):
+        raise PipelineError(f"{PACKED}: its pin is not params.yaml's; run `python -m pipelines cifar` anew")
+    if settings["batch_size"] > (images := len(data["train_images"])):
+        fault = f"batch_size {settings['batch_size']} is more than the {images} training images"
+        raise PipelineError(f"params.yaml: proxy.train.{fault}; lower it")
+    return Job(row, "proxy", seed, settings, root / PACKED, settings["data"], pin, fingerprint, root, root)
+
+
+def recipe_settings(row: Row, recipe: str, seed: int, root: Path = ROOT) -> dict[str, Any]:
+    """Return a row's own schedule with a recipe's change. Raises PipelineError where the recipe is of other rows."""
+    if recipe != "paper" and row.task != "classification":
+        raise PipelineError(f"--recipe {recipe}: the released scripts train classification only; leave it out")
+    return {**own_settings(row_config(row, root)), **RECIPES[recipe], "recipe": recipe, "seed": seed}
+
+
+def paper_job(
+    row_id: str, recipe: str, seed: int, folder: Path, pin: str, options: Options, root: Path = ROOT,
+    out: Path | None = None, changes: Mapping[str, Any] | None = None,
+) -> Job:  # fmt: skip
+    """Return a row's run by a recipe on verified data. changes: what a dry run shrinks; out: where that is filed."""
+    row, fingerprint = known_row(row_id, root, "paper")
+    settings = {**recipe_settings(row, recipe, seed, root), **(changes or {})}
+    stated: dict[str, Any] = {}
+    if row.task == "classification":
+        from pipelines.training.imagenet_input import is_packed, packed
+
+        if is_packed(folder):
+            stated["input"] = packed.stated(folder, packed.worker_output(options.decode, options.resize))
+    name = TASKS[row.task].data
+    return Job(row, "paper", seed, settings, folder, name, pin, fingerprint, root, out or root, options, stated)
+
+
+__all__ = ["DRY", "Job", "Options", "PARTS", "RECIPES", "mini_job", "paper_job", "proxy_job", "recipe_settings"]

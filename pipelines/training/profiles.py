@@ -1,0 +1,207 @@
+"""Profiles as overlays over a row's own mmengine config: small drawn sets, CIFAR-10, or the paper's sets and recipe."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evidence.rows import Row
+from pipelines.common import load_config
+
+
+@dataclass(frozen=True)
+class Task:
+    """Name what a task's rows share.
+
+    root_variable: the environment's name for the data folder. data: the paper's set. metrics: an evaluator's result by
+    the column of the table. key: the metric that a curve shows.
+    """
+
+    name: str
+    root_variable: str
+    data: str
+    metrics: Mapping[str, str]
+    key: str
+
+
+TASKS = {
+    "classification": Task(
+        "classification", "IMAGENET_ROOT", "imagenet", {"top1": "top1", "top5": "top5"}, "top1"
+    ),
+    "pose": Task(
+        "pose", "COCO_ROOT", "coco",
+        {"coco/AP": "AP", "coco/AP .5": "AP50", "coco/AP .75": "AP75", "coco/AP (M)": "APM", "coco/AP (L)": "APL"},
+        "AP",
+    ),
+    "segmentation": Task("segmentation", "CITYSCAPES_ROOT", "cityscapes", {"mIoU": "miou"}, "miou"),
+}  # fmt: skip
+
+
+@contextmanager
+def data_root(task: Task, folder: Path | None) -> Iterator[None]:
+    """Let configs that are loaded inside read their data from `folder`; None: from their own default."""
+    before = os.environ.pop(task.root_variable, None)
+    if folder is not None:
+        os.environ[task.root_variable] = str(folder)
+    try:
+        yield
+    finally:
+        os.environ.pop(task.root_variable, None)
+        if before is not None:
+            os.environ[task.root_variable] = before
+
+
+def row_config(row: Row, root: Path, folder: Path | None = None) -> Any:
+    """Return a row's own mmengine config, its data in `folder`. Raises PipelineError naming a malformed one."""
+    with data_root(TASKS[row.task], folder):
+        return load_config(row.id, root)
+
+
+def own_settings(config: Any) -> dict[str, Any]:
+    """Return what a config says of its schedule, by the names that evidence uses."""
+    optimizer = config.optim_wrapper.optimizer
+    collate = config.train_dataloader.get("collate_fn", {})
+    size = config.train_dataloader.dataset.get("size")
+    return {
+        "epochs": config.train_cfg.max_epochs,
+        "batch_size": config.train_dataloader.batch_size,
+        **{key: optimizer[key] for key in ("lr", "momentum", "weight_decay") if key in optimizer},
+        **({"mixup": collate["alpha"]} if "alpha" in collate else {}),
+        **({"image_size": size} if size else {}),
+    }
+
+
+def set_epochs(config: Any, epochs: int, every: int) -> None:
+    """Set a run's length and how often it validates; the learning rate's schedule shrinks in proportion."""
+    schedulers = config.param_scheduler if isinstance(config.param_scheduler, list) else [config.param_scheduler]
+    for scheduler in schedulers:
+        whole = scheduler["end"]
+        scheduler["end"] = round(scheduler["end"] * epochs / whole)
+        if "milestones" in scheduler:
+            scheduler["milestones"] = [round(epoch * epochs / whole) for epoch in scheduler["milestones"]]
+    config.train_cfg.update(max_epochs=epochs, val_interval=every)
+
+
+def small(config: Any, row: Row, settings: Mapping[str, Any], folder: Path) -> None:
+    """Put the mini profile's data, sizes and epochs into a row's config."""
+    config.optim_wrapper.optimizer.lr = settings["lr"]
+    for hook in config.custom_hooks:
+        if hook["type"] == "AnnealTemperature":
+            hook["epochs"] = settings["anneal_epochs"]
+    SMALL[row.task](config, settings, folder)
+    for name in ("train_dataloader", "val_dataloader", "test_dataloader"):
+        config[name].update(num_workers=0, persistent_workers=False)
+    config.train_dataloader.batch_size = settings["batch_size"]
+
+
+def _small_classification(config: Any, settings: Mapping[str, Any], folder: Path) -> None:
+    config.optim_wrapper.optimizer.weight_decay = settings["weight_decay"]
+    _classes(config, settings["classes"])
+    for name, split in (("train_dataloader", "train"), ("val_dataloader", "val"), ("test_dataloader", "val")):
+        _loads(config[name], {
+            "type": "FolderClassification", "root": str(folder / split), "size": settings["image_size"],
+            "train": split == "train",
+        }, "default_collate", 256)  # fmt: skip
+    set_epochs(config, settings["epochs"], 1)
+
+
+def _loads(loader: Any, dataset: dict[str, Any], collate: str, batch_size: int) -> None:
+    """Let a loader read another set in this process."""
+    loader.pop("dataset")
+    loader.pop("collate_fn", None)
+    loader.pop("worker_init_fn", None)
+    loader.update(dataset=dataset, collate_fn={"type": collate}, batch_size=batch_size, num_workers=0)
+
+
+def _classes(config: Any, classes: int) -> None:
+    """Set the number of a classifier's outputs, and of mixup's distributions."""
+    config.model.head["classes"] = classes
+    for name in ("train_dataloader", "val_dataloader", "test_dataloader"):
+        if "classes" in config[name].get("collate_fn", {}):
+            config[name].collate_fn["classes"] = classes
+
+
+def _walk(node: Any, visit: Callable[[dict], None]) -> None:
+    """Visit every mapping of a config, inner ones after outer."""
+    if isinstance(node, dict):
+        visit(node)
+        for value in list(node.values()):
+            _walk(value, visit)
+    elif isinstance(node, list | tuple):
+        for value in node:
+            _walk(value, visit)
+
+
+def _small_pose(config: Any, settings: Mapping[str, Any], folder: Path) -> None:
+    """Set input and heatmap sizes (width, height)."""
+    size = tuple(settings["input_size"])
+    heatmap = (size[0] // 4, size[1] // 4)
+
+    def visit(node: dict) -> None:
+        if node.get("type") == "MSRAHeatmap":
+            node.update(input_size=size, heatmap_size=heatmap, sigma=settings["sigma"])
+        elif node.get("type") == "TopdownAffine":
+            node["input_size"] = size
+
+    _walk(config._cfg_dict, visit)
+    _small_pixels(config, settings)
+
+
+def _small_segmentation(config: Any, settings: Mapping[str, Any], folder: Path) -> None:
+    """Set the images' size (width, height), which crops have too."""
+    width, height = settings["input_size"]
+
+    def visit(node: dict) -> None:
+        if node.get("type") == "RandomResize":
+            node["scale"] = (width, height)
+        elif node.get("type") == "RandomCrop":
+            node["crop_size"] = (height, width)
+        elif node.get("type") == "SegDataPreProcessor":
+            node["size"] = (height, width)
+
+    _walk(config._cfg_dict, visit)
+    _small_pixels(config, settings)
+
+
+def _small_pixels(config: Any, settings: Mapping[str, Any]) -> None:
+    for name in ("val_dataloader", "test_dataloader"):
+        config[name].update(batch_size=64)
+    set_epochs(config, settings["epochs"], settings["epochs"])
+
+
+SMALL = {"classification": _small_classification, "pose": _small_pose, "segmentation": _small_segmentation}
+
+
+def proxy(config: Any, row: Row, settings: Mapping[str, Any], folder: Path) -> None:
+    """Put the proxy's fixed protocol into a classification row's config: CIFAR-10, no label smoothing, no mixup.
+
+    Whole images of 32 x 32, random crop with padding 4, flip, SGD with momentum 0.9 and a cosine to 0.
+    """
+    config.model.pop("label_smoothing", None)
+    _classes(config, 10)
+    config.optim_wrapper.optimizer.update(lr=settings["lr"], momentum=0.9, weight_decay=settings["weight_decay"])
+    for name, split in (("train_dataloader", "train"), ("val_dataloader", "test"), ("test_dataloader", "test")):
+        _loads(config[name], {"type": "CifarImages", "path": str(folder), "split": split}, "batched",
+               settings["batch_size"] if split == "train" else 500)  # fmt: skip
+    set_epochs(config, settings["epochs"], settings["epochs"])
+
+
+def paper(config: Any, row: Row, settings: Mapping[str, Any], folder: Path) -> None:
+    """Put a recipe's changes into a row's own config; where a set is tiny, its classes too."""
+    config.optim_wrapper.optimizer.update(
+        {key: settings[key] for key in ("lr", "momentum", "weight_decay") if key in settings}
+    )
+    if settings["epochs"] != config.train_cfg.max_epochs:
+        set_epochs(config, settings["epochs"], min(config.train_cfg.val_interval, settings["epochs"]))
+    config.train_dataloader.batch_size = settings["batch_size"]
+    if row.task == "classification":
+        from pipelines.training.imagenet_input import class_count
+
+        _classes(config, class_count(folder))
+
+
+OVERLAYS = {"mini": small, "proxy": proxy, "paper": paper}

@@ -1,0 +1,244 @@
+"""Train and evaluate a job: one path for the drawn sets, CIFAR-10 and the paper's recipes, and for every task.
+
+A killed run resumes from its last epoch and ends in the unkilled one's weights, bit for bit on one machine. A finished
+one is not trained again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import math
+import shutil
+import sys
+import time
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dist import broadcast_object_list, get_world_size, is_main_process
+from mmengine.logging import MMLogger
+from mmengine.registry import MODELS
+from torch import nn
+
+from evidence.provenance import snapshot
+from pipelines.analysis.structure import model_hash, recipe_hash
+from pipelines.common import PipelineError, cores
+from pipelines.training import hooks
+from pipelines.training.checkpoints import finished, load_weights, newest_checkpoint, open_work_dir, save_weights
+from pipelines.training.filing import file_run
+from pipelines.training.job import Job
+from pipelines.training.profiles import OVERLAYS, TASKS, row_config
+
+#: mmengine would name a GPU to each process.
+ON_CPU = {"type": "MMDistributedDataParallel", "device_ids": None, "forward_sync_buffers": False}
+MEND = "run `python -m pipelines fingerprint`"
+
+
+def share_of(batch_size: int) -> int:
+    """Return a process's share of a batch. Raises PipelineError where it cannot be shared out evenly."""
+    share, rest = divmod(batch_size, get_world_size())
+    if rest or not share:
+        raise PipelineError(f"{get_world_size()} processes cannot share a batch of {batch_size} evenly")
+    return share
+
+
+def run_seed(seed: int) -> int:
+    """Return a seed for samplers that is near no other run's: they add the epoch to it."""
+    return int(np.random.SeedSequence(seed).generate_state(1)[0]) >> 2
+
+
+def resolve(job: Job, work_dir: Path) -> Any:
+    """Return the row's own mmengine config with the profile, the launch and what a killed run needs put in."""
+    config = row_config(job.row, job.root, job.folder)
+    OVERLAYS[job.profile](config, job.row, job.settings, job.folder)
+    options = job.options
+    if job.profile == "paper":
+        loaders = {"train_dataloader": options.workers, "val_dataloader": min(options.workers, 4)}
+        for name, workers in {**loaders, "test_dataloader": loaders["val_dataloader"]}.items():
+            config[name].update(num_workers=workers, persistent_workers=False)
+        config.train_dataloader.update(
+            batch_size=share_of(job.settings["batch_size"]), worker_init_fn={"type": "torch_worker_seed"},
+            pin_memory=torch.cuda.is_available(),
+        )  # fmt: skip
+        if "input" in job.stated:
+            from pipelines.training.imagenet_input import packed, read_packed
+
+            read_packed(config, job.folder, dict(job.settings), packed.worker_output(options.decode, options.resize))
+    config.train_dataloader.sampler["seed"] = run_seed(job.seed)
+    if options.amp:
+        config.optim_wrapper.type = "AmpOptimWrapper"
+    config.custom_hooks += [
+        {"type": "SeedEachEpoch", "seed": job.seed},
+        {"type": "KeepCurve"},
+        *([{"type": "ProgressBar", "label": job.stem}] if is_main_process() else []),
+    ]
+    config.default_hooks.update(checkpoint={"type": "CheckpointHook", "interval": 1, "max_keep_ckpts": 2}, logger=None)
+    if options.launcher != "none" and not torch.cuda.is_available():
+        config.model_wrapper_cfg = ON_CPU
+    config.launcher = options.launcher
+    config.randomness = {"seed": job.seed, "diff_rank_seed": True}
+    config.visualizer = {"type": "Visualizer", "vis_backends": None}
+    config.log_level = "ERROR"
+    config.work_dir = str(work_dir)
+    config.experiment_name = f"{job.stem}-{time.time_ns()}"  # mmengine keeps loggers by name
+    return config
+
+
+@contextlib.contextmanager
+def hushed() -> Any:
+    """Keep what the frameworks and pycocotools print off the terminal."""
+    if not MMLogger.check_instance_created("quiet"):
+        MMLogger.get_instance("quiet", log_level="ERROR")
+    logging.getLogger("mmengine").setLevel(logging.ERROR)
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def build_runner(config: Any) -> hooks.AtomicRunner:
+    """Return a runner, its frameworks kept quiet. Raises PipelineError for a model that cannot be built."""
+    with hushed():
+        try:
+            return hooks.AtomicRunner.from_cfg(config)
+        except (ValueError, TypeError, KeyError) as error:
+            raise PipelineError(f"{config.filename}: cannot be built: {error}") from None
+
+
+def check_fingerprint(job: Job) -> None:
+    """Raise PipelineError where fingerprints/ROW.json is not of today's network and config."""
+    config = row_config(job.row, job.root)
+    today = {"model": model_hash(config)}
+    if "recipe" in job.fingerprint:
+        today["recipe"] = recipe_hash(config)
+    if any(job.fingerprint[name] != value for name, value in today.items()):
+        raise PipelineError(f"{job.row.fingerprint}: is not of today's config and network; {MEND}")
+
+
+def run(job: Job) -> dict[str, float]:
+    """Train a job where it is not trained, and return its metrics in percent; weights, curve and evidence are filed.
+
+    Raises PipelineError: a set, config or batch that does not fit, a run that diverged, a full disk.
+    """
+    if not torch.cuda.is_available():
+        torch.set_num_threads(int(job.settings.get("threads", 0)) or max(1, min(2, cores()) // get_world_size()))
+    started = snapshot(job.root)
+    if job.profile == "paper":
+        started["environment"] |= {
+            "processes": str(get_world_size()), "precision": "mixed" if job.options.amp else "fp32"
+        }  # fmt: skip
+    weights = job.out / job.weights
+    found = finished(weights, job.identity) if is_main_process() else None
+    (found,) = agreed([found])
+    if found is None:
+        with hushed():
+            check_fingerprint(job)
+        found = _train(job, started, weights)
+    elif is_main_process():
+        print(f"{job.stem}: trained already, by the same recipe on the same data", file=sys.stderr)
+    if not is_main_process():
+        return dict(found["values"])
+    if job.picture and not (job.out / job.picture).is_file():
+        _draw(job, weights)
+    file_run(job, found)
+    return dict(found["values"])
+
+
+def _train(job: Job, started: Mapping[str, Any], weights: Path) -> dict[str, Any]:
+    """Train, from the last epoch of a killed run on, save the weights and return what is to be filed."""
+    work_dir, resume_from = None, None
+    if is_main_process():
+        folder = job.out / "work_dirs" / job.profile / job.stem
+        work_dir, started = open_work_dir(folder, job.identity, started)
+        resume_from = newest_checkpoint(work_dir)
+    work_dir, resume_from = agreed([work_dir, resume_from])
+    config = resolve(job, work_dir)
+    if resume_from is not None:
+        config.load_from, config.resume = str(resume_from), True
+        if is_main_process():
+            print(f"{job.stem}: resuming from {resume_from.name}", file=sys.stderr)
+    hooks.set_random_seed(job.seed)  # the initial weights
+    runner = build_runner(config)
+    begun = time.monotonic()
+    with hushed():
+        runner.train()
+    seconds = round(time.monotonic() - begun, 1)
+    curve = in_columns(next(h for h in runner.hooks if isinstance(h, hooks.KeepCurve)).rows, job)
+    values = {column: percent(curve[-1].get(column), column, job) for column in TASKS[job.row.task].metrics.values()}
+    found = {"values": values, "curve": curve, "seconds": seconds, "started": dict(started)}
+    if is_main_process():
+        model = runner.model.module if hasattr(runner.model, "module") else runner.model
+        meta = {"identity": job.identity, "row": job.row.id, "profile": job.profile, "seed": job.seed,
+                "data": job.name, "pin": job.pin, **found}  # fmt: skip
+        if job.picture:
+            _save_picture(job, runner)
+        save_weights(model, weights, meta)
+        shutil.rmtree(work_dir, ignore_errors=True)
+        with contextlib.suppress(OSError):  # another run's folder lies there
+            work_dir.parent.rmdir()
+    return found
+
+
+def agreed(values: list[Any]) -> list[Any]:
+    """Return the first process's values on every process."""
+    broadcast_object_list(values)  # does nothing for one process
+    return values
+
+
+def in_columns(curve: list[dict[str, float]], job: Job) -> list[dict[str, float]]:
+    """Return a curve whose metrics are in percent under the table's column names."""
+    metrics = TASKS[job.row.task].metrics
+    return [
+        {metrics.get(key, key): percent(epoch[key], key, job) if key in metrics else value
+         for key, value in epoch.items()}
+        for epoch in curve
+    ]  # fmt: skip
+
+
+def percent(value: float | None, name: str, job: Job) -> float:
+    """Return one result in percent: mmpose reports shares, all others percents.
+
+    Raises PipelineError where the evaluation gives none.
+    """
+    # pycocotools says -1 where no person of the size exists
+    if value is None or not math.isfinite(value) or value < 0:
+        raise PipelineError(
+            f"{job.stem}: the evaluation gives no {name!r} (got {value}); check the validation annotations"
+        )
+    return round(float(value) * (100 if name.startswith("coco/") else 1), 6)
+
+
+def trained_runner(job: Job) -> hooks.AtomicRunner:
+    """Return a runner whose model has the job's finished weights. Raises PipelineError where none fit."""
+    runner = build_runner(resolve(job, job.out / "work_dirs" / job.profile / f"{job.stem}.test"))
+    deployed: nn.Module = runner.model
+    load_weights(deployed, job.out / job.weights, f"remove it and run `{job.command}`")
+    return runner
+
+
+def _draw(job: Job, weights: Path) -> None:
+    runner = trained_runner(job)
+    _save_picture(job, runner)
+    shutil.rmtree(runner.work_dir, ignore_errors=True)
+
+
+def _save_picture(job: Job, runner: hooks.AtomicRunner) -> None:
+    from pipelines.training.pictures import save, strip
+
+    assert job.picture is not None
+    with hushed():
+        picture = strip(runner, job.row.task)
+    save(picture, job.out / job.picture)
+
+
+def deployed_network(job: Job) -> nn.Module:
+    """Return a job's network as used at test time: of a mutual pair the MicroNet alone."""
+    model = dict(resolve(job, job.out).model)
+    if model["type"] == "MutualClassifier":
+        model = {key: value for key, value in model.items() if key in ("backbone", "head", "data_preprocessor")}
+        model["type"] = "Classifier"
+    return MODELS.build(model)
