@@ -14,7 +14,7 @@ VERBS = {
     "cost": ("pipelines.analysis.cost", "count params and MAdds of every row"),
     "claims": ("pipelines.analysis.claims", "compute what the paper states of costs and structure"),
     "figures": ("pipelines.analysis.figures", "compute the data of the paper's figures"),
-    "plan": ("pipelines.analysis.plan", "say what it would cost to find out the rest"),
+    "plan": ("report.plan", "say what it would cost to find out the rest"),
     "train": ("pipelines.training.__main__", "train and evaluate a row: drawn sets, CIFAR-10, or the paper's recipe"),
     "show": ("pipelines.training.show", "draw a trained row's predictions"),
     "released": ("pipelines.training.released", "evaluate the authors' released weights on ImageNet"),

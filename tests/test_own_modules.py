@@ -45,7 +45,7 @@ def one_line(done: subprocess.CompletedProcess[str], name: str, found: Path) -> 
 @pytest.mark.parametrize("kind", ["module", "package"])
 @pytest.mark.parametrize(
     ("command", "name"),
-    [("pipelines.analysis.plan", "registry"), ("pipelines.analysis.plan", "paper"),
+    [("report.plan", "registry"), ("report.plan", "paper"),
      ("pipelines.analysis.cost", "report"), ("report", "paper"), ("pipelines.cluster", "registry")],
 )  # fmt: skip
 def test_a_command_names_what_stands_in_our_place(tmp_path, command, name, kind):

@@ -18,7 +18,7 @@ from evidence.rows import FINGERPRINTS, TASKS, Row, configured_rows, find_row
 from pipelines.analysis.probe import probe
 from pipelines.analysis.structure import model_hash, recipe_hash, scope, stated_hash
 from pipelines.common import ROOT, PipelineError, guard, told
-from pipelines.training.profiles import row_config
+from pipelines.tasks import row_config
 
 #: Raised by hand where results change by what neither structure, recipe nor probe sees: the loop, the evaluation.
 PROTOCOL = {"classification": 1, "pose": 1, "segmentation": 1}

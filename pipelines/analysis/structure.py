@@ -11,6 +11,7 @@ from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 
 from evidence.fingerprints import digest
+from pipelines.common import PipelineError, find_row, load_config
 
 #: Keys of a config that say nothing of how a row trains: notes, other readings, and how a run looks and is launched.
 UNRELATED = (
@@ -75,3 +76,19 @@ def stated_hash(config: Any) -> str:
     """Return the sha256 over a config's construction, notes and variants, which its cost states."""
     return digest([config.get("construction", ""), _plain(list(config.get("notes", []))),
                    _plain(dict(config.get("variants", {})))])  # fmt: skip
+
+
+def classifier(row: str, classes: int, deployed: bool = False) -> nn.Module:
+    """Return a classification row's network with `classes` outputs; deployed: of a mutual pair the MicroNet alone.
+
+    Raises PipelineError for a model that cannot be built.
+    """
+    model = dict(load_config(row).model)
+    model["head"]["classes"] = classes
+    if deployed and model["type"] == "MutualClassifier":
+        model = {key: value for key, value in model.items() if key in ("backbone", "head", "data_preprocessor")}
+        model["type"] = "Classifier"
+    try:
+        return MODELS.build(model)
+    except (ValueError, TypeError, KeyError) as error:
+        raise PipelineError(f"{find_row(row).config}: the model cannot be built: {error}") from None

@@ -26,6 +26,7 @@ from torchvision.datasets.folder import default_loader
 from torchvision.transforms import v2
 from tqdm import tqdm
 
+from pipelines.bench.networks import Bencher
 from pipelines.common import PipelineError, guard
 from pipelines.data import photos
 from pipelines.data.imagenet import ImageNetFolder, mixup_collate
@@ -160,7 +161,7 @@ def loader_wait(loader: Iterable[Any], step: Callable[[Any], object], synchroniz
 def waits(folder: Path, packed: Path, bencher: Any, workers: int, steps: int = 40) -> dict[str, float]:
     """Return every pipeline's loader wait in percent of a training step on the bencher's device.
 
-    bencher: of pipelines.bench.run, whose network trains. The images are drawn again and again.
+    bencher: whose network trains. The images are drawn again and again.
     """
     device = bencher.device
     finish = PackedPreprocessor(SIZE).to(device)
@@ -215,8 +216,6 @@ def section(rounds: int, device: torch.device) -> tuple[dict[str, float], dict[s
     if real is not None:
         out |= ratios(figures(rounds, real), f" ({real.stem.replace('_', ' ')})")
     if device.type == "cuda":
-        from pipelines.bench.run import Bencher
-
         workers = min(8, os.cpu_count() or 1)
         found["loader_wait_percent"] = gpu_figures(Bencher(WAIT_ROW, WAIT_BATCH, device), workers, real)
     print(show(found))
@@ -246,8 +245,6 @@ def main(argv: list[str] | None = None) -> int:
         raise PipelineError(f"--rounds must be at least 1 and --images at least {2 * BATCH}")
     found = figures(args.rounds, args.photos, args.images)
     if torch.cuda.is_available():
-        from pipelines.bench.run import Bencher
-
         bencher = Bencher(WAIT_ROW, WAIT_BATCH, torch.device("cuda"))
         found["loader_wait_percent"] = gpu_figures(bencher, min(8, os.cpu_count() or 1), args.photos)
     print(show(found))

@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pipelines.training.train import build_model
+from pipelines.analysis.structure import classifier
+from pipelines.bench.networks import Bencher
 from registry.ops.fused import use_backend
 from registry.ops.shift_max import DynamicShiftMax, eager_shift_max, shift_max
 
@@ -49,7 +50,7 @@ def sites(row: str = SITES_OF) -> list[tuple[int, int, int, int, int]]:
     def note(layer: DynamicShiftMax, inputs: tuple[Tensor], _: Tensor) -> None:
         found.append((layer.channels, layer.groups, inputs[0].shape[2], layer.k, layer.j))
 
-    model = build_model(row, 1000).eval()
+    model = classifier(row, 1000).eval()
     hooks = [m.register_forward_hook(note) for m in model.modules() if isinstance(m, DynamicShiftMax)]
     with torch.no_grad():
         model(torch.zeros(1, 3, SIZE, SIZE), mode="tensor")
@@ -126,8 +127,6 @@ def operator_ratios(
 
 def network_ratios(rounds: int, batch: int, device: torch.device, compiled: bool) -> dict[str, float]:
     """Return ratios of whole networks: a training step and inference, with `compiled` by torch.compile too."""
-    from pipelines.bench.run import Bencher
-
     out = {}
     for row in NETWORKS:
         bencher = Bencher(row, batch, device)

@@ -14,14 +14,13 @@ import platform
 import re
 import statistics
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 from tqdm import tqdm
 
+from evidence.bench import Bench
 from evidence.forms import CostEvidence
 from evidence.io import write_json_atomic
 from evidence.provenance import environment
@@ -29,11 +28,10 @@ from evidence.read import read_form
 from evidence.revision import code_revision
 from pipelines.bench import input as bench_input
 from pipelines.bench import operators as bench_ops
+from pipelines.bench.networks import Bencher
 from pipelines.common import ROOT, PipelineError, configured_rows, guard
-from pipelines.training.train import build_model, quiet
-from report.judge.plan import Bench
+from pipelines.training.run import quiet
 
-SIZE = 224
 REFERENCE = "t2_micronet_m0"
 #: What `make bench` measures beside the networks' rates.
 SECTIONS = ("operator", "input")
@@ -56,46 +54,6 @@ def hardware() -> str:
     except OSError:
         pass
     return f"{name}, {torch.get_num_threads()} threads"
-
-
-class Bencher:
-    """Run one network's training and inference steps on random images."""
-
-    def __init__(self, row: str, batch: int, device: torch.device) -> None:
-        self.model: nn.Module = build_model(row, 1000).to(device)
-        self.optimizer = torch.optim.SGD(self.model.parameters(), 1e-3, momentum=0.9)
-        self.images = torch.randn(batch, 3, SIZE, SIZE, device=device)
-        self.labels = torch.randint(0, 1000, (batch,), device=device)
-        self.device, self.batch = device, batch
-        self.scaler = torch.amp.GradScaler("cuda", enabled=device.type == "cuda")
-
-    def train_step(self) -> None:
-        """Take one step: forward, backward, SGD."""
-        self.model.train()
-        with torch.autocast("cuda", enabled=self.device.type == "cuda"):
-            losses = self.model(self.images, self.labels, mode="loss")
-        self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(losses["loss"]).backward()
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-
-    @torch.no_grad()
-    def inference_step(self) -> None:
-        """Score one batch."""
-        self.model.eval()
-        with torch.autocast("cuda", enabled=self.device.type == "cuda"):
-            self.model(self.images, mode="tensor")
-
-    def rate(self, step: Any, repeats: int) -> float:
-        """Return images a second over some steps."""
-        if self.device.type == "cuda":
-            torch.cuda.synchronize()
-        started = time.perf_counter()
-        for _ in range(repeats):
-            step()
-        if self.device.type == "cuda":
-            torch.cuda.synchronize()
-        return self.batch * repeats / (time.perf_counter() - started)
 
 
 def measure(rows: list[str], batch: int, rounds: int, device: torch.device) -> dict[str, dict[str, Any]]:

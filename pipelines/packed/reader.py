@@ -1,6 +1,6 @@
 """Read a packed set in training: crops decoded alone from memory maps, the rest of the augmentation on the device.
 
-What a worker puts out is one of three (`--decode`, `--resize` of pipelines.training.full):
+What a worker puts out is one of three (`--decode`, `--resize` of `pipelines train`):
     image   crops resized to the net's size and flipped, uint8: conversion, normalization and mixup run on the device
     crop    crops decoded only: the resize and the flip run on the device too
     jpeg    crops cut out of the JPEG only: decoding runs on the device too (nvJPEG on a GPU)

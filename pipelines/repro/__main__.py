@@ -4,8 +4,8 @@ python -m pipelines.repro [--all] [--jobs N]
 
 1. A first report of the committed evidence, within seconds.
 2. Costs, statements and figures are computed anew; what they find is compared with what is committed.
-3. The mini rows that are out of date for DVC are trained and evaluated, as many at a time as there are cores (at most
-   4), one thread each. A killed run goes on where it was.
+3. The rows of params.yaml's mini.first (--all: every row) that are out of date for DVC are trained and evaluated, as
+   many at a time as there are cores (at most 4), one thread each. A killed run goes on where it was.
 4. The report anew. A stage that failed is named with the last line of its log; what does not depend on it ran on.
 
 Every finished stage is recorded in dvc.lock, so that `dvc repro` (the same, one stage after another) has nothing left
@@ -34,7 +34,6 @@ from pipelines.repro.stages import Stages, Step
 from report import refresh
 
 FILES = ("dvc.yaml", "report/dvc.yaml")
-MORE = ("dvc.yaml", "more/dvc.yaml", "report/dvc.yaml")
 PAGE = Path("report/out/index.html")
 POLL = 0.5
 #: By number: what ends a process where memory or the processor's instructions do not suffice.
@@ -182,23 +181,38 @@ def verdicts(root: Path) -> dict[tuple[str, str], str] | None:
         return None
 
 
-def repro(root: Path, files: Sequence[str], jobs: int) -> int:
-    """Run all stages of DVC's files; returns 1 where one failed. Raises PipelineError where none can be run."""
+def chosen(steps: Sequence[Step], rows: Sequence[str] | None) -> list[Step]:
+    """Return the steps to run: of those that train a row, the named rows' in their order; None: all."""
+    if rows is None:
+        return list(steps)
+    train = {step.name.partition("@")[2]: step for step in steps if "@" in step.name}
+    others = [step for step in steps if "@" not in step.name]
+    places = [i for i, step in enumerate(steps) if "@" in step.name]
+    before = len([s for s in steps[: places[0]] if "@" not in s.name]) if places else len(others)
+    return others[:before] + [train[row] for row in rows if row in train] + others[before:]
+
+
+def repro(root: Path, files: Sequence[str], jobs: int, everything: bool = False) -> int:
+    """Run the stages of DVC's files; returns 1 where one failed. Raises PipelineError where none can be run.
+
+    everything: the stages of all rows, not of params.yaml's mini.first alone.
+    """
     from report.diff import compare, sentences
 
     os.chdir(root)  # DVC takes paths from there
     try:
-        load_params(root)
+        params = load_params(root)
         note = check_dvc(root)
         stages = Stages(root, files)
+        wanted = chosen(stages.steps, None if everything else params.get("mini", {}).get("first"))
     except PipelineError:
         refresh.main([], root)  # the report of what there is needs neither DVC nor sound parameters of training
         raise
     if note:
         print(f"note: {note}", file=sys.stderr)
-    progress = Progress(root, [step.name for step in stages.steps])
+    progress = Progress(root, [step.name for step in wanted])
     runner = Runner(root, stages, jobs, progress)
-    first, steps, last = split(stages.steps)
+    first, steps, last = split(wanted)
     before = None
     try:
         runner.run(first)
@@ -211,7 +225,7 @@ def repro(root: Path, files: Sequence[str], jobs: int) -> int:
         runner.stop()
         progress.close()
         print(
-            f"stopped; {len(runner.outcome.done)} of {len(stages.steps)} stages are done, run again to go on",
+            f"stopped; {len(runner.outcome.done)} of {len(wanted)} stages are done, run again to go on",
             file=sys.stderr,
         )
         return 130
@@ -267,14 +281,14 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m pipelines.repro", description="Run DVC's stages several at a time and write the report."
     )
-    parser.add_argument("--all", action="store_true", help="the rows of more/dvc.yaml too: every row of every table")
+    parser.add_argument("--all", action="store_true", help="every row of every table")
     parser.add_argument(
         "--jobs", type=jobs_at_a_time, default=min(4, cores()), metavar="N",
         help="stages at a time (default: a core each, at most 4)",
     )  # fmt: skip
     args = parser.parse_args(argv)
     with interruptible():
-        return repro(ROOT, MORE if args.all else FILES, args.jobs)
+        return repro(ROOT, FILES, args.jobs, args.all)
 
 
 if __name__ == "__main__":

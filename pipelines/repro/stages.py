@@ -15,6 +15,8 @@ from pipelines.common import PipelineError
 
 #: The module of the stages that are run first and last, whatever became of the others.
 REPORT = "report.refresh"
+#: Takes a minute, and every result rests on it: run where what it reads changed, as DVC says.
+FINGERPRINT = "pipelines.analysis.fingerprint"
 #: A stage's command, as all of this project's are: run by this process's Python, without a shell.
 COMMAND = re.compile(r"python -m (?:pipelines (\w+)|((?:pipelines|report)(?:\.\w+)*))((?: [\w./:=@+-]+)*)")
 
@@ -117,7 +119,9 @@ def _step(name: str, stage: Any, makers: Sequence[tuple[Path, str]]) -> Step:
         module=module,
         arguments=tuple(shlex.split(match[3])),
         needs=frozenset(needs - {name}),
-        computed=bool(stage.outs) and all(out.persist and not out.use_cache for out in stage.outs),
+        computed=module != FINGERPRINT
+        and bool(stage.outs)
+        and all(out.persist and not out.use_cache for out in stage.outs),
         bookend=module == REPORT,
         stage=stage,
     )

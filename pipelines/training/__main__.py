@@ -32,10 +32,10 @@ from pipelines.common import ROOT, PipelineError, guard
 from pipelines.data import cifar_images, imagenet, images, people, streets  # noqa: F401  their sets register themselves
 from pipelines.data.folders import data_root
 from pipelines.data.verify import check_imagenet, check_verified
+from pipelines.tasks import TASKS
 from pipelines.training import hooks, imagenet_input, launch  # noqa: F401  hooks register themselves
 from pipelines.training.checkpoints import load_weights
 from pipelines.training.job import DRY, RECIPES, Job, Options, mini_job, paper_job, proxy_job
-from pipelines.training.profiles import TASKS
 from pipelines.training.run import agreed, deployed_network, run
 
 MODULE = "pipelines.training"

@@ -11,7 +11,8 @@ from evidence.fingerprints import PARTS, digest, parts, read_fingerprint
 from evidence.rows import Row, find_row
 from pipelines.common import ROOT, PipelineError, load_params, section
 from pipelines.data.digits import check_batch, read_manifest
-from pipelines.training.profiles import TASKS, own_settings, row_config
+from pipelines.tasks import TASKS, row_config
+from pipelines.training.profiles import own_settings
 
 #: What a recipe changes of a row's own config: the released scripts' learning rate in place of the printed one.
 RECIPES: Mapping[str, Mapping[str, Any]] = {"paper": {}, "official": {"lr": 0.2}}

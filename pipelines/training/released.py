@@ -22,11 +22,15 @@ from torch import nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from pipelines.common import ROOT, PipelineError, guard, table_of
+from evidence.fingerprints import parts, read_fingerprint
+from evidence.io import write_json_atomic
+from evidence.provenance import snapshot
+from evidence.rows import find_row
+from pipelines.common import ROOT, PipelineError, guard
 from pipelines.data import imagenet
 from pipelines.data.folders import data_root
 from pipelines.data.verify import check_imagenet, file_hash
-from pipelines.training.filing import file_training
+from pipelines.training.filing import training_evidence
 from registry import official
 from registry.classification.models import TopK
 
@@ -56,13 +60,13 @@ def evaluate(
     checkpoint: Path, size: str, root: Path, pin: str, out: Path, batch_size: int, workers: int, ledger: str = "",
     entry: str | None = None,
 ) -> Any:  # fmt: skip
-    """Score a checkpoint and write results/paper/TABLE/ROW.released.json (of a ledger) under `out`; returns it.
+    """Score a checkpoint and write results/paper/ROW.released.json (of a ledger) under `out`; returns it.
 
     entry: the checkpoint's entry to read, "state_dict_ema" say; else plain weights before averaged ones. The evidence
     names what was read. Raises CheckpointError for a file that is no released checkpoint of the size.
     """
-    row = ROWS[ledger][size]
-    table = table_of(row)
+    row = find_row(ROWS[ledger][size])
+    provenance = snapshot(ROOT)
     model = official.load(checkpoint, size, entry)
     started = time.monotonic()
     values = score(model, root / "val", batch_size, workers)
@@ -75,12 +79,15 @@ def evaluate(
         },
         "evaluate": {"image_size": IMAGE_SIZE, "wiring": "official", "seconds": round(time.monotonic() - started, 1)},
     }
-    return file_training(
-        out / "results" / ledger / f"paper/{table}/{row}.released.json", row=row, table=table, profile="paper",
-        seed=None, values=values, stated=stated, data=("imagenet", pin), epochs=None, seconds=0.0, root=ROOT,
+    evidence = training_evidence(
+        row=row, profile="paper", seed=None, values=values, params=stated,
+        fingerprint=parts(read_fingerprint(ROOT, row.id), "released"), data=("imagenet", pin), epochs=None, seconds=0.0,
+        started=provenance, now=snapshot(ROOT),
         command=f"python -m pipelines released --checkpoint {checkpoint.name} --size {size}"
         + (f" --ledger {ledger}" if ledger else "") + (f" --entry {entry}" if entry else ""),
     )  # fmt: skip
+    write_json_atomic(out / row.results / "paper" / f"{row.id}.released.json", evidence)
+    return evidence
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -28,11 +28,12 @@ from torch import nn
 from evidence.provenance import snapshot
 from pipelines.analysis.structure import model_hash, recipe_hash
 from pipelines.common import PipelineError, cores
+from pipelines.tasks import TASKS, row_config
 from pipelines.training import hooks
 from pipelines.training.checkpoints import finished, load_weights, newest_checkpoint, open_work_dir, save_weights
 from pipelines.training.filing import file_run
 from pipelines.training.job import Job
-from pipelines.training.profiles import OVERLAYS, TASKS, row_config
+from pipelines.training.profiles import OVERLAYS
 
 #: mmengine would name a GPU to each process.
 ON_CPU = {"type": "MMDistributedDataParallel", "device_ids": None, "forward_sync_buffers": False}
@@ -89,12 +90,17 @@ def resolve(job: Job, work_dir: Path) -> Any:
     return config
 
 
-@contextlib.contextmanager
-def hushed() -> Any:
-    """Keep what the frameworks and pycocotools print off the terminal."""
+def quiet() -> None:
+    """Keep mmengine to errors: it logs each parameter's initialization and warns of its own deprecations."""
     if not MMLogger.check_instance_created("quiet"):
         MMLogger.get_instance("quiet", log_level="ERROR")
     logging.getLogger("mmengine").setLevel(logging.ERROR)
+
+
+@contextlib.contextmanager
+def hushed() -> Any:
+    """Keep what the frameworks and pycocotools print off the terminal."""
+    quiet()
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         yield

@@ -122,7 +122,7 @@ def test_diff_says_worse(tmp_path, variables):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("module", ["paper", "report", "pipelines.analysis.plan"])
+@pytest.mark.parametrize("module", ["paper", "report", "report.plan"])
 def test_every_command_takes_a_pipe_that_closes(module):
     done = shell('{ "$@"; echo $? >&3; } 3>&2 | true', "-m", module, PYTHONIOENCODING="ascii")
     assert done.stderr.decode() == "0\n"
@@ -130,7 +130,7 @@ def test_every_command_takes_a_pipe_that_closes(module):
 
 @pytest.mark.slow
 def test_the_plan_is_json_in_any_encoding():
-    done = shell('"$@"', "-m", "pipelines.analysis.plan", "--json", PYTHONIOENCODING="cp1252")
+    done = shell('"$@"', "-m", "report.plan", "--json", PYTHONIOENCODING="cp1252")
     assert json.loads(done.stdout)
 
 

@@ -7,7 +7,7 @@ import json
 import pytest
 import torch
 
-from pipelines.analysis import plan
+from report import plan
 from pipelines.bench import operators as bench_ops
 from pipelines.bench import run as bench
 from pipelines.common import PipelineError
