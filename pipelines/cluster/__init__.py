@@ -1,1 +1,1 @@
-"""Send the rows of the tables as tasks to Slurm or to this machine's cores, each task its own DVC stage."""
+"""Send the rows of the tables as tasks to Slurm or to this machine's cores; each runs the trainer."""

@@ -26,11 +26,12 @@ import sys
 import time
 from pathlib import Path
 
+from evidence.forms import PROFILES
 from pipelines.cluster import collect, slurm, status
 from pipelines.cluster.plan import RECIPES, all_tasks, choose
 from pipelines.cluster.state import FOLDER, Store, Submission, default_name, need_flock
 from pipelines.cluster.submit import requeue, submit
-from pipelines.common import PROFILES, ROOT, PipelineError, guard, load_params
+from pipelines.common import ROOT, PipelineError, guard, load_params
 
 
 def minutes(text: str) -> int:
@@ -77,7 +78,7 @@ def parser() -> argparse.ArgumentParser:
 
     add = commands.add_parser("submit", parents=[common, which], help="send what is neither finished nor on its way")
     add.add_argument("--profile", choices=PROFILES, default="mini")
-    add.add_argument("--seeds", type=count, help="the first N seeds (default: all that have stages)")
+    add.add_argument("--seeds", type=count, help="the first N seeds (default: all of params.yaml)")
     add.add_argument("--recipe", choices=RECIPES, default="paper", help="profile paper's learning rate (README)")
     add.add_argument("--executor", choices=("slurm", "local"), default="slurm")
     add.add_argument("--jobs", type=count, default=2, help="local: tasks at a time (default 2)")
@@ -100,7 +101,9 @@ def parser() -> argparse.ArgumentParser:
     show.add_argument("--requeue", action="store_true", help="send lost tasks again")
     show.add_argument("--json", action="store_true")
 
-    get = commands.add_parser("collect", parents=[common, which], help="gather results; 0 only if all are there")
+    get = commands.add_parser(
+        "collect", parents=[common, which], help="check and record results; 0 only if all are there"
+    )
     get.add_argument("--profile", choices=PROFILES, help="all of its tasks, submitted here or not")
     get.add_argument("--recipe", choices=RECIPES, default="paper")
     get.add_argument("--seeds", type=count, help="with --profile: the first N seeds")
@@ -164,9 +167,12 @@ def gather(args: argparse.Namespace) -> int:
         submission = store.load() or submission
     tasks = list(choose(known, args.table, args.row, args.seeds, submission.profile).values())
     gathered = collect.gather(store, submission, tasks)
-    print(collect.report(store, gathered, tasks))
+    print(collect.report(store, gathered, tasks), flush=True)
+    sound = [t for t in tasks if t.id in gathered.values]
+    if number := collect.record(store, sound):
+        print(f"recorded {number} of them in DVC's lock files")
     if args.push is not None:
-        collect.push(store, [t for t in tasks if t.id in gathered.values], args.push or None)
+        collect.push(store, sound, args.push or None)
         print(f"pushed {len(gathered.values)} results")
     return 1 if gathered.faults else 0
 

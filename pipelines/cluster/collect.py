@@ -1,20 +1,19 @@
-"""Gather what a submission's tasks left: all evidence checked as the report does it, in one table."""
+"""Gather what a submission's tasks left: all results checked as the report does it, in one table and in DVC's locks."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from evidence.io import write_text_atomic
-from pipelines.cluster.plan import DVC, current_stages, environment, evidence_faults, take_kept
+from pipelines.cluster.plan import dvc, faults, take_kept
 from pipelines.cluster.state import Store, Submission, Task
 from pipelines.cluster.status import View, look
-from pipelines.common import PipelineError, last_error
+from pipelines.repro.checkout import check_dvc
+from pipelines.repro.stages import record_stages
 
 RESULTS = "results.csv"
 
@@ -28,29 +27,23 @@ class Gathered:
 
 
 def gather(store: Store, submission: Submission, tasks: Sequence[Task]) -> Gathered:
-    """Check the tasks' evidence, and DVC's word that their stages are up to date, and write results.csv."""
+    """Check the tasks' evidence and weights, and write results.csv."""
     take_kept(store.root, tasks)
     views = {view.task: view for view in look(store, submission)[0]}
-    invalid = evidence_faults(store.root, tasks)
-    current = current_stages(store.root, tasks)
-    faults = {task.id: fault for task in tasks if (fault := _fault(task, views.get(task.id), invalid, current(task)))}
-    values = {task.id: _values(store, task) for task in tasks if task.id not in faults}
+    found = faults(store.root, tasks)
+    bad = {task: _told(fault, views.get(task)) for task, fault in found.items()}
+    values = {task.id: _values(store, task) for task in tasks if task.id not in bad}
     write_text_atomic(store.folder / RESULTS, _csv([t for t in tasks if t.id in values], values))
-    return Gathered(values, faults)
+    return Gathered(values, bad)
 
 
-def _fault(task: Task, view: View | None, invalid: dict[str, str], current: bool) -> str | None:
-    """Return what is wrong with a task's result: missing, failed, invalid or out of date; None where it is sound."""
-    if task.id in invalid:
-        if view is not None and view.state not in ("done", "lost"):
-            return f"{view.state}{': ' + view.note if view.note else ''}"
-        if invalid[task.id] == "no evidence file":
-            return f"missing: {task.evidence}" + (f" ({view.note})" if view and view.state == "lost" else "")
-        return f"invalid: {task.evidence}: {invalid[task.id]}"
-    if not current:
-        word = "; it is " + view.state if view is not None and view.state != "done" else ""
-        return f"out of date: DVC would run {' and '.join(task.stages)} again{word}"
-    return None
+def _told(fault: str, view: View | None) -> str:
+    """Return a fault in words: of a task that is on its way or failed, its state says it."""
+    if view is None or view.state == "done":
+        return fault
+    if view.state == "lost":
+        return f"{fault} ({view.note})"
+    return f"{view.state}{': ' + view.note if view.note else ''}"
 
 
 def _values(store: Store, task: Task) -> dict[str, float]:
@@ -88,14 +81,21 @@ def report(store: Store, gathered: Gathered, tasks: Sequence[Task]) -> str:
     return "\n".join(lines)
 
 
+def record(store: Store, tasks: Sequence[Task]) -> int:
+    """Record sound tasks' stages in DVC's lock files and cache; returns how many were not recorded before.
+
+    Raises PipelineError where DVC cannot: no result is lost by that, and `collect` again makes up for it.
+    """
+    if not tasks:
+        return 0
+    check_dvc(store.root)
+    return record_stages(store.root, [task.stage for task in tasks])
+
+
 def push(store: Store, tasks: Sequence[Task], remote: str | None) -> None:
     """Send the tasks' outputs to a DVC remote: weights, and evidence in the copy beside them.
 
     Raises PipelineError with DVC's words.
     """
-    stages = [stage for task in tasks for stage in task.stages]
-    command: list[Any] = [*DVC, "push", *(["-r", remote] if remote else []), *stages]
-    done = subprocess.run(command, cwd=store.root, env=environment(store.root), capture_output=True,
-                          encoding="utf-8", errors="replace")  # fmt: skip
-    if done.returncode:
-        raise PipelineError(f"dvc push: {last_error(done.stdout + done.stderr).removeprefix('ERROR: ')}")
+    if tasks:  # without any DVC would push all that there is
+        dvc(store.root, "push", *(["-r", remote] if remote else []), *(task.stage for task in tasks))

@@ -16,7 +16,6 @@ from tqdm import tqdm
 from pipelines.cluster.runner import Running
 from pipelines.cluster.state import Ending, Limits, Store, Task
 from pipelines.common import PipelineError
-from pipelines.training.launch import AMP
 
 
 def visible_gpus(environ: Mapping[str, str]) -> list[str]:
@@ -60,11 +59,10 @@ def run(store: Store, tasks: Sequence[Task], before: Mapping[str, int], limits: 
         slot = free.get()
         try:
             extra = {} if slot is None else {"CUDA_VISIBLE_DEVICES": slot}
-            extra |= {AMP: "1"} if options["amp"] else {}
             while True:
                 if stop.is_set():
                     return "terminated"
-                running = Running(store, task, limits, before.get(task.id, 0))
+                running = Running(store, task, limits, before.get(task.id, 0), options["amp"])
                 ending = running.run(None, asked, extra)
                 if not running.again(ending):
                     return ending

@@ -1,33 +1,29 @@
-"""Which tasks a request means, stage by stage, what they share, and which of them need no run."""
+"""Which tasks a request means, what they share, and which of them are finished."""
 
 from __future__ import annotations
 
-import json
+import argparse
 import os
 import subprocess
 import sys
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evidence.io import write_bytes_atomic
+from evidence.io import read_json, write_bytes_atomic
 from evidence.read import Evidence, read_evidence
-from evidence.settings import SettingsError, load_settings
-from paper.files import read_yaml
+from evidence.rows import FINGERPRINTS, TASKS, find_row
+from evidence.settings import SettingsError, data_pins, load_settings
 from pipelines.cluster.state import Task
-from pipelines.common import TASKS, PipelineError, last_error, section, task_of
+from pipelines.common import PipelineError, last_error, section
 
 RECIPES = ("paper", "official")
-#: DVC, with its files written whole (repro.py), waiting for its lock.
-DVC = (sys.executable, "-m", "pipelines.cluster.repro", "--wait-for-lock")
-FEW = 6
 #: The stage that makes a mini task's data.
 DATA_STAGE = {"classification": "data", "pose": "people", "segmentation": "streets"}
 
 
-def environment(root: Path) -> dict[str, str]:
-    """Return the environment for DVC: stages call `python`, which must be this one, and print UTF-8."""
+def environment() -> dict[str, str]:
+    """Return the environment for tasks and for DVC, whose stages call `python`, which must be this one."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     return {
         **os.environ, "PATH": path, "PYTHONIOENCODING": "utf-8", "DVC_NO_ANALYTICS": "1",
@@ -35,52 +31,38 @@ def environment(root: Path) -> dict[str, str]:
     }  # fmt: skip
 
 
+def dvc(root: Path, *arguments: str) -> None:
+    """Run DVC, waiting for its lock. Raises PipelineError with its words."""
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", "--wait-for-lock", *arguments], cwd=root, env=environment(),
+        capture_output=True, encoding="utf-8", errors="replace",
+    )  # fmt: skip
+    if done.returncode:
+        told = last_error(done.stdout + done.stderr).removeprefix("ERROR: ")
+        raise PipelineError(f"dvc {arguments[0]}: {told}")
+
+
 def all_tasks(root: Path, params: Mapping[str, Any], profile: str, recipe: str) -> dict[str, Task]:
-    """Return every task of a profile by id, in the order of params.yaml or of the stages' file."""
-    if profile == "mini":
-        return _mini(params)
-    folder = "proxy" if profile == "proxy" else "full"
-    suffix = "_official" if recipe == "official" else ""
-    seeds = section(params, "proxy" if profile == "proxy" else "paper", "seeds")
-    found = {}
-    for table, row in _matrix(root / folder / "dvc.yaml", suffix):
-        for seed in seeds:
-            name = f"{row}.s{seed}" if profile == "proxy" else f"{row}.{recipe}.s{seed}"
-            found[name] = Task(
-                id=name, row=row, table=table, seed=seed,
-                stages=[f"{folder}/dvc.yaml:table{table}{suffix}@{row}-{seed}"],
-                evidence=f"results/{profile}/{table}/{name}.json", kept=f"checkpoints/{profile}/{name}.json",
-            )  # fmt: skip
-    return found
+    """Return every task of a profile by id: rows in the order of fingerprints/rows.json or params.yaml, then seeds.
+
+    Raises PipelineError for a malformed list, LedgerError for a row that is in no ledger.
+    """
+    rows = [find_row(row) for row in (section(params, "proxy", "rows") if profile == "proxy" else _configured(root))]
+    if recipe != "paper":  # the released scripts train classification only
+        rows = [row for row in rows if row.task == TASKS[0]]
+    seeds = [None] if profile == "mini" else section(params, profile, "seeds")
+    named = {"profile": profile, "recipe": recipe if profile == "paper" else ""}
+    found = [Task(row=row.id, table=row.table, kind=row.task, seed=seed, **named) for row in rows for seed in seeds]
+    return {task.id: task for task in found}
 
 
-def _mini(params: Mapping[str, Any]) -> dict[str, Task]:
-    found = {}
-    for task in TASKS:
-        mine = params if task == TASKS[0] else params.get(task, {})
-        ending = "" if task == TASKS[0] else f"_{task}"
-        for key, file in (("rows", ""), ("more_rows", "more/dvc.yaml:")):
-            for row, own in (mine.get(key) or {}).items():
-                found[row] = Task(
-                    id=row, row=row, table=own["table"], seed=None,
-                    stages=[f"{file}train{ending}@{row}"],
-                    evidence=f"results/mini/{own['table']}/{row}.json",
-                )  # fmt: skip
-    return found
-
-
-def _matrix(path: Path, suffix: str) -> list[tuple[str, str]]:
-    """Return (table, row) of every stage group named tableN, with the suffix or without any."""
+def _configured(root: Path) -> list[str]:
+    """Return the rows that stages run over."""
+    path = root / FINGERPRINTS / "rows.json"
     try:
-        stages = read_yaml(path, str(path), PipelineError)["stages"]
-        return [
-            (name.removeprefix("table").removesuffix(suffix), row)
-            for name, stage in stages.items()
-            if name.startswith("table") and (name.endswith(suffix) if suffix else "_" not in name)
-            for row in stage["matrix"]["row"]
-        ]
-    except (KeyError, TypeError, AttributeError) as error:
-        raise PipelineError(f"{path}: malformed ({error}); restore it from the repository") from None
+        return [str(row) for kind in TASKS for row in read_json(path)["rows"][kind]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise PipelineError(f"{path}: {error!r}; run `python -m pipelines fingerprint`") from None
 
 
 def choose(
@@ -89,7 +71,7 @@ def choose(
 ) -> dict[str, Task]:  # fmt: skip
     """Return the tasks of the named tables ("4" means 4a to 4c) and rows, with the first `seeds` seeds.
 
-    Raises PipelineError naming a table, row or number of seeds that the profile has no stages for.
+    Raises PipelineError naming a table, row or number of seeds that the profile has no tasks for.
     """
 
     def fits(table: str, wanted: str) -> bool:
@@ -98,78 +80,43 @@ def choose(
     known = {t.table for t in tasks.values()}
     for wanted in tables:
         if not any(fits(table, wanted) for table in known):
-            raise PipelineError(f"--table {wanted}: profile {profile} has stages for {', '.join(sorted(known))}")
+            raise PipelineError(f"--table {wanted}: profile {profile} has rows of {', '.join(sorted(known))}")
     if unknown := set(rows) - {t.row for t in tasks.values()}:
-        raise PipelineError(f"--row {sorted(unknown)[0]}: profile {profile} has no stage for it")
+        raise PipelineError(f"--row {sorted(unknown)[0]}: profile {profile} does not train it")
     chosen = {
         k: t for k, t in tasks.items()
         if (not tables or any(fits(t.table, w) for w in tables)) and (not rows or t.row in rows)
     }  # fmt: skip
     if not chosen:
         raise PipelineError(f"no row of --row lies in a table of --table {' '.join(tables)}")
-    offered = sorted({t.seed for t in tasks.values() if t.seed is not None})
     if seeds is not None:
-        have = len(offered) or 1
-        if not 1 <= seeds <= have:
-            where = {"mini": "mini trains one, params.yaml's", "proxy": "add to proxy.seeds in params.yaml",
-                     "paper": "add to paper.seeds in params.yaml"}[profile]  # fmt: skip
-            raise PipelineError(f"--seeds {seeds}: profile {profile} has stages for {have}; {where}")
-        chosen = {k: t for k, t in chosen.items() if t.seed is None or t.seed in offered[:seeds]}
+        offered = list(dict.fromkeys(t.seed for t in tasks.values()))  # in the order of params.yaml
+        if not 1 <= seeds <= len(offered):
+            where = "params.yaml has one" if profile == "mini" else f"add to {profile}.seeds in params.yaml"
+            raise PipelineError(f"--seeds {seeds}: profile {profile} has {len(offered)}; {where}")
+        chosen = {k: t for k, t in chosen.items() if t.seed in offered[:seeds]}
     return chosen
 
 
 def prepare(root: Path, params: Mapping[str, Any], profile: str, tasks: Iterable[Task]) -> None:
     """Make or check, once, what the tasks share. Raises PipelineError saying what is missing and how to get it."""
+    one_of_each = {task.kind: task.row for task in tasks}
     if profile == "mini":
-        # only what changed: rows on their way read the others' data, and DVC would want to write it
-        stages = sorted(changed_stages(root, {DATA_STAGE[task_of(task.row)] for task in tasks}))
-        done = stages and subprocess.run(
-            [*DVC, "repro", *stages], cwd=root, env=environment(root), capture_output=True,
-            encoding="utf-8", errors="replace",
-        )  # fmt: skip
-        if done and done.returncode:
-            raise PipelineError(f"{', '.join(stages)}: {last_error(done.stdout + done.stderr)}")
+        dvc(root, "repro", "-q", *(DATA_STAGE[kind] for kind in sorted(one_of_each)))
     elif profile == "proxy":
         from pipelines.data.cifar import PACKED, load
 
         if load(root / PACKED)[1] != section(params, "proxy", "pin"):
             raise PipelineError(f"{PACKED}: its pin is not params.yaml's; run `python -m pipelines cifar` anew")
     else:
-        from pipelines.data import imagenet
-        from pipelines.data.verify import check_verified
-        from pipelines.training import full_dense
+        from pipelines.training.__main__ import checked, data_folder
+        from pipelines.training.launch import PACKED as VARIABLE
 
-        one_of_each = {task_of(task.row): task.row for task in tasks}
         for kind, row in sorted(one_of_each.items()):
-            if kind == TASKS[0]:
-                imagenet.check_verified(Path(os.environ.get("IMAGENET_ROOT") or root / "data/imagenet"), root)
-            else:
-                check_verified(full_dense.data_folder(row, root=root), root, (full_dense.DATASETS[kind],))
-
-
-def current_stages(root: Path, tasks: Iterable[Task]) -> Callable[[Task], bool]:
-    """Ask DVC, once, and return whether a task's stages are up to date: nothing changed, no output is missing."""
-    changed = changed_stages(root, [stage for task in tasks for stage in task.stages])
-    return lambda task: changed.isdisjoint(task.stages)
-
-
-def changed_stages(root: Path, stages: Collection[str]) -> set[str]:
-    """Ask DVC, once, and return those of the stages that are not up to date."""
-    if not stages:
-        return set()
-    files = Counter(stage.rpartition(":")[0] or "dvc.yaml" for stage in stages)
-    # DVC reads the file anew for every stage that is named: beyond a few, all of the file's stages are quicker
-    named = [stage for stage in stages if files[stage.rpartition(":")[0] or "dvc.yaml"] <= FEW]
-    named += [file for file, number in files.items() if number > FEW]
-    done = subprocess.run(
-        [*DVC, "status", "--json", *named], cwd=root, env=environment(root), capture_output=True,
-        encoding="utf-8", errors="replace",
-    )  # fmt: skip
-    try:
-        changed = json.loads(done.stdout)
-    except ValueError:
-        raise PipelineError(f"dvc status: {last_error(done.stdout + done.stderr)}") from None
-    return set(stages) & set(changed)
+            how = argparse.Namespace(
+                packed=kind == TASKS[0] and os.environ.get(VARIABLE) == "1", decode="workers", resize="workers"
+            )
+            checked(find_row(row), data_folder(find_row(row), root=root, packed=how.packed), how)
 
 
 def take_kept(root: Path, tasks: Iterable[Task]) -> None:
@@ -179,29 +126,36 @@ def take_kept(root: Path, tasks: Iterable[Task]) -> None:
             write_bytes_atomic(root / task.evidence, (root / task.kept).read_bytes())
 
 
-def evidence_faults(root: Path, tasks: Iterable[Task]) -> dict[str, str]:
-    """Return why tasks' evidence does not count, by task; those whose evidence is sound are left out."""
+def faults(root: Path, tasks: Iterable[Task]) -> dict[str, str]:
+    """Return why tasks' results do not count, by task; those that the report would count, weights there, are left out.
+
+    Raises PipelineError for a faulty params.yaml or manifest.
+    """
     try:
-        _, settings = load_settings(root)
+        found = read_evidence(root, load_settings(root)[1], data_pins(root))
     except SettingsError as error:
         raise PipelineError(str(error)) from None
-    found = read_evidence(root, settings)
     return {task.id: fault for task in tasks if (fault := _fault(root, found, task))}
 
 
 def _fault(root: Path, found: Evidence, task: Task) -> str | None:
-    profile = task.evidence.split("/")[1]
+    """Return what is wrong with a task's result, or None."""
     if not (root / task.evidence).is_file():
-        return "no evidence file"
+        return f"missing: {task.evidence}"
     if problem := next((p for p in found.problems if p.path == task.evidence), None):
-        return problem.fault
-    runs = zip(found.runs.get(profile, {}).get(task.row, []), found.files.get((profile, task.row), []), strict=True)
-    run = next((run for run, file in runs if file == task.evidence), None)
+        return f"invalid: {task.evidence}: {problem.fault}"
+    runs = found.runs.get(task.profile, {}).get(task.row, [])
+    files = found.files.get((task.profile, task.row), [])
+    run = next((run for run, file in zip(runs, files, strict=True) if file == task.evidence), None)
     if run is None:
-        return "the report does not read it"
+        return f"invalid: {task.evidence}: the report does not read it"
     if task.seed is not None and run.seed != task.seed:
-        return f"is of seed {run.seed}"
-    named = Path(task.evidence).name.split(".")
-    if run.recipe and profile == "paper" and run.recipe != named[1]:
-        return f"is of recipe {run.recipe}"
+        return f"invalid: {task.evidence}: is of seed {run.seed}"
+    if run.recipe != task.recipe:
+        return f"invalid: {task.evidence}: is of recipe {run.recipe or 'none'}"
+    for path in (task.weights, task.kept):
+        if path and not (root / path).is_file():
+            return f"missing: {path}"
+    if task.kept and (root / task.kept).read_bytes() != (root / task.evidence).read_bytes():
+        return f"invalid: {task.kept}: the weights there are of another run than {task.evidence}"
     return None

@@ -1,8 +1,8 @@
 """A task's processes, known by their environment, end with the process that runs the task, whatever ends that.
 
 Run as a file, this is the guard that sees to it: it waits for its input to end and kills what is marked. Linux's
-parent-death signal would not do: DVC runs commands by $SHELL or /bin/sh, Debian's dash stays between it and the
-training, and the signal passes on to no grandchild. psutil alone: every attempt starts one.
+parent-death signal would not do: torchrun starts the trainings and they their loaders, and the signal passes on to no
+grandchild. psutil alone: every attempt starts one.
 """
 
 from __future__ import annotations

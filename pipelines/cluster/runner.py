@@ -1,4 +1,4 @@
-"""Run one task once: DVC on its stages, watched, its ending written down. Both executors use it."""
+"""Run one task once: the trainer, watched, its ending written down. Both executors use it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import re
 import secrets
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 
 from evidence.io import write_text_atomic
-from pipelines.cluster.plan import DVC, environment
+from pipelines.cluster.plan import environment
 from pipelines.cluster.processes import guarded, kill_marked
 from pipelines.cluster.state import Attempt, Ending, Limits, Record, Store, Task, flock
 from pipelines.common import last_error
@@ -20,15 +21,15 @@ MARK = "MICRONET_TASK"
 POLL = 0.2
 #: What an attempt may wait for an older one to end: it looks every POLL seconds whether it was superseded.
 WINDING_DOWN = 60
-#: DVC's and torchrun's words for a command that a signal ended; a shell adds 128.
-SIGNALLED = re.compile(r"(?:exited with|exitcode\s*:) (-\d+|1(?:29|3\d|4\d|5\d))\b")
+#: torchrun's words for a process that a signal ended.
+SIGNALLED = re.compile(r"exitcode\s*: -(\d+)\b")
 
 
 class Running:
     """Hold a task's attempt while it runs; `stop` may be called from a signal handler."""
 
-    def __init__(self, store: Store, task: Task, limits: Limits, before: int) -> None:
-        self.store, self.task, self.limits, self.before = store, task, limits, before
+    def __init__(self, store: Store, task: Task, limits: Limits, before: int, amp: bool = False) -> None:
+        self.store, self.task, self.limits, self.before, self.amp = store, task, limits, before, amp
         self.mark = f"{MARK}={store.folder}/{task.id}"
         self.process: subprocess.Popen[bytes] | None = None
         self.record: Record | None = None
@@ -43,7 +44,7 @@ class Running:
         """
         token = secrets.token_hex(8)
         write_text_atomic(self.store.path(self.task.id, "claim"), token)
-        with flock(self.store.path(self.task.id, "lock"), wait=WINDING_DOWN) as got:
+        with flock(self.store.lock(self.task), wait=WINDING_DOWN) as got:
             if not got:
                 return self._overtaken(token) or "lost"
             if (reason := self._overtaken(token)) is not None:
@@ -53,7 +54,7 @@ class Running:
             if self._given_up():
                 return "failed"
             name, _, value = self.mark.partition("=")
-            env = {**environment(self.store.root), **(extra or {}), name: value}
+            env = {**environment(), **(extra or {}), name: value}
             gpus = env.get("CUDA_VISIBLE_DEVICES")
             self.record.attempts.append(
                 Attempt(token=token, job=job, host=socket.gethostname(), started=time.time(), gpus=gpus)
@@ -63,14 +64,13 @@ class Running:
                 return self._watched(env, token, asked)
 
     def _watched(self, env: Mapping[str, str], token: str, asked: Callable[[], Ending | None]) -> Ending:
-        """Run DVC until it ends or must stop."""
+        """Run the trainer until it ends or must stop."""
         log = self.store.log(self.task.id)
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as out:
             begin = out.tell()
-            # not -q: it hides DVC's own errors too
             self.process = subprocess.Popen(
-                [*DVC, "repro", "-s", *self.task.stages], cwd=self.store.root, env=env,
+                [sys.executable, *self.task.command(self.amp)], cwd=self.store.root, env=env,
                 stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
         try:
@@ -129,28 +129,28 @@ class Running:
         return failed >= self.limits.attempts or interrupted > self.limits.requeues
 
     def _ended(self, begin: int, asked: Callable[[], Ending | None]) -> Ending:
-        """Judge the end of DVC's process and write it down."""
+        """Judge the end of the trainer's process and write it down."""
         assert self.process is not None
         if self.stopping is not None:
             self.stop(self.stopping)
             return self.stopping
         code = self.process.returncode
-        kill_marked(self.mark)  # DVC may have died before its command
+        kill_marked(self.mark)  # it may have died before its own processes
         if code == 0:
             self._close("done", "")
             return "done"
         with self.store.log(self.task.id).open("rb") as log:
             log.seek(begin)
             text = log.read().decode("utf-8", "replace")
-        signalled = SIGNALLED.search(text) if code > 0 else True
-        if signalled:
+        told = SIGNALLED.search(text)
+        number = -code if code < 0 else int(told.group(1)) if told else 0
+        if number:
             # Slurm's SIGTERM reaches the whole job: give this process's own handler time to say so
             time.sleep(POLL)
             if (reason := asked()) is not None:
                 self._close(reason, "")
                 return reason
-            number = code if code < 0 else int(signalled.group(1))
-            self._close("killed", f"killed by signal {-number if number < 0 else number - 128}")
+            self._close("killed", f"killed by signal {number}")
             return "killed"
         self._close("failed", last_error(text))
         return "failed"

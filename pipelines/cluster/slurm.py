@@ -4,7 +4,7 @@ Who requeues a task that ended early:
 - Slurm itself after a preemption, `scontrol requeue` or a lost node (sbatch --requeue).
 - submitit on the signal that Slurm sends before the time limit, through `SlurmTask.checkpoint`.
 - The batch script after any other kill: Slurm takes that for a failure. It runs on when the task's process is killed,
-  and reads its exit code: 137 and the like, or RETRY, by which the process says that DVC or the stage was killed, or
+  and reads its exit code: 137 and the like, or RETRY, by which the process says that the training was killed, or
   failed with attempts left. Not after SIGTERM, by which Slurm ends a job that it requeues or that was cancelled.
 - Nobody when the batch script itself is killed: `status --requeue` or `collect --requeue` sends such a task anew.
 Every restart finds the attempts before in the task's record and gives up beyond the limits.
@@ -24,7 +24,6 @@ from typing import Any
 from pipelines.cluster.runner import Running
 from pipelines.cluster.state import Ending, Limits, Store, Task
 from pipelines.common import PipelineError
-from pipelines.training.launch import AMP
 
 #: sysexits' EX_TEMPFAIL: the batch script requeues the task.
 RETRY = 75
@@ -59,11 +58,10 @@ class SlurmTask:
         """Run the task; exits with RETRY where the batch script shall requeue it, with 1 where it failed for good."""
         signal.signal(signal.SIGTERM, self._on_term)  # in place of submitit's, which ignores it
         running = Running(
-            Store(self.root, self.name), Task(**self.task), Limits(**self.limits), self.before
+            Store(self.root, self.name), Task(**self.task), Limits(**self.limits), self.before, self.amp
         )  # fmt: skip
         self._running = running
-        extra = {AMP: "1"} if self.amp else {}
-        ending = running.run(job_id(os.environ), self._asked, extra)
+        ending = running.run(job_id(os.environ), self._asked)
         if ending == "terminated":
             raise SystemExit(128 + signal.SIGTERM)
         if running.again(ending):
@@ -72,7 +70,7 @@ class SlurmTask:
             raise SystemExit(1)
 
     def checkpoint(self) -> Any:
-        """Stop before the time limit, or for a preemption, and go on after the requeue. The stages' files say where."""
+        """Stop before the time limit, or for a preemption, and go on after the requeue, from the last checkpoint."""
         from submitit.helpers import DelayedSubmission
 
         if self._running is not None:

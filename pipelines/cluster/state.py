@@ -1,11 +1,12 @@
 """What a submission remembers, under work_dirs/cluster/NAME: small JSON files, each written whole, by one writer only.
 
 submission.json     the tasks and every send (which tasks, which jobs); the submitter writes it, under `lock`
-tasks/ID.json       the task's attempts; the process that runs the task writes it, holding tasks/ID.lock
+tasks/ID.json       the task's attempts; the process that runs the task writes it, holding the task's lock
 tasks/ID.claim      the token of the newest attempt: an older one that still runs somewhere sees it and ends itself
 tasks/ID.cancel     there while the task is cancelled
-logs/ID.log         what DVC and the stages printed
+logs/ID.log         what the training printed
 local.lock          held by the local executor while it runs
+../.locks/PROFILE.ID    held while the task runs, by whatever submission: no two trainings write one row's files
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 FOLDER = Path("work_dirs/cluster")
-SCHEMA = 1
+SCHEMA = 2
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 #: How an attempt ended. `lost`: it left no word, so its machine or its process died.
 Ending = Literal["done", "failed", "killed", "timeout", "terminated", "superseded", "cancelled", "lost"]
@@ -46,18 +47,55 @@ class Strict(BaseModel):
 
 
 class Task(Strict):
-    """Name what one task runs: the stages in their order, and the evidence that they must leave.
+    """Name what one task trains. recipe: of profile paper, else "". seed: None for mini, where params.yaml has it."""
 
-    kept: where a copy of the evidence lies in DVC's cache and remotes, if anywhere.
-    """
-
-    id: str
     row: str
     table: str
-    seed: int | None
-    stages: list[str]
-    evidence: str
-    kept: str | None = None
+    kind: Literal["classification", "pose", "segmentation"]
+    profile: Literal["mini", "proxy", "paper"]
+    recipe: str = ""
+    seed: int | None = None
+
+    @property
+    def id(self) -> str:
+        """Return the name of the run's files."""
+        recipe = f".{self.recipe}" if self.recipe else ""
+        return self.row + recipe + ("" if self.seed is None else f".s{self.seed}")
+
+    @property
+    def stage(self) -> str:
+        """Return the DVC stage that records the run."""
+        if self.profile == "mini":
+            return f"train{'' if self.kind == 'classification' else '_' + self.kind}@{self.row}"
+        if self.profile == "proxy":
+            return f"proxy/dvc.yaml:train@{self.row}-{self.seed}"
+        if self.kind == "classification":
+            return f"full/dvc.yaml:imagenet@{self.row}-{self.recipe}-{self.seed}"
+        return f"full/dvc.yaml:{'coco' if self.kind == 'pose' else 'cityscapes'}@{self.row}-{self.seed}"
+
+    @property
+    def evidence(self) -> str:
+        """Return where the run's evidence must lie."""
+        return f"results/{self.profile}/{self.id}.json"
+
+    @property
+    def weights(self) -> str | None:
+        """Return where its weights must lie, which DVC keeps; None: nobody keeps those of CIFAR-10."""
+        return None if self.profile == "proxy" else f"checkpoints/{self.profile}/{self.id}.pth"
+
+    @property
+    def kept(self) -> str | None:
+        """Return where a copy of evidence that is in git lies in DVC's cache and remotes, if anywhere."""
+        return f"checkpoints/paper/{self.id}.json" if self.profile == "paper" else None
+
+    def command(self, amp: bool = False) -> list[str]:
+        """Return the arguments of `python` that train it; a finished one is not trained again."""
+        out = ["-m", "pipelines", "train", "--row", self.row]
+        if self.profile != "mini":
+            out += ["--profile", self.profile, "--seed", str(self.seed)]
+        if self.profile == "paper":
+            out += ["--recipe", self.recipe, "--launcher", "auto"]
+        return out + (["--amp"] if amp else [])
 
 
 class Limits(Strict):
@@ -83,7 +121,7 @@ class Send(Strict):
 class Submission(Strict):
     """Hold a submission: tasks of one profile and recipe, and the sends so far."""
 
-    schema_: Literal[1] = Field(SCHEMA, alias="schema")
+    schema_: Literal[2] = Field(SCHEMA, alias="schema")
     name: str
     profile: str
     recipe: str
@@ -112,7 +150,7 @@ class Attempt(Strict):
 class Record(Strict):
     """Hold a task's attempts, oldest first."""
 
-    schema_: Literal[1] = Field(SCHEMA, alias="schema")
+    schema_: Literal[2] = Field(SCHEMA, alias="schema")
     task: str
     attempts: list[Attempt] = []
 
@@ -145,8 +183,12 @@ class Store:
         self.folder = root / FOLDER / name
 
     def path(self, task: str, ending: str) -> Path:
-        """Return a task's file: json, lock, claim or cancel."""
+        """Return a task's file: json, claim or cancel."""
         return self.folder / "tasks" / f"{task}.{ending}"
+
+    def lock(self, task: Task) -> Path:
+        """Return the file that is locked while a task runs, the same for every submission."""
+        return self.root / FOLDER / ".locks" / f"{task.profile}.{task.id}"
 
     def log(self, task: str) -> Path:
         """Return a task's log."""
@@ -194,17 +236,17 @@ class Store:
                 raise PipelineError(f"{self.folder / 'lock'}: another process changes {what}; try again when it ended")
             yield
 
-    def running(self, task: str) -> bool:
+    def running(self, task: Task) -> bool:
         """Tell whether a process runs the task, on whatever machine shares this file system."""
-        return self.held_by_another(f"tasks/{task}.lock")
+        return held_by_another(self.lock(task))
 
-    def held_by_another(self, name: str) -> bool:
-        """Tell whether a process holds a lock of this submission."""
-        path = self.folder / name
-        if not path.exists():
-            return False
-        with flock(path, shared=True) as got:
-            return not got
+
+def held_by_another(path: Path) -> bool:
+    """Tell whether another process holds a lock."""
+    if not path.exists():
+        return False
+    with flock(path, shared=True) as got:
+        return not got
 
 
 def need_flock() -> None:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipelines.cluster import slurm
-from pipelines.cluster.state import Attempt, Record, Send, Store, Submission, Task
+from pipelines.cluster.state import Attempt, Record, Send, Store, Submission, Task, held_by_another
 from pipelines.common import PipelineError
 
 #: States in the order of a summary. `unknown`: Slurm does not answer. `lost`: nobody runs it or will.
@@ -43,7 +43,7 @@ def look(store: Store, submission: Submission) -> tuple[list[View], str | None]:
         queue = slurm.states([slurm.job_name(submission.name, send.nonce) for send in open_sends])
     except PipelineError as error:
         queue, fault = None, str(error)
-    supervised = store.held_by_another("local.lock")
+    supervised = held_by_another(store.folder / "local.lock")
     # The records last: what ended since Slurm was asked is seen to have ended, and never taken for lost.
     tasks = submission.tasks.values()
     return [_view(store, submission, task, store.record(task.id), queue, supervised) for task in tasks], fault
@@ -77,12 +77,12 @@ def _state(
     queue: dict[str, tuple[str, str]] | None, supervised: bool,
 ) -> tuple[str, str]:  # fmt: skip
     """Return a task's state and, where there is one, a word on it."""
-    if send is None:
-        return ("done", "was up to date") if task.id in submission.current else ("lost", "never sent")
-    if last is not None and last.ending == "done":
+    if send is not None and last is not None and last.ending == "done":
         return "done", ""
-    if store.running(task.id):
+    if store.running(task):
         return "running", ""
+    if send is None:
+        return ("done", "was finished") if task.id in submission.current else ("lost", "never sent")
     if store.path(task.id, "cancel").exists():
         return "cancelled", ""
     failed, interrupted = record.counts(send.before.get(task.id, 0))

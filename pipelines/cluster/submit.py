@@ -8,7 +8,7 @@ import sys
 from typing import Any, TextIO
 
 from pipelines.cluster import local, slurm, status
-from pipelines.cluster.plan import all_tasks, choose, current_stages, evidence_faults, prepare, take_kept
+from pipelines.cluster.plan import all_tasks, choose, faults, prepare, take_kept
 from pipelines.cluster.state import Limits, Send, Store, Submission, Task, default_name, flock, now
 from pipelines.common import PipelineError, load_params
 
@@ -54,7 +54,7 @@ def submit(args: argparse.Namespace) -> int:
 
 
 def sort_out(store: Store, submission: Submission, tasks: list[Task]) -> tuple[set[str], set[str]]:
-    """Return the tasks that are finished (DVC and the report's reader agree) and those on their way."""
+    """Return the tasks that are finished (the report would count them) and those on their way."""
     drop_cut_off(submission)
     views, fault = status.look(store, submission)
     if fault:
@@ -62,9 +62,7 @@ def sort_out(store: Store, submission: Submission, tasks: list[Task]) -> tuple[s
     active = {v.task for v in views if v.state in status.ACTIVE} & {t.id for t in tasks}
     idle = [task for task in tasks if task.id not in active]
     take_kept(store.root, idle)
-    invalid = evidence_faults(store.root, idle)
-    current = current_stages(store.root, [t for t in idle if t.id not in invalid])
-    return {t.id for t in idle if t.id not in invalid and current(t)}, active
+    return {t.id for t in idle} - faults(store.root, idle).keys(), active
 
 
 def drop_cut_off(submission: Submission) -> None:
@@ -148,7 +146,7 @@ def dry_run(args: argparse.Namespace, store: Store, params: dict[str, Any], task
             options: dict[str, Any]) -> int:  # fmt: skip
     """Print what `submit` would send: the tasks with their commands, and the job's parameters."""
     for task in tasks:
-        print(f"{task.id}: dvc --wait-for-lock repro -s {' '.join(task.stages)}")
+        print(f"{task.id}: python {' '.join(task.command(options['amp']))}")
     if args.executor == "slurm":
         for key, value in slurm.parameters(store.name, "NONCE", args.root, options).items():
             if key != "teardown":
@@ -156,7 +154,7 @@ def dry_run(args: argparse.Namespace, store: Store, params: dict[str, Any], task
     else:
         print(f"local: {options['jobs']} at a time, {options['gpus_per_task']} GPUs each")
     try:
-        if args.profile != "mini":  # there the data's own stages would run
+        if args.profile != "mini":  # there the data would be made
             prepare(args.root, params, args.profile, tasks)
     except PipelineError as error:
         print(f"before that: {error}")

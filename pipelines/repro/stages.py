@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -78,19 +79,68 @@ class Stages:
 
         Raises PipelineError where an output is missing, or the cache cannot be written.
         """
-        from dvc.exceptions import DvcException
-        from dvc.repo import lock_repo
+        with _recording(self.repo):
+            step.stage.save()
+            step.stage.commit()
+            step.stage.dump(update_pipeline=False)
 
+
+@contextmanager
+def _recording(repo: Any) -> Iterator[None]:
+    """Hold DVC's lock. Raises PipelineError where it cannot record what the block gives it."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import lock_repo
+
+    try:
+        with lock_repo(repo):
+            yield
+    except (DvcException, OSError) as error:
+        raise PipelineError(
+            f"its results are there, but DVC cannot record them ({_one_line(error)}); mend that, or name a folder "
+            "that can be written by `dvc config --local cache.dir FOLDER`, and run again"
+        ) from None
+
+
+def record_stages(root: Path, names: Iterable[str]) -> int:
+    """Do `dvc commit -f` for many finished stages, each lock file written once where that writes it for every stage.
+
+    names: STAGE of dvc.yaml or FILE:STAGE. Returns how many were not recorded as they are. Data that is absent here
+    stays as it was recorded; a stage where it never was is passed over. Raises PipelineError where DVC cannot read its
+    files, or record.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    wanted: dict[str, set[str]] = {}
+    for name in names:
+        file, _, stage = name.rpartition(":")
+        wanted.setdefault(file or "dvc.yaml", set()).add(stage)
+    logging.getLogger("dvc").setLevel(logging.ERROR)
+    number = 0
+    for file, mine in wanted.items():
+        lock = Path(file).with_suffix(".lock").as_posix()
         try:
-            with lock_repo(self.repo):
-                step.stage.save()
-                step.stage.commit()
-                step.stage.dump(update_pipeline=False)
-        except (DvcException, OSError) as error:
-            raise PipelineError(
-                f"its results are there, but DVC cannot record them ({_one_line(error)}); mend that, or name a folder "
-                "that can be written by `dvc config --local cache.dir FOLDER`, and run again"
-            ) from None
+            repo = Repo(str(root), _wait_for_lock=True)
+            stages = [stage for stage in repo.stage.load_all(str(root / file)) if stage.name in mine]
+        except DvcException as error:
+            mend = f"`git checkout {lock}` mends a damaged lock file"
+            raise PipelineError(f"DVC: {_one_line(error)}; {mend}, and nothing that is there is lost by it") from None
+        with _recording(repo):
+            new = [s for s in stages if _unrecorded(s)]
+            for stage in new:
+                stage.save(allow_missing=True)
+                stage.commit()
+            if new:
+                new[0].dvcfile.dump_stages(new, update_pipeline=False)
+        number += len(new)
+    return number
+
+
+def _unrecorded(stage: Any) -> bool:
+    """Tell whether a stage can be recorded and what is there of it is not as recorded."""
+    there = [part for part in (*stage.deps, *stage.outs) if part.exists]
+    known = all(dep.exists or dep.hash_info for dep in stage.deps)
+    return bool(known and (stage.cmd_changed or any(part.status() for part in there)))
 
 
 def _one_line(error: Exception) -> str:
