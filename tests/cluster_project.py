@@ -1,14 +1,14 @@
-"""A small DVC project with the checkout's layout, whose stages are light, resumable and know if they share a GPU."""
+"""A small DVC project with this checkout's layout and stages, whose trainer is light, and knows if it shares a GPU."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import json
+import os
+import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,16 +16,23 @@ import psutil
 import yaml
 from helpers import ROOT
 
-from evidence.configs import config_hash, config_inputs
+from evidence.fingerprints import parts, read_fingerprint
 from evidence.io import write_json_atomic
 from pipelines.cluster.processes import processes_marked
 
-#: A stage: a chain of hashes, a step at a time, kept after every step; standard library only.
 PIN = "0" * 64
+#: Rows that have committed fingerprints, in the order of params.yaml.
+ROWS = yaml.safe_load((ROOT / "params.yaml").read_text())["proxy"]["rows"]
+#: The project's `pipelines`: all but its entry point is this checkout's.
+PACKAGE = f"__path__.append({str(ROOT / 'pipelines')!r})\n"
+#: The project's `python -m pipelines train`: a chain of hashes, a step at a time, kept after every step, in the
+#: trainer's files; standard library only.
 WORK = """
 import fcntl, hashlib, json, os, sys, time
-row, seed = sys.argv[1], sys.argv[2]
-name = f"{row}.s{seed}"
+assert sys.argv[1] == "train"
+said = dict(zip(sys.argv[2::2], sys.argv[3::2]))
+row, seed, profile = said["--row"], said["--seed"], said["--profile"]
+name = row + ("." + said["--recipe"] if "--recipe" in said else "") + f".s{seed}"
 settings = json.load(open("work.json"))
 def put(path, text):
     os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -49,7 +56,7 @@ for gpu in gpus:
 note("start " + ",".join(gpus))
 if name in settings["broken"]:
     sys.exit(f"error: data/{name}: broken on purpose; mend it")
-state = f"work_dirs/proxy/{name}"
+state = f"work_dirs/{profile}/{name}"
 try:
     step, chain = json.load(open(state))
     note(f"resume {step}")
@@ -62,14 +69,15 @@ while step < settings["steps"]:
     print(f"step {step}/{settings['steps']}", flush=True)
     while step == (now := json.load(open("work.json")))["hold"] and name not in now["passed"]:
         time.sleep(0.05)
-put(f"checkpoints/proxy/{name}.pth", chain)
-evidence = json.load(open(f"templates/{row}.json"))
+put(f"checkpoints/{profile}/{name}.pth", chain)
+put(f"results/curves/{profile}/{name}.csv", "epoch,top1\\n1,50\\n")
+evidence = json.load(open(f"templates/{profile}.{row}.json"))
 evidence |= {"seed": int(seed), "values": {"top1": int(chain[:6], 16) % 100 + 0.5}}
 content = json.dumps(evidence, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 evidence["digest"] = hashlib.sha256(content.encode()).hexdigest()  # evidence.seal, whose import takes time
-put(f"results/proxy/5/{name}.json", json.dumps(evidence))
-if settings["kept"]:
-    put(f"checkpoints/proxy/{name}.json", json.dumps(evidence))
+put(f"results/{profile}/{name}.json", json.dumps(evidence))
+if profile == "paper":
+    put(f"checkpoints/{profile}/{name}.json", json.dumps(evidence))
 os.remove(state)
 note("end")
 """
@@ -98,48 +106,49 @@ def kept(root: Path, name: str) -> int:
 
 
 def project(root: Path, rows: int = 20, seeds: int = 3, steps: int = 4, seconds: float = 0.1,
-            broken: tuple[str, ...] = (), kept: bool = False) -> list[str]:  # fmt: skip
-    """Write the project and return its tasks' names; kept: evidence has a copy that DVC caches, as in full/dvc.yaml."""
-    names = [f"t5_r{i:02}" for i in range(rows)]
+            broken: tuple[str, ...] = ()) -> list[str]:  # fmt: skip
+    """Write the project and return the names of its tasks of profile proxy."""
+    names = ROWS[:rows]
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    params["proxy"] |= {"rows": {name: {"table": "5"} for name in names}, "seeds": list(range(seeds)), "pin": PIN}
-    (root / "configs/classification").mkdir(parents=True)
-    (root / "templates").mkdir()
-    (root / "proxy").mkdir()
-    (root / "data").mkdir()
+    params["proxy"] |= {"rows": names, "seeds": list(range(seeds)), "pin": PIN}
+    params["paper"]["seeds"] = list(range(seeds))
+    for folder in ("configs/classification", "templates", "proxy", "full", "data", "fingerprints", "pipelines"):
+        (root / folder).mkdir(parents=True)
     (root / "params.yaml").write_text(yaml.safe_dump(params))
     np.savez(root / "data/cifar10.npz", pin=np.array(PIN))
-    stated = {"train": params["proxy"]["train"]}
-    for name in names:
-        config = Path(f"configs/classification/{name}.py")
-        (root / config).write_text(f"model = {{'type': {name!r}}}\n")
-        inputs = config_inputs(root, config)
-        write_json_atomic(root / f"templates/{name}.json", {
-            "schema": 1, "kind": "training", "profile": "proxy", "row": name, "table": "5", "config": config.as_posix(),
-            "config_hash": config_hash(inputs, stated), "inputs": inputs, "params": stated,
-            "data": {"name": "tiny", "pin": PIN}, "code_revision": "x", "environment": {}, "epochs": 1,
-            "duration_s": 1.0, "command": "x",
-        })  # fmt: skip
-    stage = {
-        "matrix": {"row": names, "seed": "${proxy.seeds}"},
-        "wdir": "..",
-        "cmd": "python work.py ${item.row} ${item.seed}",
-        "deps": ["work.py"],  # each further line of dvc.lock costs every task time
-        "outs": [
-            "checkpoints/proxy/${item.row}.s${item.seed}.pth",
-            *(["checkpoints/proxy/${item.row}.s${item.seed}.json"] if kept else []),
-            {"results/proxy/5/${item.row}.s${item.seed}.json": {"cache": False}},
-        ],
-    }
-    (root / "proxy/dvc.yaml").write_text(yaml.safe_dump({"vars": ["../params.yaml"], "stages": {"table5": stage}}))
-    (root / "work.py").write_text(WORK)
-    settings(root, steps=steps, seconds=seconds, broken=broken, kept=kept, hold=None, passed=[])
+    write_json_atomic(
+        root / "fingerprints/rows.json", {"rows": {"classification": names, "pose": [], "segmentation": []}}
+    )
+    stated = {"proxy": params["proxy"]["train"], "paper": {"epochs": 1, "recipe": "paper"}}
+    for row in names:
+        config = f"configs/classification/{row}.py"
+        shutil.copy(ROOT / config, root / config)
+        shutil.copy(ROOT / f"fingerprints/{row}.json", root / "fingerprints")
+        for profile, train in stated.items():
+            write_json_atomic(root / f"templates/{profile}.{row}.json", {
+                "schema": 2, "kind": "training", "profile": profile, "row": row, "config": config,
+                "fingerprint": parts(read_fingerprint(ROOT, row), profile), "params": {"train": train},
+                "data": {"name": "cifar10" if profile == "proxy" else "imagenet", "pin": PIN}, "code_revision": "x",
+                "environment": {}, "epochs": 1, "duration_s": 1.0, "command": "x", "changed": [],
+            })  # fmt: skip
+    for name in ("proxy/dvc.yaml", "full/dvc.yaml"):
+        shutil.copy(ROOT / name, root / name)
+    (root / "pipelines/__init__.py").write_text(PACKAGE)
+    (root / "pipelines/__main__.py").write_text(WORK)
+    settings(root, steps=steps, seconds=seconds, broken=broken, hold=None, passed=[])
     subprocess.run([sys.executable, "-m", "dvc", "init", "-q", "--no-scm"], cwd=root, check=True)
     return [f"{name}.s{seed}" for name in names for seed in range(seeds)]
 
 
+def status(root: Path, *targets: str) -> dict[str, object]:
+    """Return what DVC says is out of date."""
+    command = [sys.executable, "-m", "dvc", "status", "--json", *targets]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
 def settings(root: Path, **values: object) -> None:
-    """Change what the stages read; it is no dependency.
+    """Change what the trainings read.
 
     hold: the step at which they wait until it is changed; passed: the tasks that do not.
     """
@@ -150,19 +159,11 @@ def settings(root: Path, **values: object) -> None:
 
 def cluster(root: Path, *args: str, env: dict[str, str] | None = None, timeout: float = 120
             ) -> subprocess.CompletedProcess[str]:  # fmt: skip
-    """Run the command line on a project."""
+    """Run this checkout's command line on a project."""
     return subprocess.run(
-        [sys.executable, "-m", "pipelines.cluster", args[0], "--root", str(root), *args[1:]], cwd=ROOT, env=env,
-        capture_output=True, text=True, timeout=timeout, check=False,
+        [sys.executable, "-m", "pipelines.cluster", args[0], "--root", str(root), *args[1:]], cwd=ROOT,
+        env={**(os.environ if env is None else env), "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=timeout, check=False,
     )  # fmt: skip
-
-
-def until(true: Callable[[], bool], seconds: float, what: str) -> None:
-    """Wait for something, at most so long."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
 
 
 def pids(entry: str, words: str) -> list[int]:

@@ -142,7 +142,8 @@ class Slurm:
         (root / "gres.conf").write_text("".join(f"NodeName=localhost Name=gpu File={d}\n" for d in devices))
         (root / "munge/key").write_bytes(os.urandom(128))
         (root / "munge/key").chmod(0o400)
-        self.env = {**os.environ, "SLURM_CONF": str(self.conf), "PATH": search_path()}
+        code = str(Path(__file__).parents[1])  # jobs run in other folders
+        self.env = {**os.environ, "SLURM_CONF": str(self.conf), "PATH": search_path(), "PYTHONPATH": code}
         self.env = {k: v for k, v in self.env.items() if k == "SLURM_CONF" or not k.startswith(("SLURM_", "SBATCH_"))}
         self.started: list[subprocess.Popen] = []
         self.watchdog = subprocess.Popen(

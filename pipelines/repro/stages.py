@@ -128,7 +128,7 @@ def record_stages(root: Path, names: Iterable[str]) -> int:
         with _recording(repo):
             new = [s for s in stages if _unrecorded(s)]
             for stage in new:
-                stage.save(allow_missing=True)
+                stage.save(allow_missing=True, run_cache=False)  # the trainer knows what it did
                 stage.commit()
             if new:
                 new[0].dvcfile.dump_stages(new, update_pipeline=False)

@@ -354,7 +354,7 @@ def test_what_slurm_refuses_is_told_and_not_remembered(tmp_path, monkeypatch):
     assert Store(tmp_path, "proxy").load().sends == []
     fake(tmp_path / "bin", monkeypatch, sbatch="echo Submitted batch job 7")
     assert main(argv) == 0
-    assert Store(tmp_path, "proxy").load().sends[0].jobs == {"t5_r00.s0": "7"}
+    assert Store(tmp_path, "proxy").load().sends[0].jobs == {"t5_relu.s0": "7"}
 
 
 def test_a_dry_run_prints_commands_and_sends_nothing(tmp_path, capsys):
@@ -363,7 +363,7 @@ def test_a_dry_run_prints_commands_and_sends_nothing(tmp_path, capsys):
     assert main(["submit", "--root", str(tmp_path), "--profile", "proxy", "--dry-run", "--gpus-per-task", "4",
                  "--time", "3-0", "--partition", "big"]) == 0  # fmt: skip
     out = capsys.readouterr().out
-    assert "t5_r01.s1: dvc --wait-for-lock repro -s proxy/dvc.yaml:table5@t5_r01-1" in out
+    assert "t5_se_relu.s1: dvc --wait-for-lock repro -s proxy/dvc.yaml:table5@t5_se_relu-1" in out
     assert "sbatch gpus_per_node: 4" in out
     assert "sbatch time: 4320" in out
     assert "sbatch partition: big" in out

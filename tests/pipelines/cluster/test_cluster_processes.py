@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from cluster_project import pids, until
+from cluster_project import pids
 from helpers import ROOT
+from hold import until
 
 from pipelines.cluster.processes import guarded, kill_marked
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from cluster_project import cluster, pids, until
+from cluster_project import cluster, pids
 from helpers import ROOT
-from hold import Hold
+from hold import Hold, until
 from slurm_daemons import missing
 
 from pipelines.cluster.plan import prepare

@@ -86,7 +86,7 @@ def test_results_and_packed_data_come_back_byte_for_byte(finished, remote, tmp_p
         dvc(root, *command, env=env)
     before = contents(root)
     assert len(before) == 4 + 2 + 4
-    ran = notes(root, "t5_r00.s0")
+    ran = notes(root, "t5_relu.s0")
 
     pushed = cluster(root, "collect", "--push", "cluster", env=env)
     assert pushed.returncode == 0, pushed.stdout + pushed.stderr
@@ -103,7 +103,7 @@ def test_results_and_packed_data_come_back_byte_for_byte(finished, remote, tmp_p
     assert contents(root) == before
     again = cluster(root, "submit", "--profile", "proxy", "--executor", "local", env=env)
     assert "2 finished, 0 on their way, 0 to send" in again.stdout, again.stderr
-    assert notes(root, "t5_r00.s0") == ran
+    assert notes(root, "t5_relu.s0") == ran
 
 
 @pytest.mark.slow
