@@ -32,7 +32,7 @@ import fcntl, hashlib, json, os, sys, time
 assert sys.argv[1] == "train"
 said = dict(zip(sys.argv[2::2], sys.argv[3::2]))
 row, seed, profile = said["--row"], said["--seed"], said["--profile"]
-name = row + ("." + said["--recipe"] if "--recipe" in said else "") + f".s{seed}"
+name = row + ("." + said.get("--recipe", "paper") if profile == "paper" else "") + f".s{seed}"
 settings = json.load(open("work.json"))
 def put(path, text):
     os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -162,7 +162,8 @@ def cluster(root: Path, *args: str, env: dict[str, str] | None = None, timeout: 
     """Run this checkout's command line on a project."""
     return subprocess.run(
         [sys.executable, "-m", "pipelines.cluster", args[0], "--root", str(root), *args[1:]], cwd=ROOT,
-        env={**(os.environ if env is None else env), "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=timeout, check=False,
+        env={**(os.environ if env is None else env), "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+        timeout=timeout, check=False,
     )  # fmt: skip
 
 

@@ -89,13 +89,14 @@ class Task(Strict):
         return f"checkpoints/paper/{self.id}.json" if self.profile == "paper" else None
 
     def command(self, amp: bool = False) -> list[str]:
-        """Return the arguments of `python` that train it; a finished one is not trained again."""
-        out = ["-m", "pipelines", "train", "--row", self.row]
-        if self.profile != "mini":
-            out += ["--profile", self.profile, "--seed", str(self.seed)]
-        if self.profile == "paper":
-            out += ["--recipe", self.recipe, "--launcher", "auto"]
-        return out + (["--amp"] if amp else [])
+        """Return the arguments of `python` that train it, as its stage has them; nothing finished is trained again."""
+        out = ["-m", "pipelines", "train", *([] if self.profile == "mini" else ["--profile", self.profile])]
+        out += ["--row", self.row]
+        if self.recipe and self.kind == "classification":
+            out += ["--recipe", self.recipe]
+        if self.seed is not None:
+            out += ["--seed", str(self.seed)]
+        return out + (["--launcher", "auto"] if self.profile == "paper" else []) + (["--amp"] if amp else [])
 
 
 class Limits(Strict):

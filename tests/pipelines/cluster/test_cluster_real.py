@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from cluster_project import cluster, pids
+from cluster_project import cluster, pids, status
 from helpers import ROOT
 from hold import Hold, until
 from slurm_daemons import missing
@@ -23,13 +23,13 @@ from slurm_daemons import missing
 from pipelines.cluster.plan import prepare
 from pipelines.cluster.runner import MARK
 from pipelines.cluster.state import Store
-from pipelines.training.evaluate import evaluate
-from pipelines.training.train import train
+from pipelines.training.job import mini_job
+from pipelines.training.run import run
 
 ROW = "t2_micronet_m0"
-EVIDENCE = f"results/mini/2/{ROW}.json"
-#: Read from their own paths by the copied checkout's stages.
-CODE = ("configs", "evidence", "paper", "pipelines", "registry", "report")
+EVIDENCE = f"results/mini/{ROW}.json"
+#: What a checkout trains with.
+CODE = ("configs", "evidence", "fingerprints", "paper", "pipelines", "registry")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,8 @@ def copied(tmp_path_factory, few_digits, hold) -> Path:
     with (root / "pipelines/training/hooks.py").open("a") as file:
         file.write(hold.code)
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    params["train"]["mini"] |= {"epochs": 5, "batch_size": 32, "threads": 1}
+    params["mini"]["classification"] |= {"epochs": 5, "batch_size": 32, "threads": 1}
+    params["data"]["digits"]["pin"] = json.loads((few_digits / "manifest.json").read_text())["pin"]
     (root / "params.yaml").write_text(yaml.safe_dump(params))
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())
     code = f"import shutil; shutil.copytree({str(few_digits)!r}, 'data/digits')"
@@ -61,13 +62,13 @@ def copied(tmp_path_factory, few_digits, hold) -> Path:
 
 @pytest.fixture(scope="module")
 def unkilled(copied, few_digits, tmp_path_factory) -> Path:
-    """Return a checkout in which the row was trained and evaluated by this process, undisturbed."""
+    """Return a checkout in which the row was trained by this process, undisturbed."""
     root = tmp_path_factory.mktemp("unkilled")
-    shutil.copytree(ROOT / "configs", root / "configs")
+    for name in ("configs", "fingerprints"):
+        shutil.copytree(ROOT / name, root / name)
     shutil.copytree(few_digits, root / "data/digits")
     shutil.copy(copied / "params.yaml", root)
-    train(ROW, root=root)
-    evaluate(ROW, root=root)
+    run(mini_job(ROW, root))
     return root
 
 
@@ -77,15 +78,14 @@ def same(root: Path, other: Path) -> None:
     assert weights[0].keys() == weights[1].keys()
     assert all(torch.equal(value, weights[1][key]) for key, value in weights[0].items())
     evidence = [json.loads((r / EVIDENCE).read_text()) for r in (root, other)]
-    for key in ("values", "config_hash", "inputs", "params", "seed", "data"):
+    for key in ("values", "fingerprint", "params", "seed", "data"):
         assert evidence[0][key] == evidence[1][key], key
 
 
 @pytest.mark.slow
 def test_a_real_row_killed_under_both_executors_ends_as_unkilled(copied, unkilled, hold, request):
     """Kill the local executor itself in mid-run, go on under Slurm (or locally), kill the training there."""
-    # Debian's /bin/sh stays between DVC and the training
-    env = {**os.environ, "PYTHONPATH": str(copied), "OMP_NUM_THREADS": "1", "SHELL": "/bin/sh"}
+    env = {**os.environ, "PYTHONPATH": str(copied), "OMP_NUM_THREADS": "1"}
     submit = [
         sys.executable, "-m", "pipelines.cluster", "submit", "--profile", "mini", "--row", ROW, "--jobs", "1",
         "--cpus-per-task", "1", "--executor",
@@ -101,7 +101,7 @@ def test_a_real_row_killed_under_both_executors_ends_as_unkilled(copied, unkille
     prepare(copied, {}, "mini", store.load().tasks.values())  # more rows can be sent while rows are on their way
     first.kill()
     assert first.wait() == -signal.SIGKILL, first.stderr.read()
-    until(lambda: not pids(mark, ""), 30, "DVC and the training outlive the executor")
+    until(lambda: not pids(mark, ""), 30, "the training outlives the executor")
     hold.release(1)
 
     executor = "local"
@@ -109,7 +109,7 @@ def test_a_real_row_killed_under_both_executors_ends_as_unkilled(copied, unkille
         env, executor = {**env, **request.getfixturevalue("slurm").env, "PYTHONPATH": str(copied)}, "slurm"
     second = subprocess.Popen([*submit, executor], cwd=copied, env=env, stdout=subprocess.DEVNULL)
     until(lambda: hold.reached(3), 120, "it does not go on")
-    found = pids(mark, "pipelines.training.mini")
+    found = pids(mark, f"train --row {ROW}")
     for pid in found:
         os.kill(pid, signal.SIGKILL)
     hold.release(3)
@@ -120,9 +120,8 @@ def test_a_real_row_killed_under_both_executors_ends_as_unkilled(copied, unkille
 
     assert [attempt.ending for attempt in store.record(ROW).attempts] == ["lost", "killed", "done"]
     log = store.log(ROW).read_text()
-    assert re.findall(rf"{ROW}: resuming from work_dirs/mini/{ROW}/epoch_(\d)", log) == ["1", "3"], log
+    assert re.findall(rf"{ROW}: resuming from epoch_(\d)", log) == ["1", "3"], log
     same(copied, unkilled)
-    lock = yaml.safe_load((copied / "dvc.lock").read_text())["stages"]
-    assert f"train@{ROW}" in lock
     collected = cluster(copied, "collect", env=env)
     assert collected.returncode == 0, collected.stdout + collected.stderr
+    assert status(copied, f"train@{ROW}") == {}

@@ -12,7 +12,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from cluster_project import cluster, notes, project
+from cluster_project import cluster, notes, project, status
+
+from pipelines.cluster.__main__ import main
+from pipelines.cluster.plan import all_tasks
+from pipelines.common import load_params
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "tests", "AWS_DEFAULT_REGION": "us-east-1"}
 PRODUCED = ("checkpoints", "results", "data/packed")
@@ -35,9 +39,9 @@ def contents(root: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Path:
-    """Return a project with two finished tasks and a packed directory, which a stand-in for a `pack` stage made."""
+    """Return a project with two full-size runs and a packed directory, which a stand-in for a `pack` stage made."""
     root = tmp_path_factory.mktemp("finished")
-    project(root, rows=2, seeds=1, steps=1, seconds=0, kept=True)
+    project(root, rows=2, seeds=1, steps=1, seconds=0)
     (root / "pack.py").write_text(
         "import os, pathlib\n"
         "out = pathlib.Path('data/packed'); (out / 'train').mkdir(parents=True)\n"
@@ -48,8 +52,8 @@ def finished(tmp_path_factory) -> Path:
     (root / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"pack": stage}}))
     env = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     dvc(root, "repro", "-q", env=env)
-    done = cluster(root, "submit", "--profile", "proxy", "--executor", "local")
-    assert done.returncode == 0, done.stderr
+    for task in all_tasks(root, load_params(root), "paper", "paper").values():
+        subprocess.run([sys.executable, *task.command()], cwd=root, check=True, capture_output=True)
     return root
 
 
@@ -78,17 +82,17 @@ def remote(request, tmp_path) -> Iterator[tuple[list[list[str]], dict[str, str]]
 
 
 @pytest.mark.slow
-def test_results_and_packed_data_come_back_byte_for_byte(finished, remote, tmp_path):
+def test_results_and_packed_data_come_back_byte_for_byte(finished, remote, tmp_path, monkeypatch, capsys):
     root = tmp_path / "project"
     shutil.copytree(finished, root)
     commands, env = remote
     for command in commands:
         dvc(root, *command, env=env)
     before = contents(root)
-    assert len(before) == 4 + 2 + 4
-    ran = notes(root, "t5_relu.s0")
+    assert len(before) == 4 + 2 + 2 + 4
+    ran = notes(root, "t5_relu.paper.s0")
 
-    pushed = cluster(root, "collect", "--push", "cluster", env=env)
+    pushed = cluster(root, "collect", "--profile", "paper", "--push", "cluster", env=env)
     assert pushed.returncode == 0, pushed.stdout + pushed.stderr
     assert "pushed 2 results" in pushed.stdout
     dvc(root, "push", "-q", "-r", "cluster", "pack", env=env)
@@ -97,20 +101,26 @@ def test_results_and_packed_data_come_back_byte_for_byte(finished, remote, tmp_p
         shutil.rmtree(root / folder)
     assert contents(root) == {}
 
-    dvc(root, "pull", "-q", "-r", "cluster", "--allow-missing", "pack", "proxy/dvc.yaml", env=env)
-    collected = cluster(root, "collect", "--profile", "proxy", env=env)
+    dvc(root, "pull", "-q", "-r", "cluster", "--allow-missing", "pack", "full/dvc.yaml", env=env)
+    collected = cluster(root, "collect", "--profile", "paper", env=env)
     assert collected.returncode == 0, collected.stdout + collected.stderr
     assert contents(root) == before
-    again = cluster(root, "submit", "--profile", "proxy", "--executor", "local", env=env)
-    assert "2 finished, 0 on their way, 0 to send" in again.stdout, again.stderr
-    assert notes(root, "t5_relu.s0") == ran
+    assert status(root, "full/dvc.yaml:imagenet") == {}
+    with monkeypatch.context() as patched:  # ImageNet is not there
+        patched.setattr("pipelines.cluster.submit.prepare", lambda *_: None)
+        assert (
+            main(["submit", "--root", str(root), "--profile", "paper", "--executor", "local", "--gpus-per-task", "0"])
+            == 0
+        )
+    assert "2 finished, 0 on their way, 0 to send" in capsys.readouterr().out
+    assert notes(root, "t5_relu.paper.s0") == ran
 
 
 @pytest.mark.slow
 def test_a_remote_that_is_not_there_is_one_line(finished, tmp_path):
     root = tmp_path / "project"
     shutil.copytree(finished, root)
-    done = cluster(root, "collect", "--push", "nowhere")
+    done = cluster(root, "collect", "--profile", "paper", "--push", "nowhere")
     assert done.returncode == 1
     assert done.stderr.startswith("error: dvc push: ")
     assert "nowhere" in done.stderr

@@ -161,7 +161,9 @@ def test_three_waves_of_rows_and_seven_kills_lose_nothing(slurm, tmp_path, capsy
 def test_failures_end_gpus_are_exclusive_and_cancelled_tasks_resume(slurm, tmp_path):
     project(tmp_path, rows=5, seeds=1, steps=8, seconds=0.15, broken=("t5_dynamic_shift_max.s0",))
     send = ["submit", "--profile", "proxy", "--gpus-per-task", "3", "--cpus-per-task", "1", "--attempts", "2"]
-    first = cluster(tmp_path, *send, "--row", "t5_relu", "t5_se_relu", "t5_r02", "t5_dynamic_shift_max", env=slurm.env)
+    first = cluster(
+        tmp_path, *send, "--row", "t5_relu", "t5_se_relu", "t5_dynamic_relu", "t5_dynamic_shift_max", env=slurm.env
+    )
     assert "4 to send" in first.stdout, first.stderr
     # the task that cannot work is tried twice, then its own last words stand in the table
     until(lambda: views(tmp_path)["t5_dynamic_shift_max.s0"].state == "failed", 60, "it never failed")
