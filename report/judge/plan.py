@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from evidence.bench import Bench, ModelRates
+from evidence.forms import TrainingEvidence
 from evidence.io import EvidenceError
 from evidence.read import Evidence, read_form
 from paper.schema import COST_COLUMNS
@@ -106,7 +107,8 @@ def make_plan(report: Any, evidence: Evidence, bench: tuple[str, Bench] | None) 
     """Return what is open in a report, what settles it and what that costs.
 
     A row of fewer seeds than settings.seeds needs those that lack; an underpowered one with all of them, one more.
-    Claims about data need annotation files and no training; claims on computations are no matter of runs.
+    Runs of the recipe that decides count, a released checkpoint for none. Claims about data need annotation files and
+    no training; claims on computations are no matter of runs; what has no budget in the ledger cannot be planned.
     """
     ledger, wanted = report.ledger, report.settings.seeds
     rates = bench[1].models if bench else {}
@@ -126,11 +128,18 @@ def make_plan(report: Any, evidence: Evidence, bench: tuple[str, Bench] | None) 
             needs[claim.id] = [row for row in rows if row in open_cells or not _settled(report, ledger, row)]
         else:
             unplanned.append(claim.id)
+    wanting = dict.fromkeys([*open_cells, *(r for rows in needs.values() for r in rows)])
+    budgets = {row: next((b for b in ledger.budgets if ledger.row(row).table in b.tables), None) for row in wanting}
+    unplanned += [key for row, keys in open_cells.items() if budgets[row] is None for key in keys]
+    unplanned += [name for name, rows in needs.items() if any(budgets[row] is None for row in rows)]
+    open_cells = {row: keys for row, keys in open_cells.items() if budgets[row]}
+    needs = {name: rows for name, rows in needs.items() if all(budgets[row] for row in rows)}
     runs: dict[str, Run] = {}
-    for row in dict.fromkeys([*open_cells, *(r for rows in needs.values() for r in rows)]):
+    for row, budget in budgets.items():
+        if budget is None:
+            continue
         table = ledger.row(row).table
-        budget = next(b for b in ledger.budgets if table in b.tables)
-        have = len(evidence.runs.get("paper", {}).get(row, []))
+        have = _trained(evidence.runs.get("paper", {}).get(row, []))
         seeds = wanted - have if have < wanted else 1
         passes = budget.images * budget.epochs * seeds
         cost = evidence.cost.get(row)
@@ -154,6 +163,12 @@ def make_plan(report: Any, evidence: Evidence, bench: tuple[str, Bench] | None) 
         bench[0] if bench else "none; run `make bench`", sorted(items, key=lambda i: (*cheapest(i), i.name)), ordered,
         best.row if best else None, unplanned,
     )  # fmt: skip
+
+
+def _trained(runs: Sequence[TrainingEvidence]) -> int:
+    """Return how many seeds there are of the recipe that decides and that can be trained further."""
+    recipes = [run.recipe or "paper" for run in runs]
+    return next((recipes.count(name) for name in ("paper", "official") if name in recipes), 0)
 
 
 def _settled(report: Any, ledger: Any, row: str) -> bool:

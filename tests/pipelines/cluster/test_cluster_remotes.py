@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from cluster_project import cluster, notes, project, status
+from cluster_project import ROWS, cluster, notes, project, status
 
 from pipelines.cluster.__main__ import main
 from pipelines.cluster.plan import all_tasks
@@ -105,7 +105,7 @@ def test_results_and_packed_data_come_back_byte_for_byte(finished, remote, tmp_p
     collected = cluster(root, "collect", "--profile", "paper", env=env)
     assert collected.returncode == 0, collected.stdout + collected.stderr
     assert contents(root) == before
-    assert status(root, "full/dvc.yaml:imagenet") == {}
+    assert status(root, *(f"full/dvc.yaml:imagenet@{row}-paper-0" for row in ROWS[:2])) == {}
     with monkeypatch.context() as patched:  # ImageNet is not there
         patched.setattr("pipelines.cluster.submit.prepare", lambda *_: None)
         assert (
