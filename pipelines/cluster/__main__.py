@@ -1,10 +1,10 @@
 """Send the rows of the tables to Slurm or to this machine, watch them, gather their results.
 
-python -m pipelines.cluster submit --table 5 --profile paper --seeds 3 [--gpus-per-task 8] [--partition P] [--time 3-00]
-python -m pipelines.cluster submit --profile mini --executor local --jobs 2
-python -m pipelines.cluster status [--name paper] [--watch] [--json]
-python -m pipelines.cluster collect [--name paper | --profile paper] [--requeue] [--push REMOTE]
-python -m pipelines.cluster cancel [--name paper] [--row ROW]
+python -m pipelines cluster submit --table 5 --profile paper --seeds 3 [--gpus-per-task 8] [--partition P] [--time 3-00]
+python -m pipelines cluster submit --profile mini --executor local --jobs 2
+python -m pipelines cluster status [--name paper] [--watch] [--json]
+python -m pipelines cluster collect [--name paper | --profile paper] [--requeue] [--push REMOTE]
+python -m pipelines cluster cancel [--name paper] [--row ROW]
 
 Results travel by DVC, once a remote is named: `dvc remote add -d store /a/shared/folder`, or
 `dvc remote add -d store s3://BUCKET/PATH` (`dvc remote modify store endpointurl URL` for another S3 than AWS's; keys in
@@ -73,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
     which = argparse.ArgumentParser(add_help=False)
     which.add_argument("--table", nargs="+", default=[], help="these tables (4 means 4a, 4b, 4c)")
     which.add_argument("--row", nargs="+", default=[], help="these rows")
-    out = argparse.ArgumentParser(prog="python -m pipelines.cluster", description=(__doc__ or "").splitlines()[0])
+    out = argparse.ArgumentParser(prog="micronet cluster", description=(__doc__ or "").splitlines()[0])
     commands = out.add_subparsers(dest="command", required=True)
 
     add = commands.add_parser("submit", parents=[common, which], help="send what is neither finished nor on its way")

@@ -155,7 +155,7 @@ def _fault(root: Path, found: Evidence, task: Task) -> str | None:
         return f"invalid: {task.evidence}: is of recipe {run.recipe or 'none'}"
     for path in (task.weights, task.kept):
         if path and not (root / path).is_file():
-            return f"missing: {path}"
+            return f"missing: {path}; `dvc pull {task.stage}` brings it, or `submit` trains it again"
     if task.kept and (root / task.kept).read_bytes() != (root / task.evidence).read_bytes():
         return f"invalid: {task.kept}: the weights there are of another run than {task.evidence}"
     return None

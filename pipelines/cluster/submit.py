@@ -107,7 +107,7 @@ def finish_send(store: Store, send: Send | None, todo: list[Task], out: TextIO |
         return 0
     if send.executor == "slurm":
         jobs = sorted({job.split("_")[0] for job in send.jobs.values()})
-        print(f"sent {len(todo)} tasks as job {', '.join(jobs)}; `python -m pipelines.cluster status --name "
+        print(f"sent {len(todo)} tasks as job {', '.join(jobs)}; `python -m pipelines cluster status --name "
               f"{store.name} --watch` follows them", file=out)  # fmt: skip
         return 0
     slots = local.gpu_slots(send.options["gpus_per_task"], send.options["jobs"], os.environ)

@@ -104,6 +104,8 @@ def test_a_failure_is_told_and_a_signal_stops_all(tmp_path):
     command = [sys.executable, "-m", "pipelines.cluster", *submit, "--root", str(tmp_path), "--row", "t5_se_relu"]
     running = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     until(lambda: notes(tmp_path, "t5_se_relu.s0") != [], 60, "it does not start")
+    other = cluster(tmp_path, *submit, "--name", "other", "--row", "t5_se_relu")  # it runs, for whomever
+    assert "1 tasks, 0 finished, 1 on their way, 0 to send" in other.stdout, other.stderr
     running.send_signal(signal.SIGTERM)
     assert running.wait(30) == 1
     assert "t5_se_relu.s0: terminated" in running.stderr.read()

@@ -15,7 +15,7 @@ from hold import until
 
 from pipelines.cluster.processes import guarded, kill_marked
 
-#: Starts a shell that waits for its command, in a session of its own, as DVC's are.
+#: Starts a shell that waits for its command, in a session of its own.
 RUNNER = """
 import os, subprocess, sys, time
 from pipelines.cluster.processes import guarded

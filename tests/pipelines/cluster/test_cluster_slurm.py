@@ -9,10 +9,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cluster_project import chain, cluster, kept, notes, pids, project, settings, status
+from cluster_project import chain, kept, notes, pids, project, settings, status
 from helpers import ROOT
 from hold import until
 from slurm_daemons import GPUS, Slurm, processes_of
@@ -30,6 +31,17 @@ def queued(slurm: Slurm) -> dict[str, str]:
     """Return the jobs that Slurm has: id to state."""
     lines = slurm.run("squeue", "-h", "-r", "-o", "%i %T").splitlines()
     return dict(line.split() for line in lines)
+
+
+@pytest.fixture
+def cluster(tmp_path, slurm, capsys) -> Callable[..., tuple[int, str]]:
+    """Return the command line as a function: exit code and what it prints. A new Python each would slow the tasks."""
+
+    def call(name: str, *args: str) -> tuple[int, str]:
+        code = main([name, "--root", str(tmp_path), *args])
+        return code, capsys.readouterr().out
+
+    return call
 
 
 def views(root: Path) -> dict[str, View]:
@@ -98,19 +110,18 @@ ENDINGS = {
 
 
 @pytest.mark.slow
-def test_three_waves_of_rows_and_seven_kills_lose_nothing(slurm, tmp_path, capsys):
+def test_three_waves_of_rows_and_seven_kills_lose_nothing(slurm, cluster, tmp_path):
     steps = 5
     names = project(tmp_path, rows=8, seeds=3, steps=steps, seconds=0.15)
     assert len(names) == 3 * GPUS
     settings(tmp_path, hold=4)  # until all kills are done: their number must not depend on the machine's speed
     sent = cluster(
-        tmp_path, "submit", "--profile", "proxy", "--table", "3", "5", "--seeds", "3", "--gpus-per-task", "1",
-        "--cpus-per-task", "1", env=slurm.env,
+        "submit", "--profile", "proxy", "--table", "3", "5", "--seeds", "3", "--gpus-per-task", "1", "--cpus-per-task",
+        "1",
     )  # fmt: skip
-    assert sent.returncode == 0, sent.stderr
-    assert "24 to send" in sent.stdout
-    again = cluster(tmp_path, "submit", "--profile", "proxy", "--gpus-per-task", "1", env=slurm.env)
-    assert "24 on their way, 0 to send" in again.stdout, again.stderr
+    assert sent[0] == 0
+    assert "24 to send" in sent[1]
+    assert "24 on their way, 0 to send" in cluster("submit", "--profile", "proxy", "--gpus-per-task", "1")[1]
 
     rng = random.Random(0)
     killer = Killer(tmp_path, slurm)
@@ -148,27 +159,23 @@ def test_three_waves_of_rows_and_seven_kills_lose_nothing(slurm, tmp_path, capsy
         endings = [attempt.ending for attempt in Store(tmp_path, "proxy").record(name).attempts]
         assert endings[-1] == "done", (name, kind, endings)
         assert set(endings[:-1]) <= {*ENDINGS[kind], "done"}, (name, kind, endings)
-    collected = cluster(tmp_path, "collect", env=slurm.env)
-    assert collected.returncode == 0, collected.stdout + collected.stderr
-    assert "24 of 24 results are there and sound" in collected.stdout
-    assert "recorded 24 of them" in collected.stdout
+    code, told = cluster("collect")
+    assert code == 0, told
+    assert "24 of 24 results are there and sound" in told
+    assert "recorded 24 of them" in told
     assert status(tmp_path, "proxy/dvc.yaml") == {}
-    idle = cluster(tmp_path, "submit", "--profile", "proxy", env=slurm.env)
-    assert "24 finished, 0 on their way, 0 to send" in idle.stdout, idle.stderr
+    assert "24 finished, 0 on their way, 0 to send" in cluster("submit", "--profile", "proxy")[1]
 
 
 @pytest.mark.slow
-def test_failures_end_gpus_are_exclusive_and_cancelled_tasks_resume(slurm, tmp_path):
+def test_failures_end_gpus_are_exclusive_and_cancelled_tasks_resume(cluster, tmp_path, monkeypatch):
     project(tmp_path, rows=5, seeds=1, steps=8, seconds=0.15, broken=("t5_dynamic_shift_max.s0",))
     send = ["submit", "--profile", "proxy", "--gpus-per-task", "3", "--cpus-per-task", "1", "--attempts", "2"]
-    first = cluster(
-        tmp_path, *send, "--row", "t5_relu", "t5_se_relu", "t5_dynamic_relu", "t5_dynamic_shift_max", env=slurm.env
-    )
-    assert "4 to send" in first.stdout, first.stderr
+    assert "4 to send" in cluster(*send, "--table", "5")[1]
     # the task that cannot work is tried twice, then its own last words stand in the table
     until(lambda: views(tmp_path)["t5_dynamic_shift_max.s0"].state == "failed", 60, "it never failed")
-    table = cluster(tmp_path, "status", env={**slurm.env, "COLUMNS": "200"}).stdout
-    line = next(line for line in table.splitlines() if line.startswith("t5_dynamic_shift_max.s0"))
+    monkeypatch.setenv("COLUMNS", "200")
+    line = next(line for line in cluster("status")[1].splitlines() if line.startswith("t5_dynamic_shift_max.s0"))
     assert line.split()[1:3] == ["failed", "2"]
     assert "data/t5_dynamic_shift_max.s0: broken on purpose; mend it" in line
 
@@ -176,31 +183,28 @@ def test_failures_end_gpus_are_exclusive_and_cancelled_tasks_resume(slurm, tmp_p
     given = {name: set(notes(tmp_path, name)[0].removeprefix("start ").split(",")) for name in views(tmp_path)}
     assert all(len(gpus) == 3 for gpus in given.values()), given
     assert not any("shared" in line for name in given for line in notes(tmp_path, name))
-    collected = cluster(tmp_path, "collect", env=slurm.env)
-    assert collected.returncode == 1
-    assert "t5_dynamic_shift_max.s0: failed: data/t5_dynamic_shift_max.s0: broken on purpose" in collected.stdout
-    assert "3 of 4 results are there and sound" in collected.stdout
+    code, told = cluster("collect")
+    assert code == 1
+    assert "t5_dynamic_shift_max.s0: failed: data/t5_dynamic_shift_max.s0: broken on purpose" in told
+    assert "3 of 4 results are there and sound" in told
 
     # mended, it is sent again, with a new row; that one is cancelled in mid-run and goes on where it was
     settings(tmp_path, broken=[], hold=2)
-    second = cluster(tmp_path, *send, env=slurm.env)
-    assert "5 tasks, 3 finished, 0 on their way, 2 to send" in second.stdout, second.stderr
+    assert "5 tasks, 3 finished, 0 on their way, 2 to send" in cluster(*send)[1]
     until(lambda: kept(tmp_path, "t3_mobile.s0") == 2, 60, "the new row does not run")
-    cancelled = cluster(tmp_path, "cancel", "--row", "t3_mobile", env=slurm.env)
-    assert "1 tasks cancelled" in cancelled.stdout, cancelled.stderr
+    assert "1 tasks cancelled" in cluster("cancel", "--row", "t3_mobile")[1]
     until(lambda: views(tmp_path)["t3_mobile.s0"].state == "cancelled", 30, "it runs on")
     settings(tmp_path, hold=None)
-    third = cluster(tmp_path, *send, env=slurm.env)
-    assert "1 to send" in third.stdout, third.stderr
-    watched = cluster(tmp_path, "status", "--watch", "--interval", "0.3", env=slurm.env)
-    assert watched.returncode == 0, watched.stdout
-    assert "proxy: 5 done of 5" in watched.stdout
+    assert "1 to send" in cluster(*send)[1]
+    code, told = cluster("status", "--watch", "--interval", "0.3")
+    assert code == 0, told
+    assert "proxy: 5 done of 5" in told
     assert "resume 2" in notes(tmp_path, "t3_mobile.s0")
-    assert cluster(tmp_path, "collect", env=slurm.env).returncode == 0
+    assert cluster("collect")[0] == 0
 
 
 @pytest.mark.slow
-def test_a_lost_node_requeues_and_a_submitter_that_died_is_made_up_for(slurm, tmp_path, monkeypatch, capsys):
+def test_a_lost_node_requeues_and_a_submitter_that_died_is_made_up_for(slurm, tmp_path, monkeypatch):
     names = project(tmp_path, rows=2, seeds=1, steps=4, seconds=0.1)
     settings(tmp_path, hold=2)
     argv = ["submit", "--root", str(tmp_path), "--profile", "proxy", "--cpus-per-task", "1"]
@@ -236,7 +240,7 @@ def test_a_lost_node_requeues_and_a_submitter_that_died_is_made_up_for(slurm, tm
 
 ALONE = """
 import pathlib, sys, time
-from cluster_project import until
+from hold import until
 from slurm_daemons import Slurm, processes_of
 slurm = Slurm(pathlib.Path(sys.argv[1]))
 slurm.start()

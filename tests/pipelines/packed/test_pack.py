@@ -19,8 +19,8 @@ import numpy as np
 import psutil
 import pytest
 import torch
-from cluster_project import until
 from helpers import ROOT
+from hold import until
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
