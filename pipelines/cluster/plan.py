@@ -127,7 +127,7 @@ def take_kept(root: Path, tasks: Iterable[Task]) -> None:
 
 
 def faults(root: Path, tasks: Iterable[Task]) -> dict[str, str]:
-    """Return why tasks' results do not count, by task; those that the report would count, weights there, are left out.
+    """Return why tasks' results do not count, by task; nothing for those that the report counts and that are complete.
 
     Raises PipelineError for a faulty params.yaml or manifest.
     """
@@ -153,9 +153,8 @@ def _fault(root: Path, found: Evidence, task: Task) -> str | None:
         return f"invalid: {task.evidence}: is of seed {run.seed}"
     if run.recipe != task.recipe:
         return f"invalid: {task.evidence}: is of recipe {run.recipe or 'none'}"
-    for path in (task.weights, task.kept):
-        if path and not (root / path).is_file():
-            return f"missing: {path}; `dvc pull {task.stage}` brings it, or `submit` trains it again"
+    if gone := [path for path in task.files if not (root / path).is_file()]:
+        return f"missing: {gone[0]}; `dvc pull {task.stage}` brings it, or `submit` makes it again"
     if task.kept and (root / task.kept).read_bytes() != (root / task.evidence).read_bytes():
         return f"invalid: {task.kept}: the weights there are of another run than {task.evidence}"
     return None

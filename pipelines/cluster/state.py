@@ -79,14 +79,22 @@ class Task(Strict):
         return f"results/{self.profile}/{self.id}.json"
 
     @property
-    def weights(self) -> str | None:
-        """Return where its weights must lie, which DVC keeps; None: nobody keeps those of CIFAR-10."""
-        return None if self.profile == "proxy" else f"checkpoints/{self.profile}/{self.id}.pth"
-
-    @property
     def kept(self) -> str | None:
         """Return where a copy of evidence that is in git lies in DVC's cache and remotes, if anywhere."""
         return f"checkpoints/paper/{self.id}.json" if self.profile == "paper" else None
+
+    @property
+    def files(self) -> list[str]:
+        """Return what must lie beside the evidence, which DVC keeps: weights first. Nobody keeps those of CIFAR-10."""
+        if self.profile == "proxy":
+            return []
+        drawn = self.profile == "mini" and self.kind != "classification"
+        return [
+            f"checkpoints/{self.profile}/{self.id}.pth",
+            *([self.kept] if self.kept else []),
+            f"results/curves/{self.profile}/{self.id}.csv",
+            *([f"results/pictures/mini/{self.id}.jpg"] if drawn else []),
+        ]
 
     def command(self, amp: bool = False) -> list[str]:
         """Return the arguments of `python` that train it, as its stage has them; nothing finished is trained again."""

@@ -91,11 +91,10 @@ def test_a_task_runs_what_its_stage_says_and_files_what_it_holds(stages, profile
         stage = stages[task.stage]
         job = Job(find_row(task.row), profile, task.seed or 0, {"recipe": recipe} if profile == "paper" else {}, ROOT,
                   "", "", {})  # fmt: skip
+        written = {str(path) for path in (job.weights, job.weights.with_suffix(".json"), job.curve, job.picture)}
         assert (name, task.evidence) == (job.stem, job.evidence.as_posix())
-        assert task.weights in (None, job.weights.as_posix())
-        outs = {str(out) for out in stage.outs}
-        kept = {path for path in (task.evidence, task.weights, task.kept) if path}
-        assert kept == {path for path in outs if "/curves/" not in path and "/pictures/" not in path}
+        assert set(task.files) <= written
+        assert {task.evidence, *task.files} == {Path(out.fs_path).relative_to(ROOT).as_posix() for out in stage.outs}
         assert ["python", *task.command()] == stage.cmd.split()
 
 
@@ -274,12 +273,12 @@ def test_collect_holds_weights_and_evidence_of_full_size_runs_together(tmp_path,
     project(tmp_path, rows=3, seeds=1, steps=1, seconds=0)
     whole, lacking, other = all_tasks(tmp_path, load_params(tmp_path), "paper", "paper").values()
     trained(tmp_path, whole, lacking, other)
-    (tmp_path / lacking.weights).unlink()
+    (tmp_path / lacking.files[0]).unlink()
     rewrite(tmp_path / other.evidence, code_revision="a colleague's")
     (tmp_path / whole.evidence).unlink()  # comes back from its copy
     code, out = collect(tmp_path, capsys, "paper")
     assert code == 1
-    assert f"{lacking.id}: missing: {lacking.weights}" in out
+    assert f"{lacking.id}: missing: {lacking.files[0]}; `dvc pull {lacking.stage}` brings it" in out
     assert f"{other.id}: invalid: {other.kept}: the weights there are of another run" in out
     assert "1 of 3 results are there and sound" in out
     assert status(tmp_path, whole.stage) == {}
