@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import psutil
 import yaml
+from evidence.configs import config_hash, config_inputs
 from helpers import ROOT
 
-from evidence.configs import config_hash, config_inputs
 from evidence.io import write_json_atomic
 from pipelines.cluster.processes import processes_marked
 

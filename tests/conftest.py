@@ -37,8 +37,8 @@ def shared() -> Path:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """Return a copy of what the report reads: ledger, configs, params.yaml, committed results."""
-    made_here = shutil.ignore_patterns("*.py.orig", "__pycache__", "mini", "mini_more")  # not committed
-    for name in ("paper", "configs", "results"):
+    made_here = shutil.ignore_patterns("*.py.orig", "__pycache__", "mini")  # not committed
+    for name in ("paper", "configs", "fingerprints", "results"):
         if (ROOT / name).exists():
             shutil.copytree(ROOT / name, tmp_path / name, ignore=made_here)
     shutil.copy(ROOT / "params.yaml", tmp_path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from evidence.configs import config_hash, config_inputs
+from evidence.fingerprints import parts, read_fingerprint
 from evidence.io import write_json_atomic
 from evidence.seal import seal
 from evidence.settings import load_settings
@@ -12,15 +12,13 @@ from evidence.settings import load_settings
 ROOT = Path(__file__).resolve().parent.parent
 COST = "results/cost/t5_relu.json"
 DIGITS = "6b5f11fa1915fbfc86eaf2c66a29b45309845231c8afeb919a5e0c2a1add117c"
-CONFIG = Path("configs/classification/t5_relu.py")
 
 
 def fresh(root: Path) -> str:
-    """Write sound cost evidence of one row for today's config, and return its name."""
-    inputs = config_inputs(root, CONFIG)
+    """Write sound cost evidence of one row for today's fingerprint, and return its name."""
     evidence = {
-        "schema": 1, "kind": "cost", "row": "t5_relu", "table": "5", "config": CONFIG.as_posix(),
-        "config_hash": config_hash(inputs, {}), "inputs": inputs, "construction": "printed",
+        "schema": 2, "kind": "cost", "row": "t5_relu", "config": "configs/classification/t5_relu.py",
+        "fingerprint": parts(read_fingerprint(root, "t5_relu"), "cost"), "construction": "printed",
         "values": {"params": 1_876_172, "madds": {"plain": 10_603_776, "S": 10_465_792}}, "variants": {}, "notes": [],
         "input_size": [3, 224, 224], "code_revision": "abc", "environment": {"python": "3.11"},
     }  # fmt: skip
@@ -30,14 +28,12 @@ def fresh(root: Path) -> str:
 
 def training(root: Path, profile: str = "mini", **values: object) -> str:
     """Write sound evidence of one trained row under today's parameters, and return its name."""
-    config = Path("configs/classification/t2_micronet_m0.py")
-    inputs = config_inputs(root, config)
     params = {"train": load_settings(root)[1]["mini/t2_micronet_m0"]}
-    name = f"results/{profile}/2/t2_micronet_m0.json"
+    name = f"results/{profile}/t2_micronet_m0.json"
     evidence = {
-        "schema": 1, "kind": "training", "profile": profile, "row": "t2_micronet_m0", "table": "2", "seed": 0,
-        "values": {"top1": 51.0, "top5": 74.0}, "config": config.as_posix(),
-        "config_hash": config_hash(inputs, params), "inputs": inputs, "params": params,
+        "schema": 2, "kind": "training", "profile": profile, "row": "t2_micronet_m0", "seed": 0,
+        "values": {"top1": 51.0, "top5": 74.0}, "config": "configs/classification/t2_micronet_m0.py",
+        "fingerprint": parts(read_fingerprint(root, "t2_micronet_m0"), profile), "params": params,
         "data": {"name": "digits", "pin": DIGITS}, "code_revision": "abc", "environment": {}, "epochs": 3,
         "duration_s": 1.0, "command": "x", **values,
     }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from pipelines.packed.shard import Task, pack_shard
@@ -10,7 +11,7 @@ from pipelines.packed.shard import Task, pack_shard
 #: Code for a training process, which waits in the first step after epoch N for as long as FOLDER/hold_N is there.
 TRAINING = """
 import pathlib as _pathlib, time as _time
-from pipelines import hooks as _hooks
+from pipelines.training import hooks as _hooks
 def _held(plain, folder):
     def call_hook(self, name, **kwargs):
         plain(self, name, **kwargs)
@@ -50,3 +51,11 @@ def pack_first_shards(task: Task) -> tuple:
     while task.number:
         time.sleep(60)
     return pack_shard(task)
+
+
+def until(true: Callable[[], bool], seconds: float, what: str) -> None:
+    """Wait for something, at most so long."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.1)

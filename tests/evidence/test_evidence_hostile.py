@@ -19,7 +19,7 @@ from report.__main__ import main
 
 FILES = (
     "results/cost/one_plain.json", "results/cost/rules.json", "results/claims/count.json",
-    "results/mini/1/one_plain.json", "results/proxy/2/two_half.paper.s0.json", "results/paper/1/one_wide.paper.s1.json",
+    "results/mini/one_plain.json", "results/proxy/two_half.paper.s0.json", "results/paper/one_wide.paper.s1.json",
     "results/figures/figure_2.json", "results/figures/figure_3.json", "results/bench/cpu.json",
 )  # fmt: skip
 VALUES = (

@@ -28,10 +28,11 @@ def few_digits(tmp_path_factory) -> Path:
 @pytest.fixture
 def tiny(tmp_path: Path, few_digits: Path) -> Path:
     """Return a checkout whose mini profile trains two epochs on few digits."""
-    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    for name in ("configs", "fingerprints"):
+        shutil.copytree(ROOT / name, tmp_path / name)
     shutil.copytree(few_digits, tmp_path / "data/digits")
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    params["train"]["mini"] |= {"epochs": 3, "batch_size": 32, "image_size": 32}
+    params["mini"]["classification"] |= {"epochs": 3, "batch_size": 32, "image_size": 32}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
     return tmp_path
 

@@ -18,13 +18,13 @@ import yaml
 from cluster_project import cluster, pids, until
 from helpers import ROOT
 from hold import Hold
+from pipelines.training.evaluate import evaluate
+from pipelines.training.train import train
 from slurm_daemons import missing
 
 from pipelines.cluster.plan import prepare
 from pipelines.cluster.runner import MARK
 from pipelines.cluster.state import Store
-from pipelines.training.evaluate import evaluate
-from pipelines.training.train import train
 
 ROW = "t2_micronet_m0"
 EVIDENCE = f"results/mini/2/{ROW}.json"

@@ -313,9 +313,11 @@ def test_mim_train_stops_before_training_with_one_line(people, tmp_path, monkeyp
     command = [
         sys.executable,
         "-m",
-        "pipelines.training.full_dense",
+        "pipelines.training",
         "--row",
         "t8_micronet_m0",
+        "--profile",
+        "paper",
         "--dry-run",
         "--workers",
         "0",
