@@ -103,7 +103,8 @@ def _training(
     _file(root / "results" / profile / name, {
         "schema": 2, "kind": "training", "profile": profile, "row": row, "seed": seed,
         "values": {"top1": top1}, "config": f"configs/classification/{row}.py",
-        "fingerprint": parts(read_fingerprint(root, row), profile), "params": params, "data": {"name": text("dots"), "pin": text(PIN)},
+        "fingerprint": parts(read_fingerprint(root, row), profile), "params": params,
+        "data": {"name": text("dots"), "pin": text(PIN)},
         "code_revision": text("abc"), "environment": {k: text(v) for k, v in ENVIRONMENT.items()}, "epochs": 2,
         "duration_s": 1.0, "command": text(f"train {row} {seed}"),
     })  # fmt: skip

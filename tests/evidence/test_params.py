@@ -195,9 +195,11 @@ def test_bom_crlf_and_merges_are_read(root):
         assert load_params(root) == params()
     shared = "common: &c {threads: 1}\n"
     assert "unknown key 'common'" in fault(root, text() + shared)
-    merged = (
-        text().replace("    data: digits", "    <<: {lr: 1, seed: 5}\n    data: digits").replace("    seed: 0\n", "", 1)
+    before, mini = text().split("mini:\n", 1)
+    mini = mini.replace("    data: digits", "    <<: {lr: 1, seed: 5}\n    data: digits", 1).replace(
+        "    seed: 0\n", "", 1
     )
+    merged = f"{before}mini:\n{mini}"
     assert fault(root, merged) is None
     found = load_params(root)["mini"]["classification"]
     assert (found["lr"], found["seed"]) == (0.1, 5)
