@@ -10,7 +10,7 @@ from pipelines.packed.shard import Task, pack_shard
 #: Code for a training process, which waits in the first step after epoch N for as long as FOLDER/hold_N is there.
 TRAINING = """
 import pathlib as _pathlib, time as _time
-from pipelines import hooks as _hooks
+from pipelines.training import hooks as _hooks
 def _held(plain, folder):
     def call_hook(self, name, **kwargs):
         plain(self, name, **kwargs)

@@ -74,7 +74,7 @@ def test_data_is_told_apart_by_its_manifest(tiny, tmp_path, monkeypatch):
 
 RUN = """
 import pathlib, sys
-from pipelines import full
+from pipelines.training import full
 row, data, out, workers = sys.argv[1:]
 options = full.parser().parse_args(["--row", row, "--workers", workers])
 settings = {**full.recipe_settings(row, "paper", 0), "batch_size": 4, "epochs": 3, "mixup": 0.2}

@@ -134,7 +134,7 @@ def test_the_report_stands_first_and_last():
 
 STARTS = """
 import io, sys, pathlib
-from pipelines import worker
+from pipelines.repro import worker
 worker.PRELOAD = []
 from pipelines.repro.progress import Progress
 from pipelines.repro.__main__ import Runner, interruptible

@@ -87,7 +87,7 @@ def test_a_row_of_each_table_runs_end_to_end(row, tiny, tmp_path):
 
 RUN = """
 import pathlib, sys
-from pipelines import full
+from pipelines.training import full
 row, data, out = sys.argv[1:]
 options = full.parser().parse_args(["--row", row, "--workers", "1"])
 settings = {**full.recipe_settings(row, "paper", 0), "batch_size": 4, "epochs": 3}

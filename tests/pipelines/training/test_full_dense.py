@@ -107,7 +107,7 @@ def test_a_row_of_each_table_runs_end_to_end(row, column, tmp_path):
 
 RUN = """
 import pathlib, sys
-from pipelines import full_dense
+from pipelines.training import full_dense
 row, data, out = sys.argv[1:]
 options = full_dense.parser().parse_args(["--row", row, "--workers", "1"])
 settings = {**full_dense.recipe_settings(row, 0), "batch_size": 2, "epochs": 3}
