@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from forks import Forks
 from helpers import ROOT
 from hypothesis import settings
 
@@ -32,6 +34,14 @@ def shared() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("MICRONET_SHARED names no folder with real data")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """Return what starts Python programs without their start-up."""
+    server = Forks()
+    yield server
+    server.stop()
 
 
 @pytest.fixture

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import torch
 from cluster_project import until
+from forks import Forks
 from hold import Hold
 
 
@@ -24,24 +23,31 @@ def finished(out: Path, row: str) -> tuple[dict[str, float], str, dict[str, Any]
 
 
 def check_resume(
-    code: str, row: str, data: Path, folder: Path, first_more: tuple[str, ...] = (), again_more: tuple[str, ...] = ()
+    forks: Forks,
+    code: str,
+    row: str,
+    data: Path,
+    folder: Path,
+    first_more: tuple[str, ...] = (),
+    again_more: tuple[str, ...] = (),
 ) -> None:
     """Run `code` (arguments: row, data, out) whole, then killed in its second epoch and again: both must end alike.
 
     first_more, again_more: further arguments, those of the resumed run apart.
     """
     hold = Hold(folder / "hold")
-    command = [sys.executable, "-c", hold.code + code, row, str(data)]
-    subprocess.run([*command, str(folder / "whole"), *first_more], check=True, stderr=subprocess.DEVNULL)
+    command = ["-c", hold.code + code, row, data]
+    whole = forks.run(*command, folder / "whole", *first_more)
+    assert whole.returncode == 0, whole.stderr[-2000:]
     hold.after(1)
-    process = subprocess.Popen([*command, str(folder / "killed"), *first_more], stderr=subprocess.DEVNULL)
+    process = forks.start(*command, folder / "killed", *first_more)
     until(lambda: hold.reached(1) or process.poll() is not None, 300, "its first epoch does not end")
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     hold.release(1)
     assert not (folder / "killed/results").exists()
-    resumed = [*command, str(folder / "killed"), *again_more]
-    again = subprocess.run(resumed, check=True, capture_output=True, text=True)
+    again = forks.run(*command, folder / "killed", *again_more)
+    assert again.returncode == 0, again.stderr[-2000:]
     assert "resuming from epoch_1.pth" in again.stderr
     (values, curve, weights), (values2, curve2, weights2) = (finished(folder / w, row) for w in ("whole", "killed"))
     assert values == values2

@@ -96,9 +96,9 @@ full.train(row, pathlib.Path(data), settings, "pin", options, pathlib.Path(out))
 
 
 @pytest.mark.slow
-def test_a_killed_run_resumes_to_the_unkilled_result(tiny, tmp_path):
+def test_a_killed_run_resumes_to_the_unkilled_result(tiny, tmp_path, forks):
     row = "t2_micronet_m3"  # its recipe has mixup, label smoothing and the stronger dropout
-    check_resume(RUN, row, tiny, tmp_path)
+    check_resume(forks, RUN, row, tiny, tmp_path)
 
 
 def test_mixed_precision_comes_from_the_environment_too(monkeypatch):

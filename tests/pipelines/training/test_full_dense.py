@@ -5,9 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
-import os
 import shutil
-import subprocess
 import sys
 
 import pytest
@@ -17,7 +15,7 @@ from evidence.read import read_evidence
 from pipelines.common import ROOT, PipelineError, configured_rows
 from pipelines.data import people
 from pipelines.data.verify import PINS, check_verified, count_coco, verify
-from pipelines.training import full, full_dense
+from pipelines.training import full, full_dense, launch
 
 
 def options_for(row, *more):
@@ -116,21 +114,22 @@ full_dense.train(row, pathlib.Path(data), settings, "pin", options, pathlib.Path
 
 
 @pytest.mark.slow
-def test_a_killed_run_resumes_to_the_unkilled_result(tmp_path):
+def test_a_killed_run_resumes_to_the_unkilled_result(tmp_path, forks):
     row, data = "t8_micronet_m0", tmp_path / "coco"
     people.generate(data, train=3, val=3, seed=2)
-    check_resume(RUN, row, data, tmp_path)
+    check_resume(forks, RUN, row, data, tmp_path)
 
 
 @pytest.mark.slow
-def test_two_gpus_of_the_environment_are_two_processes_that_share_a_batch():
-    command = [
-        sys.executable, "-m", "pipelines.training.full_dense", "--row", "t8_micronet_m0", "--dry-run", "--launcher",
-        "auto", "--workers", "0",
-    ]  # fmt: skip
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=300,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "0,1"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.count("dry run done (2 processes)") == 1
+def test_two_gpus_of_the_environment_are_two_processes_that_share_a_batch(monkeypatch, forks):
+    """test_full.py starts torchrun itself."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    handed = []
+    monkeypatch.setattr(launch, "torchrun", lambda *what: handed.append(what) or sys.exit())
+    with pytest.raises(SystemExit):
+        full_dense.main(["--row", "t8_micronet_m0", "--dry-run", "--launcher", "auto", "--workers", "0"])
+    [(module, argv, count)] = handed
+    assert count == 2
+    done = forks.run_together(2, "-m", module, *argv, "--launcher", "pytorch", cwd=ROOT)
+    assert [one.returncode for one in done] == [0, 0], done[0].stderr[-2000:] + done[1].stderr[-2000:]
+    assert sorted(one.stdout.count("dry run done (2 processes)") for one in done) == [0, 1]
