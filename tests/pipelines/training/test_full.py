@@ -108,6 +108,7 @@ def test_mixed_precision_comes_from_the_environment_too(monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("torchrun")
 def test_two_gpus_of_the_environment_are_two_processes_that_share_a_batch():
     """A dry run takes the environment's word for GPUs: here torchrun starts two processes on the CPU."""
     command = [
