@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import torch
+from forks import Forks
 from hold import Hold, until
 
 #: Arguments: row, data, out, workers; `changes` is put in.
@@ -33,23 +32,26 @@ def finished(out: Path, row: str) -> tuple[dict[str, float], str, dict[str, Any]
     return evidence["values"], (out / f"results/curves/paper/{stem}.csv").read_text(), weights
 
 
-def check_resume(changes: dict[str, Any], row: str, data: Path, folder: Path, workers: int = 1, again: int = 1) -> None:
+def check_resume(
+    forks: Forks, changes: dict[str, Any], row: str, data: Path, folder: Path, workers: int = 1, again: int = 1
+) -> None:
     """Run a recipe with `changes` whole, then killed in its second epoch and again: both must end alike.
 
     workers, again: loading processes, those of the resumed run apart.
     """
     hold = Hold(folder / "hold")
-    command = [sys.executable, "-c", hold.code + RUN.replace("{changes}", repr(changes)), row, str(data)]
-    subprocess.run([*command, str(folder / "whole"), str(workers)], check=True, stderr=subprocess.DEVNULL)
+    command = ["-c", hold.code + RUN.replace("{changes}", repr(changes)), row, data]
+    whole = forks.run(*command, folder / "whole", workers)
+    assert whole.returncode == 0, whole.stderr[-2000:]
     hold.after(1)
-    process = subprocess.Popen([*command, str(folder / "killed"), str(workers)], stderr=subprocess.DEVNULL)
+    process = forks.start(*command, folder / "killed", workers)
     until(lambda: hold.reached(1) or process.poll() is not None, 300, "its first epoch does not end")
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     hold.release(1)
     assert not (folder / "killed/results").exists()
-    resumed = [*command, str(folder / "killed"), str(again)]
-    done = subprocess.run(resumed, check=True, capture_output=True, text=True)
+    done = forks.run(*command, folder / "killed", again)
+    assert done.returncode == 0, done.stderr[-2000:]
     assert "resuming from epoch_1.pth" in done.stderr
     (values, curve, weights), (values2, curve2, weights2) = (finished(folder / w, row) for w in ("whole", "killed"))
     assert values == values2

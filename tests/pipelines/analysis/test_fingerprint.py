@@ -104,7 +104,7 @@ def test_a_probe_sees_an_operator_and_not_its_form(monkeypatch):
     plain = shift_max.eager_shift_max
 
     def other_order(x, *arguments, **named):
-        return -(-plain(x, *arguments, **named))
+        return plain(x, *arguments, **named).mul(2).div(2)
 
     monkeypatch.setattr(shift_max, "eager_shift_max", other_order)
     assert same_probe(probe(config.model, "classification"), known)
@@ -116,7 +116,7 @@ def test_the_last_digit_is_another_cpus(tmp_path):
     found = row_fingerprint(find_row("t2_micronet_m0"))
     assert file_fingerprint(tmp_path, found)
     before = (tmp_path / "fingerprints/t2_micronet_m0.json").read_bytes()
-    near = {**found, "probe": [f"{float(p) * (1 + 4e-6):.5e}" for p in found["probe"]]}
+    near = {**found, "probe": [f"{float(p) + 1e-5:.5e}" for p in found["probe"]]}
     assert not file_fingerprint(tmp_path, near)
     assert (tmp_path / "fingerprints/t2_micronet_m0.json").read_bytes() == before
     far = {**found, "probe": [f"{float(p) * (1 + 1e-3):.5e}" for p in found["probe"]]}

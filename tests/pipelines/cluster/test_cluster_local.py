@@ -35,7 +35,7 @@ def test_gpus_are_shared_out():
 @pytest.mark.slow
 def test_kills_lose_nothing_and_a_dead_executor_is_made_up_for(tmp_path):
     steps = 8
-    names = project(tmp_path, rows=5, seeds=2, steps=steps, seconds=0.1)
+    names = project(tmp_path, rows=3, seeds=2, steps=steps, seconds=0.1)
     settings(tmp_path, hold=4)
     env = {**os.environ, "CUDA_VISIBLE_DEVICES": "0,1,2,3,4"}
     command = [
@@ -87,7 +87,7 @@ def test_kills_lose_nothing_and_a_dead_executor_is_made_up_for(tmp_path):
     assert len(yaml.safe_load((tmp_path / "proxy/dvc.lock").read_text())["stages"]) == len(names)
     collected = cluster(tmp_path, "collect")
     assert collected.returncode == 0, collected.stdout
-    assert "10 of 10 results are there and sound" in collected.stdout
+    assert "6 of 6 results are there and sound" in collected.stdout
 
 
 @pytest.mark.slow

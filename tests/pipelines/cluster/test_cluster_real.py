@@ -109,7 +109,7 @@ def test_a_real_row_killed_under_both_executors_ends_as_unkilled(copied, unkille
         env, executor = {**env, **request.getfixturevalue("slurm").env, "PYTHONPATH": str(copied)}, "slurm"
     second = subprocess.Popen([*submit, executor], cwd=copied, env=env, stdout=subprocess.DEVNULL)
     until(lambda: hold.reached(3), 120, "it does not go on")
-    found = pids(mark, "pipelines.training.mini")
+    found = pids(mark, f"--row {ROW}")
     for pid in found:
         os.kill(pid, signal.SIGKILL)
     hold.release(3)

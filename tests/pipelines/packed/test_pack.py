@@ -301,7 +301,7 @@ def test_only_verified_images_are_packed_for_real_runs(tmp_path, monkeypatch):
 PACK = """
 import pathlib, sys
 import hold
-from pipelines import pack
+from pipelines.packed import pack
 from pipelines.packed.format import Parameters
 if __name__ == "__main__":
     pack.pack_shard = hold.pack_first_shards

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 from full_runs import check_resume
 
 from evidence.rows import find_row
-from pipelines.common import PipelineError
+from pipelines.common import ROOT, PipelineError
 from pipelines.data import imagenet
 from pipelines.data.verify import PINS, check_imagenet, verify
 from pipelines.packed import pack
@@ -78,20 +75,14 @@ def test_data_is_told_apart_by_its_manifest(tiny, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_killed_packed_run_resumes_to_the_unkilled_result(tiny, tmp_path):
+def test_a_killed_packed_run_resumes_to_the_unkilled_result(tiny, tmp_path, forks):
     """Even with another number of workers: a batch's draws depend on the seed, the epoch and its images alone."""
-    check_resume({"batch_size": 4, "epochs": 3, "mixup": 0.2}, ROW, tiny, tmp_path, workers=1, again=2)
+    check_resume(forks, {"batch_size": 4, "epochs": 3, "mixup": 0.2}, ROW, tiny, tmp_path, workers=1, again=2)
 
 
 @pytest.mark.slow
-def test_torchrun_shares_a_packed_batch_between_two_processes():
-    command = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m",
-        "pipelines.training", "--row", ROW, "--profile", "paper", "--dry-run", "--packed",
-        "--launcher", "pytorch", "--workers", "0",
-    ]  # fmt: skip
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.count("dry run of recipe paper done") == 1
+def test_two_processes_share_a_packed_batch(forks):
+    command = ["-m", cli.MODULE, "--row", ROW, "--profile", "paper", "--dry-run", "--packed", "--launcher", "pytorch"]
+    done = forks.run_together(2, *command, "--workers", "0", cwd=ROOT)
+    assert [one.returncode for one in done] == [0, 0], done[0].stderr[-2000:] + done[1].stderr[-2000:]
+    assert sorted(one.stdout.count("dry run of recipe paper done") for one in done) == [0, 1]

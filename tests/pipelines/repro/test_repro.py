@@ -133,8 +133,8 @@ def test_the_report_stands_first_and_last():
 
 
 STARTS = """
-import io, sys, pathlib
-from pipelines import worker
+import io, pathlib, signal, sys
+from pipelines.repro import worker
 worker.PRELOAD = []
 from pipelines.repro.progress import Progress
 from pipelines.repro.__main__ import Runner, interruptible
@@ -144,6 +144,7 @@ class Record:
     record = staticmethod(lambda step: None)
 root = pathlib.Path(sys.argv[1])
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what is in the background deaf to it
     runner = Runner(root, Record(), 1, Progress(root, ["x"], io.StringIO()))
     with interruptible():
         try:

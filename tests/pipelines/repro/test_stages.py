@@ -37,7 +37,13 @@ def test_another_data_set_is_refused_and_the_old_folder_stays(tmp_path):
     assert pixels_pin(other) != pin
 
 
-@pytest.mark.parametrize("row", configured_rows())
+def first_fast(rows: list[str]) -> list[object]:
+    """Return the rows as parameters: of each table, the first belongs to the fast tests."""
+    first = {row.partition("_")[0]: row for row in reversed(rows)}.values()
+    return [row if row in first else pytest.param(row, marks=pytest.mark.slow) for row in rows]
+
+
+@pytest.mark.parametrize("row", first_fast(configured_rows()))
 def test_every_config_is_a_row_of_the_ledger_and_is_costed(row):
     evidence = cost.row_cost(row)
     assert evidence["row"] == row
