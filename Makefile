@@ -39,8 +39,9 @@ picture: $(READY)
 	python -m report
 	python -m report.shot
 
-# A worker a core, one thread each; tests of one file share what they set up, so a file stays with its worker.
-PYTEST = OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadgroup
+# A worker a core, one thread each; tests of one file share what they set up, so a file stays with its worker. The
+# longest come first (tests/conftest.py); xdist by itself begins with the files of most tests.
+PYTEST = OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadgroup --no-loadscope-reorder
 
 test: $(READY)
 	$(PYTEST)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +14,8 @@ from paper.ledger import HERE, LedgerError, load_tables
 ROOT = HERE.parent
 CONFIGS, FINGERPRINTS, RESULTS = Path("configs"), Path("fingerprints"), Path("results")
 TASKS = ("classification", "pose", "segmentation")
+#: How the first paper's rows are named: t, the table, an underscore.
+ROW_LIKE = re.compile(r"t\d+[a-z]?_")
 
 
 @dataclass(frozen=True)
@@ -40,20 +43,26 @@ class Row:
         return RESULTS / self.ledger
 
 
-@lru_cache(maxsize=1)
-def _rows() -> dict[str, Row]:
-    """Return every row of every ledger by id. Raises LedgerError."""
+@lru_cache(maxsize=8)
+def _rows(paper: Path) -> dict[str, Row]:
+    """Return every row of every ledger under `paper` by id. Raises LedgerError."""
     out: dict[str, Row] = {}
-    for ledger in ("", *sorted(p.parent.name for p in HERE.glob("*/paper.yaml"))):
-        for table in load_tables(HERE / ledger / "tables").values():
+    for ledger in ("", *sorted(p.parent.name for p in paper.glob("*/paper.yaml"))):
+        for table in load_tables(paper / ledger / "tables").values():
             out |= {row.id: Row(row.id, ledger, table.id, table.task) for row in table.rows}
     return out
 
 
-def find_row(row_id: str) -> Row:
+def all_rows(root: Path = ROOT) -> dict[str, Row]:
+    """Return every row of the ledgers under root/paper by id; without any, of this package's. Raises LedgerError."""
+    own = root / "paper"
+    return _rows(own if (own / "paper.yaml").is_file() else HERE)
+
+
+def find_row(row_id: str, root: Path = ROOT) -> Row:
     """Return a row by its id. Raises LedgerError for an unknown one."""
     try:
-        return _rows()[row_id]
+        return all_rows(root)[row_id]
     except KeyError:
         raise LedgerError(f"paper/tables: no row {row_id!r}; `python -m paper rows` lists them") from None
 
@@ -61,13 +70,15 @@ def find_row(row_id: str) -> Row:
 def configured_rows(root: Path = ROOT, tasks: Iterable[str] = TASKS, ledger: str = "") -> list[str]:
     """Return the row ids of the first paper, or of a named ledger, that have a config, sorted.
 
-    Raises EvidenceError for a config that is named like no row.
+    Raises EvidenceError for a config that is named as a row is, but like none.
     """
-    folders = [ledger] if ledger else list(tasks)
-    prefix = f"{ledger}_" if ledger else "t"
-    found = sorted(path for folder in folders for path in (root / CONFIGS / folder).glob(f"{prefix}*.py"))
-    for path in found:
-        if path.stem not in _rows():
-            shown = path.relative_to(root).as_posix()
-            raise EvidenceError(f"{shown}: no row of that name in paper/; rename it or add the row to its table")
-    return [path.stem for path in found]
+    rows, out = all_rows(root), []
+    for folder in [ledger] if ledger else list(tasks):
+        for path in (root / CONFIGS / folder).glob("*.py"):
+            row = rows.get(path.stem)
+            if row is not None and row.config == path.relative_to(root):
+                out.append(row.id)
+            elif ROW_LIKE.match(path.stem) or path.stem.startswith(f"{ledger or '-'}_"):
+                shown = path.relative_to(root).as_posix()
+                raise EvidenceError(f"{shown}: no row of that name and task in paper/; rename it or add the row")
+    return sorted(out)

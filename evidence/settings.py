@@ -55,7 +55,7 @@ def load_settings(root: Path) -> tuple[Settings, dict[str, dict[str, Any]]]:
     settings = Settings(profile=params["profile"], **params["report"])
     runs = {}
     for row in configured_rows(root):
-        if (task := find_row(row).task) in params["mini"]:
+        if (task := find_row(row, root).task) in params["mini"]:
             runs[f"mini/{row}"] = params["mini"][task]
         if "proxy" in params:
             runs[f"proxy/{row}"] = params["proxy"]["train"]

@@ -94,7 +94,7 @@ def load_config(row_id: str, root: Path = ROOT, plugins: bool = True) -> Any:
     """
     from mmengine.config import Config
 
-    config = find_row(row_id).config
+    config = find_row(row_id, root).config
     path = root / config
     if not path.is_file():
         raise PipelineError(f"{config}: no such config; row {row_id!r} has no experiment of its own")

@@ -35,9 +35,9 @@ from evidence.io import write_json_atomic
 from evidence.revision import code_revision
 from pipelines.common import ROOT, PipelineError, guard
 from pipelines.data import photos
+from pipelines.data.images import MEAN, STD
 from pipelines.packed import pack
 from pipelines.packed.shard import encode_train, libraries
-from pipelines.data.images import MEAN, STD
 
 SIZE, BATCH = 224, 32
 #: Short side and quality: what is often taken, what is packed by default, and more.

@@ -5,44 +5,54 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import torch
-from cluster_project import until
-from hold import Hold
+from forks import Forks
+from hold import Hold, until
+
+#: Arguments: row, data, out, workers; `changes` is put in.
+RUN = """
+import pathlib, sys
+from pipelines.training import __main__, job, run
+row, data, out, workers = sys.argv[1:]
+run.run(job.paper_job(
+    row, "paper", 0, pathlib.Path(data), "pin", job.Options(workers=int(workers)), out=pathlib.Path(out),
+    changes={changes},
+))
+"""
 
 
 def finished(out: Path, row: str) -> tuple[dict[str, float], str, dict[str, Any]]:
     """Return the values, the curve's text and the weights that a run of seed 0 filed under `out`."""
     stem = f"{row}.paper.s0"
-    evidence = json.loads(next(out.glob(f"results/paper/*/{stem}.json")).read_text())
+    evidence = json.loads(next(out.glob(f"results/paper/{stem}.json")).read_text())
     weights = torch.load(out / f"checkpoints/paper/{stem}.pth", weights_only=True)["state_dict"]
     return evidence["values"], (out / f"results/curves/paper/{stem}.csv").read_text(), weights
 
 
 def check_resume(
-    code: str, row: str, data: Path, folder: Path, first_more: tuple[str, ...] = (), again_more: tuple[str, ...] = ()
+    forks: Forks, changes: dict[str, Any], row: str, data: Path, folder: Path, workers: int = 1, again: int = 1
 ) -> None:
-    """Run `code` (arguments: row, data, out) whole, then killed in its second epoch and again: both must end alike.
+    """Run a recipe with `changes` whole, then killed in its second epoch and again: both must end alike.
 
-    first_more, again_more: further arguments, those of the resumed run apart.
+    workers, again: loading processes, those of the resumed run apart.
     """
     hold = Hold(folder / "hold")
-    command = [sys.executable, "-c", hold.code + code, row, str(data)]
-    subprocess.run([*command, str(folder / "whole"), *first_more], check=True, stderr=subprocess.DEVNULL)
+    command = ["-c", hold.code + RUN.replace("{changes}", repr(changes)), row, data]
+    whole = forks.run(*command, folder / "whole", workers)
+    assert whole.returncode == 0, whole.stderr[-2000:]
     hold.after(1)
-    process = subprocess.Popen([*command, str(folder / "killed"), *first_more], stderr=subprocess.DEVNULL)
+    process = forks.start(*command, folder / "killed", workers)
     until(lambda: hold.reached(1) or process.poll() is not None, 300, "its first epoch does not end")
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     hold.release(1)
     assert not (folder / "killed/results").exists()
-    resumed = [*command, str(folder / "killed"), *again_more]
-    again = subprocess.run(resumed, check=True, capture_output=True, text=True)
-    assert "resuming from epoch_1.pth" in again.stderr
+    done = forks.run(*command, folder / "killed", again)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "resuming from epoch_1.pth" in done.stderr
     (values, curve, weights), (values2, curve2, weights2) = (finished(folder / w, row) for w in ("whole", "killed"))
     assert values == values2
     assert curve == curve2

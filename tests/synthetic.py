@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from evidence.configs import config_hash, config_inputs
+from evidence.fingerprints import digest, parts, read_fingerprint
 from evidence.io import write_json_atomic, write_text_atomic
 from evidence.places import Places
 from evidence.read import read_evidence
@@ -98,14 +98,13 @@ def _file(path: Path, evidence: dict[str, Any]) -> None:
 def _training(
     root: Path, text: Callable[[str], str], profile: str, row: str, seed: int, top1: float, recipe: str = "paper"
 ) -> None:
-    config = Path(f"configs/classification/{row}.py")
-    inputs = config_inputs(root, config)
     params = {"train": {"mini": MINI, "proxy": PROXY, "paper": {"recipe": recipe}}[profile]}
     name = f"{row}.json" if profile == "mini" else f"{row}.{recipe}.s{seed}.json"
-    _file(root / "results" / profile / ROWS[row] / name, {
-        "schema": 1, "kind": "training", "profile": profile, "row": row, "table": ROWS[row], "seed": seed,
-        "values": {"top1": top1}, "config": config.as_posix(), "config_hash": config_hash(inputs, params),
-        "inputs": inputs, "params": params, "data": {"name": text("dots"), "pin": text(PIN)},
+    _file(root / "results" / profile / name, {
+        "schema": 2, "kind": "training", "profile": profile, "row": row, "seed": seed,
+        "values": {"top1": top1}, "config": f"configs/classification/{row}.py",
+        "fingerprint": parts(read_fingerprint(root, row), profile), "params": params,
+        "data": {"name": text("dots"), "pin": text(PIN)},
         "code_revision": text("abc"), "environment": {k: text(v) for k, v in ENVIRONMENT.items()}, "epochs": 2,
         "duration_s": 1.0, "command": text(f"train {row} {seed}"),
     })  # fmt: skip
@@ -118,23 +117,24 @@ def write(root: Path, text: Callable[[str], str] = str) -> Path:
     settings = {"alpha": 0.05, "seeds": 3, "close_percent": 2.0}
     settings["margins"] = dict.fromkeys(("top1", "top5", "AP", "AP50", "AP75", "APM", "APL", "miou"), 0.5)
     params = {
-        "profile": "mini", "report": settings, "data": {"dots": {"pin": PIN}}, "train": {"mini": MINI},
-        "rows": {row: {"table": table} for row, table in ROWS.items()},
-        "proxy": {"train": PROXY, "pin": PIN, "seeds": [0, 1, 2],
-                  "rows": {row: {"table": ROWS[row]} for row in ("two_half", "one_plain")}},
+        "profile": "mini", "report": settings, "data": {"dots": {"pin": PIN}}, "mini": {"classification": MINI},
+        "proxy": {"train": PROXY, "pin": PIN, "seeds": [0, 1, 2], "rows": ["two_half", "one_plain"]},
     }  # fmt: skip
     write_text_atomic(root / "params.yaml", yaml.safe_dump(params))
     for row in ROWS:
         write_text_atomic(root / f"configs/classification/{row}.py", f"model = {row!r}\n")
+        write_json_atomic(root / f"fingerprints/{row}.json", {
+            "schema": 1, "kind": "fingerprint", "row": row, "model": digest(["model", row]), "protocol": 1,
+            "recipe": digest(["recipe", row]), "stated": digest(["stated", row]), "probe": ["1.00000e+00"],
+        })  # fmt: skip
     for row, count, madds in (
         ("one_plain", 1_010_000, 10_100_000), ("one_wide", 2_100_000, 23_000_000), ("one_lone", 3_000_000, 30_400_000),
         ("two_half", 500_000, 5_000_000),
     ):  # fmt: skip
-        inputs = config_inputs(root, Path(f"configs/classification/{row}.py"))
         made = text("ours, by hand") if row == "one_wide" else "printed"
         _file(root / f"results/cost/{row}.json", {
-            "schema": 1, "kind": "cost", "row": row, "table": ROWS[row], "config": f"configs/classification/{row}.py",
-            "config_hash": config_hash(inputs, {}), "inputs": inputs, "construction": made,
+            "schema": 2, "kind": "cost", "row": row, "config": f"configs/classification/{row}.py",
+            "fingerprint": parts(read_fingerprint(root, row), "cost"), "construction": made,
             "values": {"params": count, "madds": {"plain": madds, "S": madds - 1000}},
             "variants": {"other": {"params": count, "madds": {"plain": madds + 5000, "S": madds}}},
             "notes": [text("a note")], "input_size": [3, 8, 8], "code_revision": text("abc"),
@@ -159,7 +159,7 @@ def write(root: Path, text: Callable[[str], str] = str) -> Path:
         for seed in range(3):
             _training(root, text, "proxy", row, seed, (40.0 if row == "one_plain" else 38.0) + seed / 10)
         write_text_atomic(root / f"results/curves/mini/{row}.csv", "epoch,loss,top1\n1,2.0,50.0\n2,1.0,90.0\n")
-    write_text_atomic(root / "results/paper/1/one_bad.s0.json", "{")
+    write_text_atomic(root / "results/paper/one_bad.s0.json", "{")
     (root / "results/pictures/mini").mkdir(parents=True)
     (root / "results/pictures/mini/one_plain.jpg").write_bytes(b"\xff\xd8\xff\xd9")
     common = {"schema": 1, "kind": "figure", "code_revision": text("abc"), "environment": {}}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from helpers import ROOT
+from mim_tools import script
 
 from micronet_own import ShadowedError, check_own, found_at
 
@@ -67,9 +68,10 @@ def test_a_config_names_what_hides_the_plugin(tmp_path, config, kind):
 
 @pytest.mark.slow
 def test_mim_says_it(tmp_path):
+    """What `mim train mmpose` starts does."""
     folder, found = foreign(tmp_path / "foreign", "registry", "module")
-    mim = Path(sys.executable).with_name("mim")
-    done = python(mim, "train", "mmpose", ROOT / "configs/micronet_m3.py", path=(folder, ROOT), cwd=tmp_path)
+    config = ROOT / "configs/micronet_m3.py"
+    done = python(script("train", "mmpose"), config, path=(folder, ROOT), cwd=tmp_path)
     assert done.returncode != 0
     assert f"error: {found}: found in place of the package 'registry'" in done.stderr
 

@@ -107,7 +107,7 @@ class Job:
 
 def known_row(row_id: str, root: Path, profile: str) -> tuple[Row, dict[str, Any]]:
     """Return a row and the fingerprint's parts for a profile. Raises LedgerError, EvidenceError, PipelineError."""
-    row = find_row(row_id)
+    row = find_row(row_id, root)
     if not (root / row.config).is_file():
         raise PipelineError(f"{row.config}: no such config; row {row_id!r} has no experiment of its own")
     return row, parts(read_fingerprint(root, row_id), profile)

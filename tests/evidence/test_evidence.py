@@ -7,11 +7,11 @@ import os
 from pathlib import Path
 
 import pytest
-from helpers import CONFIG, COST, DIGITS, fresh, training
+from helpers import COST, DIGITS, fresh, training
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evidence.configs import config_hash, config_inputs
+from evidence.fingerprints import parts, read_fingerprint
 from evidence.io import EvidenceError, write_json_atomic, write_text_atomic
 from evidence.read import read_evidence
 from evidence.revision import code_revision
@@ -23,6 +23,29 @@ def change(root: Path, name: str, **values: object) -> None:
     """Rewrite some keys as a stage would, with a new seal."""
     path = root / name
     path.write_text(json.dumps(seal({**json.loads(path.read_text()), **values})))
+
+
+TODAY = "fingerprints/t5_relu.json"
+
+
+def today(root: Path, name: str = TODAY, **values: object) -> None:
+    """Change what a row's results depend on today."""
+    path = root / name
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "stale"),
+    [("recipe", "0" * 64, {"mini", "paper"}), ("model", "0" * 64, {"mini", "proxy", "paper"}),
+     ("probe", ["1.0", "2.0"], {"mini", "proxy", "paper"}), ("protocol", 99, {"mini", "proxy", "paper"}),
+     ("stated", "0" * 64, set())],
+)  # fmt: skip
+def test_each_profile_depends_on_its_parts(checkout, part, value, stale):
+    names = {profile: training(checkout, profile) for profile in ("mini", "proxy", "paper")}
+    today(checkout, "fingerprints/t2_micronet_m0.json", **{part: value})
+    found = {p.path: p.fault for p in read_evidence(checkout).problems}
+    assert {profile for profile, name in names.items() if name in found} == stale
+    assert all("stale: " in found[names[profile]] for profile in stale)
 
 
 def fault(root: Path, name: str) -> str:
@@ -42,17 +65,20 @@ def test_sound_evidence_counts(checkout):
 @pytest.mark.parametrize(
     ("break_it", "message"),
     [
-        (lambda root: (root / COST).write_text('{"schema": 1'), "corrupt JSON"),
+        (lambda root: (root / COST).write_text('{"schema": 2'), "corrupt JSON"),
         (lambda root: (root / COST).write_bytes(b"\x00\xff"), "corrupt JSON"),
         (lambda root: (root / COST).write_text("[]"), "the file"),
-        (lambda root: change(root, COST, schema=2), "schema"),
+        (lambda root: change(root, COST, schema=1), "schema"),
         (lambda root: change(root, COST, values={"params": -1, "madds": {}}), "values.params"),
         (lambda root: change(root, COST, surprise=1), "surprise"),
         (lambda root: change(root, COST, row="t5_se_relu"), "not of the row that names the file"),
-        (lambda root: change(root, COST, config_hash="0" * 64), "edited by hand"),
-        (lambda root: (root / CONFIG).write_text((root / CONFIG).read_text() + "\n# x\n"), "stale"),
-        (lambda root: (root / "configs/_base_/schedule_600e.py").write_text("schedule = {}\n"), "stale"),
-        (lambda root: (root / CONFIG).unlink(), "gone or malformed"),
+        (lambda root: change(root, COST, fingerprint={"model": "0" * 64}), "stale: its network and its variants or no"),
+        (lambda root: today(root, model="0" * 64), "stale: its network changed since (fingerprints/t5_relu.json)"),
+        (lambda root: today(root, stated="0" * 64), "stale: its variants or notes changed"),
+        (lambda root: today(root, row="t5_se_relu"), "fingerprints/t5_relu.json: is of row 't5_se_relu'"),
+        (lambda root: today(root, model="x"), "fingerprints/t5_relu.json: model: "),
+        (lambda root: (root / TODAY).write_text("{"), "fingerprints/t5_relu.json: corrupt JSON"),
+        (lambda root: (root / TODAY).unlink(), "fingerprints/t5_relu.json: missing; run `python -m pipelines fing"),
     ],
 )
 def test_unsound_evidence_is_a_problem_and_never_counts(checkout, break_it, message):
@@ -130,8 +156,8 @@ def test_a_run_without_a_seed_never_counts_but_for_a_released_checkpoint(checkou
     name = training(checkout, "paper", seed=None)
     assert "names no seed" in fault(checkout, name)
     params = {"train": {"recipe": "released"}}
-    inputs = config_inputs(checkout, Path("configs/classification/t2_micronet_m0.py"))
-    change(checkout, name, params=params, config_hash=config_hash(inputs, params))
+    own = parts(read_fingerprint(checkout, "t2_micronet_m0"), "released")
+    change(checkout, name, params=params, fingerprint=own)
     assert not read_evidence(checkout).problems
 
 
@@ -145,7 +171,7 @@ def test_a_run_under_other_parameters_is_stale(checkout):
     name = training(checkout)
     assert "t2_micronet_m0" in read_evidence(checkout, load_settings(checkout)[1]).runs["mini"]
     params = checkout / "params.yaml"
-    params.write_text(params.read_text().replace("lr: 0.1", "lr: 0.2"))
+    params.write_text(params.read_text().replace("lr: 0.1", "lr: 0.2", 1))
     assert "other training parameters" in fault(checkout, name)
 
 
@@ -171,21 +197,6 @@ def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch)
         write_text_atomic(path, "new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_config_inputs_follow_bases_and_name_faults(checkout):
-    assert set(config_inputs(checkout, CONFIG)) == {
-        CONFIG.as_posix(), "configs/_base_/classification.py", "configs/_base_/schedule_300e.py",
-        "configs/_base_/schedule_600e.py",
-    }  # fmt: skip
-    (checkout / CONFIG).write_text("model = (\n")
-    with pytest.raises(EvidenceError, match=r"t5_relu.py:1: no Python"):
-        config_inputs(checkout, CONFIG)
-
-
-def test_hash_depends_on_files_and_parameters():
-    assert config_hash({"a": "1"}, {}) != config_hash({"a": "2"}, {}) != config_hash({"a": "2"}, {"x": 1})
-    assert config_hash({"a": "1", "b": "2"}, {}) == config_hash({"b": "2", "a": "1"}, {})
 
 
 def test_revision_outside_a_repository(tmp_path):

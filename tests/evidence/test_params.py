@@ -71,7 +71,7 @@ def test_the_repositorys_own_file_is_sound(root):
     assert load_params(ROOT) == params()
 
 
-MINI = ("train", "mini")
+MINI = ("mini", "classification")
 CASES = [
     # where, value as YAML, what the line says
     (MINI, "lr", "'0.1'", '"0.1" is text; write 0.1'), (MINI, "lr", "-0.1", "out of range; write a number above 0"),
@@ -93,14 +93,14 @@ CASES = [
     (MINI, "folder", '""', "is empty"), (MINI, "folder", "/etc", "no folder of this repository"),
     (MINI, "folder", "../x", "no folder of this repository"), (MINI, "folder", "3", "is a number; write it in quotes"),
     (MINI, "data", "digit", "no set 'digit' under data"), (MINI, "data", "5", "write it in quotes"),
-    (("pose", "mini"), "input_size", "[64]", "has 1 entries"), (("pose", "mini"),
+    (("mini", "pose"), "input_size", "[64]", "has 1 entries"), (("mini", "pose"),
     "input_size", "[64, 96, 3]", "has 3 entries"),
-    (("pose", "mini"), "input_size", "64x96", "is text; write a list"), (("pose", "mini"),
+    (("mini", "pose"), "input_size", "64x96", "is text; write a list"), (("mini", "pose"),
     "input_size", "[64, 90]", "write 96"),
-    (("pose", "mini"), "input_size", "[64, '96']", '"96" is text; write 96'), (("pose", "mini"),
+    (("mini", "pose"), "input_size", "[64, '96']", '"96" is text; write 96'), (("mini", "pose"),
     "sigma", "0", "above 0"),
-    (("segmentation", "mini"), "input_size", "[256, 0]", "of at least 32"),
-    (("segmentation", "mini"), "anneal_epochs", "-5", "of at least 1"),
+    (("mini", "segmentation"), "input_size", "[256, 0]", "of at least 32"),
+    (("mini", "segmentation"), "anneal_epochs", "-5", "of at least 1"),
     (("report",), "alpha", "0", "above 0"), (("report",), "alpha", "1.5", "below 0.5"), (("report",),
     "alpha", "5 %", "is text"),
     (("report",), "seeds", "1", "of at least 2"), (("report",), "seed_spread", "0", "above 0"),
@@ -114,14 +114,13 @@ CASES = [
     (("data", "digits"), "pin", "abc", "is no sha256"), (("data", "people"), "pin", "g" * 64, "is no sha256"),
     (("data", "people"), "pin", "A" * 64, "is no sha256"), (("data", "people"), "train", "0", "of at least 1"),
     (("data", "people"), "seed", "-1", "of at least 0"), ((), "profile", "big", "is not 'mini', 'proxy' or 'paper'"),
-    ((), "profile", "", "is not 'mini'"), ((), "rows", "", "is empty; write keys with values"), ((),
-    "pose", "", "is empty"),
-    ((), "more_rows", "[t3_dw]", "is a list; write keys with values"),
-    (("rows", "t2_micronet_m0"), "table", "2", 'write it in quotes, "2"'),
-    (("rows", "t2_micronet_m0"), "table", '"3"', "stands in table 2, not 3"),
-    (("rows", "t2_micronet_m0"), "table", '"99"', "stands in table 2, not 99"),
-    (("proxy", "rows", "t5_relu"), "table", '"4a"', "stands in table 5, not 4a"),
-    (("pose", "rows", "t8_micronet_m0"), "table", '"9"', "stands in table 8, not 9"),
+    ((), "profile", "", "is not 'mini'"), ((), "mini", "", "is empty; write keys with values"),
+    (("mini",), "pose", "", "is empty"), (("mini",), "first", "t3_dw", "is text; write a list"),
+    (("mini",), "first", "[3]", "write it in quotes"), (("mini",), "first", "[t3_dw, t3_dw]", "'t3_dw' stands twice"),
+    (("mini",), "first", "[t3_none]", "no row 't3_none' in the ledger"),
+    (("proxy",), "rows", "[t5_relu, t5_relu]", "'t5_relu' stands twice under proxy.rows"),
+    (("proxy",), "rows", "[t8_micronet_m0]", "is of pose; proxy.rows takes rows of classification"),
+    (("proxy",), "rows", "{t5_relu: 1}", "write a list"),
 ]  # fmt: skip
 
 
@@ -151,7 +150,7 @@ def test_a_wrong_value_is_named_with_its_line(root, where, key, value, message):
 )
 def test_numbers_are_read_as_dvc_reads_them(root, value, read):
     assert fault(root, text().replace("    lr: 0.1", f"    lr: {value}", 1)) is None
-    found = load_params(root)["train"]["mini"]["lr"]
+    found = load_params(root)["mini"]["classification"]["lr"]
     assert (found, type(found)) == (read, type(read))
     from dvc.utils.serialize import load_yaml
 
@@ -161,38 +160,18 @@ def test_numbers_are_read_as_dvc_reads_them(root, value, read):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('  t2_micronet_m0: {table: "2"}\n', '  t2_micronet_m0: {table: "2"}\n' * 2, "'t2_micronet_m0' stands twice"),
-        (
-            "more_rows:\n",
-            'more_rows:\n  t2_micronet_m0: {table: "2"}\n',
-            "'t2_micronet_m0' stands under rows too (line ",
-        ),
-        (
-            "    t8_micronet_m0",
-            '    t8_micronet_m1: {table: "8"}\n    t8_micronet_m0',
-            "stands under pose.rows too (line ",
-        ),
-        ("rows:\n", 'rows:\n  t2_micronet_m9: {table: "2"}\n', "no row 't2_micronet_m9' in the ledger"),
-        ("rows:\n", 'rows:\n  t8_micronet_m0: {table: "8"}\n', "is of pose, not classification"),
-        ("rows:\n", 'rows:\n  T2: {table: "2"}\n', "rows.T2"),
-        ("rows:\n", "rows:\n  t2_micronet_m0_x:\n", "is empty; write keys with values"),
-        ("rows:\n", "rows:\n  2: {table: 2}\n", "a key is 2, which is no text"),
-        ('{table: "2", epochs: 3}', '{table: "2", ephocs: 3}', "unknown key 'rows.t2_micronet_m2.ephocs'"),
-        ('{table: "2", epochs: 3}', '{table: "2", epochs: "3"}', '"3" is text; write 3'),
-        ('{table: "2", epochs: 3}', '{table: "2", epochs: }', "is empty"),
-        ('{table: "2", epochs: 3}', '{table: "2", epochs: 3, epochs: 3}', "'epochs' stands twice"),
-        ('{table: "2", epochs: 3}', "{epochs: 3}", "'rows.t2_micronet_m2.table' is missing"),
-        ('{table: "2", epochs: 3}', '{table: "2", data: none}', "no set 'none' under data"),
         ("profile: mini\n", "", "key 'profile' is missing"),
         ("profile: mini\n", "profil: mini\n", "unknown key 'profil'"),
         ("profile: mini\n", "profile: mini\nprofile: paper\n", "'profile' stands twice"),
         ("    val: 80\n", "", "'data.people.val' is missing"),
         ("    val: 80\n", "\tval: 80\n", "not valid YAML"),
         ("    weight_decay: 3.0e-5\n", "", "weight_decay' is missing"),
-        ("    epochs: 4\n", "    epochs: 4\n    momentum: 0.9\n", "unknown key 'train.mini.momentum'"),
+        ("    epochs: 4\n", "    epochs: 4\n    momentum: 0.9\n", "unknown key 'mini.classification.momentum'"),
         ("    lr: 0.1\n", "    lr: &l 0.1\n    seed: *l\n", "seed"),
         ("    lr: 0.1\n", "    lr: !float 0.1\n", "tags are not read"),
-        ("  mini:\n", "  maxi:\n", "unknown key 'train.maxi'"),
+        ("mini:\n", "maxi:\n", "unknown key 'maxi'"),
+        ("  pose:", "  poses:", "unknown key 'mini.poses'"),
+        ("  first: [", "  first: [t8_x, ", "no row 't8_x' in the ledger"),
     ],
 )
 def test_a_wrong_shape_is_named(root, old, new, message):
@@ -216,26 +195,14 @@ def test_bom_crlf_and_merges_are_read(root):
         assert load_params(root) == params()
     shared = "common: &c {threads: 1}\n"
     assert "unknown key 'common'" in fault(root, text() + shared)
-    merged = (
-        text()
-        .replace("    data: digits", "    <<: &s {seed: 5, lr: 1}\n    data: digits")
-        .replace('m2: {table: "2", epochs: 3}', 'm2: {table: "2", <<: *s}')
+    before, mini = text().split("mini:\n", 1)
+    mini = mini.replace("    data: digits", "    <<: {lr: 1, seed: 5}\n    data: digits", 1).replace(
+        "    seed: 0\n", "", 1
     )
+    merged = f"{before}mini:\n{mini}"
     assert fault(root, merged) is None
-    found = load_params(root)
-    assert found["train"]["mini"]["lr"] == 0.1
-    assert found["rows"]["t2_micronet_m2"] == {"table": "2", "seed": 5, "lr": 1}
-
-
-def test_every_key_of_a_profile_may_be_a_rows_own(root):
-    for section, rows, model in (
-        ("train", "rows", "t2_micronet_m0"), ("pose", "rows", "t8_micronet_m0"),
-        ("segmentation", "rows", "t9_micronet_m0")
-    ):  # fmt: skip
-        changed = copy.deepcopy(params())
-        own = changed["rows"] if section == "train" else changed[section][rows]
-        own[model] |= changed[section]["mini"]
-        assert fault(root, yaml.safe_dump(changed)) is None
+    found = load_params(root)["mini"]["classification"]
+    assert (found["lr"], found["seed"]) == (0.1, 5)
 
 
 def leaves(tree, path=()):
@@ -274,7 +241,12 @@ def test_report_and_stages_exit_with_one_line(checkout, capsys, monkeypatch):
 
 
 def test_optional_sections_may_be_absent(root):
-    for key in ("more_rows", "pose", "segmentation", "paper", "proxy"):
+    for key in ("paper", "proxy"):
         assert not Params.model_fields[key].is_required()
         changed = {k: v for k, v in params().items() if k != key}
         assert fault(root, yaml.safe_dump(changed)) is None
+    for key in ("pose", "segmentation", "first"):
+        mini = {k: v for k, v in params()["mini"].items() if k not in (key, "first")}
+        assert fault(root, yaml.safe_dump({**params(), "mini": mini})) is None
+    lacks = {k: v for k, v in params()["mini"].items() if k != "pose"}
+    assert "key 'mini.pose' is missing; add it" in fault(root, yaml.safe_dump({**params(), "mini": lacks}))

@@ -54,7 +54,7 @@ def machine_code(kernel, capability, last, j, k):
     return ptx, re.findall(r"\b(?:ld|st)\.local", ptx)
 
 
-@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("last", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["forward_kernel", "backward_kernel"])
 def test_machine_code_moves_wide_words(name, last):
     """Compiles for an H100 without one: data moves 16 bytes at a time, each piece read once, nothing spilled."""

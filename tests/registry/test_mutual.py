@@ -7,8 +7,8 @@ import torch
 from mmengine.registry import MODELS
 from torch.nn import functional as F
 
+from pipelines.analysis.structure import classifier
 from pipelines.common import load_config
-from pipelines.training.train import build_model
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_training_lowers_kl_and_moves_both(model):
 def test_the_saved_model_is_the_micronet_alone(model):
     state = model.deployed_state_dict()
     assert not any("partner" in k for k in state)
-    alone = build_model("t2_micronet_m0_ml", 10, deployed=True)
+    alone = classifier("t2_micronet_m0_ml", 10, deployed=True)
     alone.load_state_dict(state)
     images, _ = batch()
     with torch.no_grad():

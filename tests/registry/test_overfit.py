@@ -6,7 +6,10 @@ import zipfile
 
 import pytest
 
-from pipelines.training import dense, hooks, tasks
+from evidence.rows import find_row
+from pipelines.training import hooks
+from pipelines.training.job import Job
+from pipelines.training.run import build_runner, hushed, resolve
 
 TRAIN = "annotations/person_keypoints_train2017.json"
 
@@ -20,7 +23,8 @@ def test_m0_overfits_real_people(tmp_path, shared):
         "input_size": [96, 128], "sigma": 1.5, "batch_size": 16, "epochs": 60, "anneal_epochs": 1000, "lr": 3e-3,
         "seed": 0,
     }  # fmt: skip
-    config = tasks.mini_config("t8_micronet_m0", tasks.TASKS["pose"], settings, root, tmp_path / "work")
+    job = Job(find_row("t8_micronet_m0"), "mini", 0, settings, root, "sample", "pin", {}, out=tmp_path)
+    config = resolve(job, tmp_path / "work")
     random = ("RandomFlip", "RandomHalfBody", "RandomBBoxTransform")
     data = config.train_dataloader.dataset
     data.pipeline = [step for step in data.pipeline if step["type"] not in random]
@@ -28,8 +32,8 @@ def test_m0_overfits_real_people(tmp_path, shared):
         loader.dataset.update(ann_file=TRAIN, data_prefix={"img": "train2017/"}, bbox_file=None)
     config.val_evaluator.ann_file = config.test_evaluator.ann_file = str(root / TRAIN)
     hooks.set_random_seed(0)
-    runner = dense.runner_for(config)
-    with dense.hushed():
+    runner = build_runner(config)
+    with hushed():
         runner.train()
         found = runner.test()
     print("AP on the training images:", found["coco/AP"])

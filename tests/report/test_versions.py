@@ -122,15 +122,15 @@ def test_a_paper_of_another_field_needs_data_only(checkout, capsys):
     config = checkout / "configs/speech/speech_small.py"
     config.parent.mkdir()
     config.write_text("model = {}\n")
-    from evidence.configs import config_hash, config_inputs
-
-    inputs = config_inputs(checkout, config.relative_to(checkout))
+    own = {"model": "0" * 64, "probe": ["1.0"], "recipe": "1" * 64, "protocol": 1}
+    named = {"schema": 1, "kind": "fingerprint", "row": "speech_small", "stated": "2" * 64, **own}
+    write_json_atomic(checkout / "fingerprints/speech_small.json", named)
     for seed, wer in enumerate((7.1, 7.11, 7.09)):
         stated = {"train": {"seed": seed}}
-        write_json_atomic(checkout / f"results/speech/paper/A1/speech_small.s{seed}.json", seal({
-            "schema": 1, "kind": "training", "profile": "paper", "row": "speech_small", "table": "A1", "seed": seed,
+        write_json_atomic(checkout / f"results/speech/paper/speech_small.s{seed}.json", seal({
+            "schema": 2, "kind": "training", "profile": "paper", "row": "speech_small", "seed": seed,
             "values": {"wer": wer}, "config": "configs/speech/speech_small.py",
-            "config_hash": config_hash(inputs, stated), "inputs": inputs, "params": stated,
+            "fingerprint": own, "params": stated,
             "data": {"name": "speech", "pin": "x"}, "code_revision": "abc", "environment": {}, "epochs": 2,
             "duration_s": 1.0, "command": "train",
         }))  # fmt: skip

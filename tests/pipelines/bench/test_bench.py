@@ -7,10 +7,10 @@ import json
 import pytest
 import torch
 
-from report import plan
 from pipelines.bench import operators as bench_ops
 from pipelines.bench import run as bench
 from pipelines.common import PipelineError
+from report import plan
 from report.judge.plan import Bench
 
 

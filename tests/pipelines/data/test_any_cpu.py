@@ -104,12 +104,14 @@ def test_every_set_is_the_same_bytes_under(name, plain, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("test_pinned_on_another_cpu")
 def test_the_pinned_sets_are_drawn_on_another_cpu(tmp_path):
     pins = {name: known["pin"] for name, known in load_params()["data"].items()}
     assert under(OTHER, "pinned", str(tmp_path)) == pins
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("test_values_on_another_cpu")
 def test_statements_figures_and_costs_are_the_committed_ones_here_and_on_another_cpu():
     """The committed files may come from another machine; a manifest of real data adds statements of its own."""
     other = under(OTHER, "values")

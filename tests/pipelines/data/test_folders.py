@@ -18,8 +18,8 @@ from tqdm import tqdm
 from pipelines.common import PipelineError, guard
 from pipelines.data import cifar, imagenet
 from pipelines.data.folders import ImageFolder, data_root, open_rgb
-from pipelines.packed import pack
 from pipelines.data.images import FolderClassification
+from pipelines.packed import pack
 from registry.inputs.errors import DataError
 from registry.inputs.files import files_in, is_clutter, shown
 

@@ -20,7 +20,7 @@ from pipelines.common import PipelineError, guard
 from pipelines.data import imagenet, manifests, streets
 from pipelines.data import verify as module
 from pipelines.data.manifests import listing_of, manifest_path, parse_listing
-from pipelines.data.verify import PINS, check_verified, count_cityscapes, verify
+from pipelines.data.verify import PINS, check_imagenet, check_verified, count_cityscapes, verify
 from pipelines.packed import pack
 from pipelines.training import full_data
 
@@ -59,7 +59,7 @@ def test_clutter_changes_no_pin_before_or_after(root, tmp_path, before):
     if not before:
         leave()
     assert run(root, tmp_path)["sha256"] == clean
-    assert imagenet.check_verified(root, tmp_path) == clean
+    assert check_imagenet(root, tmp_path) == clean
     assert pack.tasks(root, tmp_path / "out", pack.DEFAULTS, pack.verified_files(root))[1] == imagenet_classes(root)
 
 
@@ -75,11 +75,11 @@ def test_linked_folders_have_the_pin_of_their_targets(root, tmp_path):
         folder.rename(target)
         folder.symlink_to(target)
     assert run(root, tmp_path)["sha256"] == plain
-    assert imagenet.check_verified(root, tmp_path) == plain
+    assert check_imagenet(root, tmp_path) == plain
     image = next((tmp_path / "far/val").glob("*/*"))
     image.write_bytes(image.read_bytes() + b"x")
     with pytest.raises(PipelineError, match="altered since it was verified"):
-        imagenet.check_verified(root, tmp_path)
+        check_imagenet(root, tmp_path)
     with pytest.raises(PipelineError, match=f"1 files changed, first val/{image.parent.name}/{image.name} since"):
         run(root, tmp_path)
 
@@ -104,10 +104,10 @@ def test_a_relative_root_is_its_absolute_one(root, tmp_path, monkeypatch):
     for place, given_root in ((root, "."), (root / "train", ".."), (tmp_path, "data/imagenet/"), (root, "../imagenet")):
         monkeypatch.chdir(place)
         assert module.main(["imagenet", "--root", given_root]) == 0
-        assert imagenet.check_verified(Path(given_root), tmp_path)
+        assert check_imagenet(Path(given_root), tmp_path)
     assert [p.name for p in (tmp_path / "data").iterdir() if p.is_file()] == ["imagenet.sha256"]
     (tmp_path / "link").symlink_to(root)
-    assert imagenet.check_verified(tmp_path / "link", tmp_path)
+    assert check_imagenet(tmp_path / "link", tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("IMAGENET_ROOT", "data/imagenet/")
     monkeypatch.setattr(full_data, "ROOT", tmp_path)
@@ -194,11 +194,11 @@ def test_odd_names_are_pinned_and_held_to(root, tmp_path):
         Path(os.fsdecode(os.path.join(folder, name))).write_bytes(content)
     found = run(root, tmp_path)
     assert found["files"] == 22
-    assert imagenet.check_verified(root, tmp_path) == found["sha256"] == run(root, tmp_path)["sha256"]
+    assert check_imagenet(root, tmp_path) == found["sha256"] == run(root, tmp_path)["sha256"]
     assert pack.tasks(root, tmp_path / "out", pack.DEFAULTS, pack.verified_files(root))
     Path(os.fsdecode(os.path.join(folder, b"two\nlines.JPEG"))).unlink()
     with pytest.raises(PipelineError, match=r"two\\nlines.JPEG: is missing \(1 such files\)") as error:
-        imagenet.check_verified(root, tmp_path)
+        check_imagenet(root, tmp_path)
     assert "\n" not in str(error.value)
 
 
@@ -206,7 +206,7 @@ def test_a_corrupt_manifest_is_named(root, tmp_path):
     run(root, tmp_path)
     (tmp_path / "data/imagenet.sha256").write_text("not a line\n")
     with pytest.raises(PipelineError, match="is not the manifest that imagenet.json names"):
-        imagenet.check_verified(root, tmp_path)
+        check_imagenet(root, tmp_path)
     with pytest.raises(PipelineError, match=r"imagenet.sha256: corrupt \(line 1"):
         pack.verified_files(root)
 

@@ -29,7 +29,7 @@ from torchvision.io import ImageReadMode, decode_jpeg
 
 from pipelines.common import PipelineError, guard
 from pipelines.data import imagenet, photos
-from pipelines.data.verify import PINS, verify
+from pipelines.data.verify import PINS, check_imagenet, verify
 from pipelines.packed import format as packed_format
 from pipelines.packed import pack
 from pipelines.packed import reader as packed
@@ -288,7 +288,7 @@ def test_only_verified_images_are_packed_for_real_runs(tmp_path, monkeypatch):
     verify("imagenet", root, dataclasses.replace(PINS["imagenet"], counts=imagenet.count(root)), tmp_path)
     assert pack.main(command) == 0
     assert pack.main(["--verify", str(out)]) == 0
-    assert packed.check_packed(out, tmp_path)[0] == imagenet.check_verified(root, tmp_path)
+    assert packed.check_packed(out, tmp_path)[0] == check_imagenet(root, tmp_path)
     with pytest.raises(PipelineError, match="was not packed from the ImageNet that results/manifests/imagenet.json"):
         packed.check_packed(out, tmp_path / "elsewhere")
     image = next((root / "train").glob("*/*.JPEG"))
@@ -301,7 +301,7 @@ def test_only_verified_images_are_packed_for_real_runs(tmp_path, monkeypatch):
 PACK = """
 import pathlib, sys
 import hold
-from pipelines import pack
+from pipelines.packed import pack
 from pipelines.packed.format import Parameters
 if __name__ == "__main__":
     pack.pack_shard = hold.pack_first_shards

@@ -15,10 +15,10 @@ from torchvision.transforms import v2
 
 from pipelines.common import PipelineError
 from pipelines.data import imagenet, photos
+from pipelines.data.images import MEAN, STD
 from pipelines.packed import format as packed_format
 from pipelines.packed import pack
 from pipelines.packed import reader as packed
-from pipelines.data.images import MEAN, STD
 
 SIZE = 64
 PARAMETERS = packed_format.Parameters(short_side=150, quality=92, eval_short_side=73, shard_images=5)

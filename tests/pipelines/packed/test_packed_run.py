@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 from full_runs import check_resume
 
-from evidence.configs import config_hash
-from pipelines.common import PipelineError
+from evidence.rows import find_row
+from pipelines.common import ROOT, PipelineError
 from pipelines.data import imagenet
-from pipelines.data.verify import PINS, verify
+from pipelines.data.verify import PINS, check_imagenet, verify
 from pipelines.packed import pack
-from pipelines.training import full, full_data
+from pipelines.training import __main__ as cli
+from pipelines.training.imagenet_input import class_count
 
 ROW = "t2_mobilenetv3_0_2"
 
@@ -29,7 +27,7 @@ def tiny(tmp_path_factory):
 
 
 def options(*more):
-    return full.parser().parse_args(["--row", ROW, *more])
+    return cli.parser().parse_args(["--row", ROW, "--profile", "paper", *more])
 
 
 @pytest.mark.slow
@@ -37,8 +35,8 @@ def test_a_packed_run_states_its_input(tiny, tmp_path):
     found = {}
     for where in ("workers", "device"):
         out = tmp_path / where
-        values = full.dry_run(ROW, options("--data", str(tiny), "--workers", "0", "--resize", where), keep=out)
-        found[where] = json.loads(next(out.glob("results/paper/*/*.json")).read_text())
+        values = cli.dry_run(options("--data", str(tiny), "--workers", "0", "--resize", where), keep=out)
+        found[where] = json.loads(next(out.glob("results/paper/*.json")).read_text())
         assert found[where]["values"] == values
     workers, device = found["workers"], found["device"]
     stated = workers["params"]["input"]
@@ -46,7 +44,6 @@ def test_a_packed_run_states_its_input(tiny, tmp_path):
     assert (stated["short_side"], stated["quality"]) == (pack.DEFAULTS.short_side, pack.DEFAULTS.quality)
     assert stated["worker_output"] == "image"
     assert device["params"]["input"] == {**stated, "worker_output": "crop"}
-    assert workers["config_hash"] == config_hash(workers["inputs"], workers["params"]) != device["config_hash"]
     assert workers["command"].endswith("--packed --decode workers --resize workers")
     assert "--resize device" in device["command"]
     # the same pixels on a CPU, so the same result
@@ -54,48 +51,38 @@ def test_a_packed_run_states_its_input(tiny, tmp_path):
 
 
 def test_data_is_told_apart_by_its_manifest(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(full_data, "ROOT", tmp_path)
+    monkeypatch.setattr(cli, "ROOT", tmp_path)
+
+    def checked(given):
+        folder = cli.data_folder(find_row(ROW), given.data, tmp_path, given.packed)
+        return folder, cli.checked(find_row(ROW), folder, given)
+
     folder = tiny.with_name("imagenet")
     verify("imagenet", folder, dataclasses.replace(PINS["imagenet"], counts=imagenet.count(folder)), tmp_path)
-    pin = imagenet.check_verified(folder, tmp_path)
-    assert full_data.checked(options("--data", str(folder))) == (folder, pin)
+    pin = check_imagenet(folder, tmp_path)
+    assert checked(options("--data", str(folder))) == (folder, pin)
     with pytest.raises(PipelineError, match="--decode and --resize need a packed set; pack it"):
-        full_data.checked(options("--data", str(folder), "--resize", "device"))
+        checked(options("--data", str(folder), "--resize", "device"))
     with pytest.raises(PipelineError, match="was not packed from the ImageNet"):
-        full_data.checked(options("--data", str(tiny)))
+        checked(options("--data", str(tiny)))
     with pytest.raises(PipelineError, match="imagenet_packed: holds no manifest.json"):
-        full_data.checked(options("--packed"))
+        checked(options("--packed"))
     out = tmp_path / "data/imagenet_packed"
     pack.pack(folder, out, pin=pin, known=pack.verified_files(folder))
-    assert full_data.checked(options("--packed")) == (out, pin)
-    assert full_data.checked(options("--data", str(out))) == (out, pin)
-    assert full_data.class_count(out) == full_data.class_count(folder) == 3
-
-
-RUN = """
-import pathlib, sys
-from pipelines import full
-row, data, out, workers = sys.argv[1:]
-options = full.parser().parse_args(["--row", row, "--workers", workers])
-settings = {**full.recipe_settings(row, "paper", 0), "batch_size": 4, "epochs": 3, "mixup": 0.2}
-full.train(row, pathlib.Path(data), settings, "pin", options, pathlib.Path(out))
-"""
+    assert checked(options("--packed")) == (out, pin)
+    assert checked(options("--data", str(out))) == (out, pin)
+    assert class_count(out) == class_count(folder) == 3
 
 
 @pytest.mark.slow
-def test_a_killed_packed_run_resumes_to_the_unkilled_result(tiny, tmp_path):
+def test_a_killed_packed_run_resumes_to_the_unkilled_result(tiny, tmp_path, forks):
     """Even with another number of workers: a batch's draws depend on the seed, the epoch and its images alone."""
-    check_resume(RUN, ROW, tiny, tmp_path, first_more=("1",), again_more=("2",))
+    check_resume(forks, {"batch_size": 4, "epochs": 3, "mixup": 0.2}, ROW, tiny, tmp_path, workers=1, again=2)
 
 
 @pytest.mark.slow
-def test_torchrun_shares_a_packed_batch_between_two_processes():
-    command = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m",
-        "pipelines.training.full", "--row", ROW, "--dry-run", "--packed", "--launcher", "pytorch", "--workers", "0",
-    ]  # fmt: skip
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.count("dry run of recipe paper done") == 1
+def test_two_processes_share_a_packed_batch(forks):
+    command = ["-m", cli.MODULE, "--row", ROW, "--profile", "paper", "--dry-run", "--packed", "--launcher", "pytorch"]
+    done = forks.run_together(2, *command, "--workers", "0", cwd=ROOT)
+    assert [one.returncode for one in done] == [0, 0], done[0].stderr[-2000:] + done[1].stderr[-2000:]
+    assert sorted(one.stdout.count("dry run of recipe paper done") for one in done) == [0, 1]

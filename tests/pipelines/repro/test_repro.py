@@ -14,7 +14,7 @@ import psutil
 import pytest
 from helpers import ROOT
 
-from pipelines.common import PipelineError
+from pipelines.common import PipelineError, load_params
 from pipelines.repro import __main__ as repro
 from pipelines.repro import progress
 from pipelines.repro.__main__ import Runner, split
@@ -133,8 +133,8 @@ def test_the_report_stands_first_and_last():
 
 
 STARTS = """
-import io, sys, pathlib
-from pipelines import worker
+import io, pathlib, signal, sys
+from pipelines.repro import worker
 worker.PRELOAD = []
 from pipelines.repro.progress import Progress
 from pipelines.repro.__main__ import Runner, interruptible
@@ -144,6 +144,7 @@ class Record:
     record = staticmethod(lambda step: None)
 root = pathlib.Path(sys.argv[1])
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what is in the background deaf to it
     runner = Runner(root, Record(), 1, Progress(root, ["x"], io.StringIO()))
     with interruptible():
         try:
@@ -176,16 +177,24 @@ def test_nothing_runs_on_when_the_run_is_ended(place, how):
 @pytest.mark.slow
 def test_the_real_stages_and_what_each_needs(monkeypatch):
     monkeypatch.chdir(ROOT)
-    stages = {s.name: s for s in Stages(ROOT, repro.MORE).steps}
-    first, inner, last = split(Stages(ROOT, repro.FILES).steps)
+    steps = Stages(ROOT, repro.FILES).steps
+    stages = {s.name: s for s in steps}
+    first, inner, last = split(steps)
     assert [s.name for s in first + last] == ["first_report", "report", "report/dvc.yaml:report"]
     assert stages["report"].needs == {"report/dvc.yaml:report"}
     assert {s.name for s in inner if s.computed} == {"cost", "cost_iccv2021", "claims", "figures"}
-    assert stages["train_pose@t8_micronet_m0"].needs == {"people"}
-    assert stages["train@t2_micronet_m0"].needs == {"data"}
-    assert stages["more/dvc.yaml:train_segmentation@t9_micronet_m1"].needs == {"streets"}
+    assert stages["train_pose@t8_micronet_m0"].needs == {"people", "fingerprint"}
+    assert stages["train@t2_micronet_m0"].needs == {"data", "fingerprint"}
+    assert stages["train_segmentation@t9_micronet_m1"].needs == {"streets", "fingerprint"}
     assert {s.name for s in inner} >= stages["report/dvc.yaml:report"].needs > {"train@t2_micronet_m0", "cost"}
-    assert all(s.needs == {"first_report"} for s in inner if s.name in ("data", "people", "streets", "cost", "claims"))
+    assert all(s.needs == {"first_report"} for s in inner if s.name in ("data", "people", "streets", "claims"))
+    # `make repro` takes params.yaml's rows in their order, everything else where it stands
+    rows = load_params()["mini"]["first"]
+    some = repro.chosen(steps, rows)
+    assert [s.name.partition("@")[2] for s in some if "@" in s.name] == rows
+    assert [s.name for s in some if "@" not in s.name] == [s.name for s in steps if "@" not in s.name]
+    assert split(some)[2] == last
+    assert repro.chosen(steps, None) == list(steps)
 
 
 def project(root, stages):

@@ -8,12 +8,13 @@ import yaml
 from helpers import ROOT
 
 from evidence.forms import ClaimEvidence, CostEvidence, Rules
+from evidence.io import read_json
 from paper import load_ledger
 from pipelines.analysis import claims, cost
 from pipelines.analysis.computations import load_all
-from pipelines.common import TASKS, PipelineError, configured_rows, guard, load_params
+from pipelines.analysis.fingerprint import row_lists
+from pipelines.common import PipelineError, configured_rows, guard, load_params
 from pipelines.data.digits import digits, pixels_pin, write
-from pipelines.training.tasks import TASKS as PIXEL
 from registry.cost.count import RULES
 
 
@@ -36,10 +37,13 @@ def test_another_data_set_is_refused_and_the_old_folder_stays(tmp_path):
     assert pixels_pin(other) != pin
 
 
-PIXEL_TASKS = tuple(PIXEL)
+def first_fast(rows: list[str]) -> list[object]:
+    """Return the rows as parameters: of each table, the first belongs to the fast tests."""
+    first = {row.partition("_")[0]: row for row in reversed(rows)}.values()
+    return [row if row in first else pytest.param(row, marks=pytest.mark.slow) for row in rows]
 
 
-@pytest.mark.parametrize("row", configured_rows())
+@pytest.mark.parametrize("row", first_fast(configured_rows()))
 def test_every_config_is_a_row_of_the_ledger_and_is_costed(row):
     evidence = cost.row_cost(row)
     assert evidence["row"] == row
@@ -70,15 +74,8 @@ def test_no_computation_is_unused():
     assert set(load_all()) <= named
 
 
-@pytest.mark.parametrize("task", [task for task in TASKS if task in ("classification", *PIXEL_TASKS)])
-def test_params_rows_name_the_ledgers_table(task):
-    ledger = load_ledger()
-    params = load_params() if task == "classification" else load_params()[task]
-    rows, more = params["rows"], params["more_rows"]
-    assert not set(rows) & set(more)
-    assert set(rows) | set(more) == set(configured_rows(tasks=(task,)))
-    for row, own in {**rows, **more}.items():
-        assert own["table"] == ledger.row(row).table
+def test_the_list_of_rows_is_todays_configs():
+    assert read_json(ROOT / "fingerprints/rows.json") == row_lists()
 
 
 def test_stage_dependencies_exist():
@@ -104,16 +101,19 @@ def test_guard_turns_known_errors_into_one_line(capsys):
         guard(lambda: 1 // 0)
 
 
-def test_the_other_rows_have_the_same_stages():
-    """more/dvc.yaml repeats dvc.yaml's stages for more_rows; only the metrics lie apart."""
-    own = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-    more = yaml.safe_load((ROOT / "more/dvc.yaml").read_text())["stages"]
-    assert set(more) == {"train", "train_pose", "train_segmentation"}
-    for name, stage in more.items():
-        text = yaml.safe_dump(stage).replace("more_rows", "rows").replace("metrics/mini_more", "metrics/mini")
-        found = yaml.safe_load(text)
-        assert found["do"].pop("wdir") == ".."
-        assert found == own[name]
+def test_every_row_has_a_stage_in_every_profile_that_trains_it():
+    lists, params = row_lists()["rows"], load_params()
+    stages = {folder: load_stages(folder) for folder in ("", "proxy", "full")}
+    small = {task: f"train_{task}" if task != "classification" else "train" for task in lists}
+    assert all(stages[""][name]["foreach"] == f"${{rows.{task}}}" for task, name in small.items())
+    assert stages["proxy"]["train"]["matrix"] == {"row": "${proxy.rows}", "seed": "${proxy.seeds}"}
+    full = {"classification": "imagenet", "pose": "coco", "segmentation": "cityscapes"}
+    assert all(stages["full"][name]["matrix"]["row"] == f"${{rows.{task}}}" for task, name in full.items())
+    assert set(params["mini"]["first"]) <= {row for rows in lists.values() for row in rows}
+
+
+def load_stages(folder):
+    return yaml.safe_load((ROOT / folder / "dvc.yaml").read_text())["stages"]
 
 
 def test_the_default_pipeline_depends_on_no_other_files_stages():
@@ -121,8 +121,8 @@ def test_the_default_pipeline_depends_on_no_other_files_stages():
     own = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     mine = {stage["cmd"]: stage for name, stage in own.items() if "cmd" in stage}
     needed = {dep for stage in mine.values() for dep in stage.get("deps", [])}
-    for folder in ("more", "proxy", "full"):
-        stages = yaml.safe_load((ROOT / folder / "dvc.yaml").read_text())["stages"]
+    for folder in ("proxy", "full"):
+        stages = load_stages(folder)
         for stage in stages.values():
             for out in stage.get("do", stage)["outs"]:
                 path = out if isinstance(out, str) else next(iter(out))

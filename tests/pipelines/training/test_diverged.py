@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 
-import numpy as np
 import pytest
 import torch
 import yaml
@@ -12,13 +11,14 @@ from helpers import ROOT
 
 from pipelines.common import PipelineError, guard
 from pipelines.data import people, streets
-from pipelines.training import dense, proxy, released
-from pipelines.training.evaluate import evaluate
-from pipelines.training.train import checkpoint_path, train
+from pipelines.training import released
+from pipelines.training.job import mini_job
+from pipelines.training.run import run, trained_runner
 from registry.classification.models import TopK
 from registry.inputs.errors import DivergedError, check_finite
 
 ROW = "t2_micronet_m0"
+WEIGHTS = f"checkpoints/mini/{ROW}.pth"
 LOST = [float("nan"), float("inf"), float("-inf")]
 
 
@@ -51,51 +51,40 @@ def test_no_scores_at_all_are_no_divergence():
 
 @pytest.mark.slow
 def test_training_stops_at_the_first_loss_that_is_lost(tiny, capsys):
-    change(tiny, "train", "mini", lr=1e25)
-    assert guard(lambda: train(ROW, root=tiny)) == 1
+    change(tiny, "mini", "classification", lr=1e25)
+    assert guard(lambda: run(mini_job(ROW, tiny)) and 0) == 1
     error = [line for line in capsys.readouterr().err.splitlines() if "error: " in line]
     assert len(error) == 1
     assert f"{ROW}: training diverged: loss is " in error[0]
     assert "epoch 1, step " in error[0]
     assert "lower its lr" in error[0]
-    assert not (tiny / checkpoint_path("mini", ROW)).exists()
+    assert not (tiny / WEIGHTS).exists()
     assert not (tiny / "results").exists()
 
 
 @pytest.mark.slow
 def test_weights_that_are_not_finite_are_not_scored(tiny):
-    change(tiny, "train", "mini", epochs=1)
-    train(ROW, root=tiny)
-    path = tiny / checkpoint_path("mini", ROW)
+    change(tiny, "mini", "classification", epochs=1)
+    run(mini_job(ROW, tiny))
+    path = tiny / WEIGHTS
     for key, value in zip(("head.fc2", "backbone.stem", "backbone.blocks"), LOST, strict=True):
         saved = torch.load(path, weights_only=True)
         sound = {k: v.clone() for k, v in saved["state_dict"].items()}
         name = next(k for k in sound if k.startswith(key) and k.endswith("weight"))
         saved["state_dict"][name].view(-1)[0] = value
         torch.save(saved, path)
-        with pytest.raises(PipelineError, match=f"{name} has 1 of .* not finite.*python -m pipelines mini --row {ROW}"):
-            evaluate(ROW, root=tiny)
+        with pytest.raises(
+            PipelineError, match=f"{name} has 1 of .* not finite.*python -m pipelines train --row {ROW}"
+        ):
+            trained_runner(mini_job(ROW, tiny))
         torch.save({**saved, "state_dict": sound}, path)
-    assert not (tiny / "results/mini").exists()
-    evaluate(ROW, root=tiny)
+    trained_runner(mini_job(ROW, tiny))
 
 
 def test_a_batch_of_more_images_than_there_are_trains_nothing_and_says_so(tiny):
-    change(tiny, "train", "mini", batch_size=5000)
+    change(tiny, "mini", "classification", batch_size=5000)
     with pytest.raises(PipelineError, match="batch_size 5000 is more than the 160 training images of digits"):
-        train(ROW, root=tiny)
-
-
-def test_the_proxy_stops_after_the_epoch():
-    rng = np.random.default_rng(0)
-    data = {
-        f"{split}_images": rng.integers(0, 256, (n, 32, 32, 3), np.uint8) for split, n in (("train", 64), ("test", 16))
-    } | {f"{split}_labels": rng.integers(0, 10, n).astype(np.uint8) for split, n in (("train", 64), ("test", 16))}
-    settings = {"batch_size": 16, "epochs": 3, "lr": 1e25, "weight_decay": 0.0}
-    with pytest.raises(PipelineError, match="t5_relu seed 3: training diverged: loss is (nan|inf) in epoch 1"):
-        proxy.run("t5_relu", 3, data, settings)
-    with pytest.raises(PipelineError, match="proxy.train.batch_size 65 is more than the 64 training images"):
-        proxy.run("t5_relu", 3, data, {**settings, "batch_size": 65})
+        run(mini_job(ROW, tiny))
 
 
 def test_a_released_network_whose_scores_are_lost_has_no_top_1(tmp_path):
@@ -114,23 +103,24 @@ def test_a_released_network_whose_scores_are_lost_has_no_top_1(tmp_path):
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
     root = tmp_path_factory.mktemp("drawn")
-    shutil.copytree(ROOT / "configs", root / "configs")
+    for name in ("configs", "fingerprints"):
+        shutil.copytree(ROOT / name, root / name)
     shutil.copy(ROOT / "params.yaml", root)
     people.generate(root / "data/people", 20, 4, 0)
     streets.generate(root / "data/streets", 8, 4, 0)
-    change(root, "pose", "mini", lr=1e30, batch_size=4, epochs=2)
-    change(root, "segmentation", "mini", lr=1e30, batch_size=4, epochs=2)
+    change(root, "mini", "pose", lr=1e30, batch_size=4, epochs=2)
+    change(root, "mini", "segmentation", lr=1e30, batch_size=4, epochs=2)
     return root
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("row", ["t8_micronet_m0", "t9_micronet_m0"])
 def test_pixel_level_training_stops_too(drawn, row, capsys):
-    assert guard(lambda: dense.train(row, root=drawn)) == 1
+    assert guard(lambda: run(mini_job(row, drawn)) and 0) == 1
     error = [line for line in capsys.readouterr().err.splitlines() if "error: " in line]
     assert len(error) == 1
     assert f"{row}: training diverged: " in error[0]
-    assert not (drawn / checkpoint_path("mini", row)).exists()
+    assert not (drawn / f"checkpoints/mini/{row}.pth").exists()
 
 
 @pytest.mark.slow

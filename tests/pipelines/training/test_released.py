@@ -12,7 +12,7 @@ from released_nets import Released
 from evidence.forms import TrainingEvidence
 from pipelines.common import PipelineError
 from pipelines.data import imagenet
-from pipelines.data.verify import PINS, verify
+from pipelines.data.verify import PINS, check_imagenet, verify
 from pipelines.training import released
 
 
@@ -35,16 +35,16 @@ def released_weights(path, size="6M"):
 
 def test_validation_images_alone_are_verified(val_only, tmp_path):
     with pytest.raises(PipelineError, match="run `python -m pipelines verify imagenet_val"):
-        imagenet.check_verified(val_only, tmp_path, val_only=True)
+        check_imagenet(val_only, tmp_path, val_only=True)
     pin = dataclasses.replace(PINS["imagenet_val"], counts={"val_images": 6, "val_classes": 3})
     found = verify("imagenet_val", val_only, pin, tmp_path)
-    assert imagenet.check_verified(val_only, tmp_path, val_only=True) == found["sha256"]
+    assert check_imagenet(val_only, tmp_path, val_only=True) == found["sha256"]
     with pytest.raises(PipelineError, match="not verified yet; run `python -m pipelines verify imagenet "):
-        imagenet.check_verified(val_only, tmp_path)
+        check_imagenet(val_only, tmp_path)
     image = next((val_only / "val").glob("*/*.JPEG"))
     image.write_bytes(b"x")
     with pytest.raises(PipelineError, match="altered since"):
-        imagenet.check_verified(val_only, tmp_path, val_only=True)
+        check_imagenet(val_only, tmp_path, val_only=True)
 
 
 def test_its_scores_are_the_loaded_networks_and_are_filed(val_only, tmp_path):
@@ -52,7 +52,7 @@ def test_its_scores_are_the_loaded_networks_and_are_filed(val_only, tmp_path):
 
     checkpoint = released_weights(tmp_path / "weights.pth")
     evidence = released.evaluate(checkpoint, "6M", val_only, "pin", tmp_path, batch_size=4, workers=0)
-    stored = json.loads((tmp_path / "results/paper/2/t2_micronet_m0.released.json").read_text())
+    stored = json.loads((tmp_path / "results/paper/t2_micronet_m0.released.json").read_text())
     assert stored == evidence
     run = TrainingEvidence.model_validate(stored)
     assert (run.recipe, run.seed, run.epochs) == ("released", None, None)
@@ -74,7 +74,7 @@ def test_bad_input_is_one_error(val_only, tmp_path, monkeypatch):
     with pytest.raises(PipelineError, match="no such file; give the path"):
         released.main(["--checkpoint", str(tmp_path / "none.pth"), "--size", "6M", "--data", str(val_only)])
     (tmp_path / "broken.pth").write_bytes(b"no")
-    monkeypatch.setattr(imagenet, "check_verified", lambda *_, **__: "pin")
+    monkeypatch.setattr(released, "check_imagenet", lambda *_, **__: "pin")
     with pytest.raises(PipelineError, match="broken.pth: not a readable"):
         released.main(["--checkpoint", str(tmp_path / "broken.pth"), "--size", "6M", "--data", str(val_only)])
     weights = released_weights(tmp_path / "weights.pth")
@@ -85,7 +85,7 @@ def test_bad_input_is_one_error(val_only, tmp_path, monkeypatch):
 def test_the_later_versions_models_are_filed_in_its_ledger(val_only, tmp_path, capsys):
     checkpoint = released_weights(tmp_path / "weights.pth", "4M")
     evidence = released.evaluate(checkpoint, "4M", val_only, "pin", tmp_path, 4, 0, ledger="iccv2021")
-    stored = json.loads((tmp_path / "results/iccv2021/paper/1/iccv2021_m0.released.json").read_text())
+    stored = json.loads((tmp_path / "results/iccv2021/paper/iccv2021_m0.released.json").read_text())
     assert stored == evidence
     assert (stored["row"], stored["config"]) == ("iccv2021_m0", "configs/iccv2021/iccv2021_m0.py")
     with pytest.raises(PipelineError, match="--size 4M: this paper has no such model; add --ledger iccv2021"):

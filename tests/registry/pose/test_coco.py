@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from mim_tools import as_mim, mim
 
 from pipelines.common import ROOT
 from pipelines.data.people import generate
@@ -134,14 +132,6 @@ def test_coco_metric_is_pycocotools_on_real_people(tmp_path, shared):
     agree(tmp_path / VAL, tmp_path)
 
 
-def mim(*arguments: object, folder: Path, root: Path | str) -> subprocess.CompletedProcess:
-    command = [Path(sys.executable).with_name("mim"), *map(str, arguments)]
-    environment = {**os.environ, "COCO_ROOT": str(root), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    return subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=300, env=environment, check=False
-    )
-
-
 QUICK = [
     "train_dataloader.batch_size=8", "train_dataloader.num_workers=0", "train_dataloader.persistent_workers=False",
     "val_dataloader.num_workers=0", "val_dataloader.persistent_workers=False", "test_dataloader.num_workers=0",
@@ -150,27 +140,23 @@ QUICK = [
 
 
 @pytest.mark.slow
-def test_mim_trains_resumes_and_tests_the_printed_recipe(people, tmp_path):
+def test_mim_trains_resumes_and_tests_the_printed_recipe(people, tmp_path, forks):
     config = ROOT / "configs/micronet_m0.py"
-    train = ["train", "mmpose", config, "--work-dir", "work"]
     for epochs, more in ((1, []), (2, ["--resume"])):
-        done = mim(
-            *train, *more, "--cfg-options", f"train_cfg.max_epochs={epochs}", *QUICK, folder=tmp_path, root=people
-        )
+        options = [*more, "--work-dir", "work", "--cfg-options", f"train_cfg.max_epochs={epochs}", *QUICK]
+        done = as_mim(forks, "train", "mmpose", config, *options, cwd=tmp_path, COCO_ROOT=people)
         assert done.returncode == 0, done.stdout[-1500:] + done.stderr[-1500:]
     assert "resumed epoch: 1" in done.stdout + done.stderr
-    done = mim(
-        "test", "mmpose", config, "--checkpoint", "work/epoch_2.pth", "--cfg-options", *QUICK, folder=tmp_path,
-        root=people,
-    )  # fmt: skip
+    done = mim("test", "mmpose", config, "--checkpoint", "work/epoch_2.pth", "--cfg-options", *QUICK,
+               cwd=tmp_path, COCO_ROOT=people)  # fmt: skip
     assert done.returncode == 0, done.stdout[-1500:] + done.stderr[-1500:]
     assert "coco/AP" in done.stdout + done.stderr
 
 
 @pytest.mark.slow
-def test_without_coco_mim_stops_with_one_line(tmp_path):
+def test_without_coco_mim_stops_with_one_line(tmp_path, forks):
     config = ROOT / "configs/micronet_m3.py"
-    done = mim("train", "mmpose", config, "--work-dir", "work", folder=tmp_path, root="data/coco")
+    done = as_mim(forks, "train", "mmpose", config, "--work-dir", "work", cwd=tmp_path, COCO_ROOT="data/coco")
     text = done.stdout + done.stderr
     assert done.returncode != 0
     assert "data/coco/annotations/person_keypoints_train2017.json: no such annotation file" in text

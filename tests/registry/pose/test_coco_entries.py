@@ -5,16 +5,14 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mim_tools import as_mim
 from mmengine.registry import DefaultScope
 from PIL import Image
-from test_coco import mim
 
 from pipelines.common import ROOT
 from pipelines.data.people import generate
@@ -298,29 +296,31 @@ def test_an_image_that_breaks_in_training_is_one_line(people, tmp_path, monkeypa
 @pytest.mark.parametrize(
     ("change", "message"), [(without(1, "area"), "annotations[1] (id 2): has no 'area'"), (item(3, id=2), "has the id")]
 )
-def test_mim_train_stops_before_training_with_one_line(people, tmp_path, monkeypatch, change, message):
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))  # mim starts elsewhere
+def test_mim_train_stops_before_training_with_one_line(people, tmp_path, forks, change, message):
     root = shutil.copytree(people, tmp_path / "people")
     data = json.loads((root / VAL).read_text())
     change(data)
     (root / VAL).write_text(json.dumps(data))
-    done = mim("train", "mmpose", ROOT / "configs/micronet_m0.py", "--work-dir", "w", folder=tmp_path, root=root)
+    config = ROOT / "configs/micronet_m0.py"
+    done = as_mim(forks, "train", "mmpose", config, "--work-dir", "w", cwd=tmp_path, COCO_ROOT=root)
     assert done.returncode != 0
     lines = [line for line in (done.stdout + done.stderr).splitlines() if "error: " in line]
     assert len(lines) == 1, lines
     assert message in lines[0]
     assert "Epoch(train)" not in done.stdout + done.stderr
     command = [
-        sys.executable,
         "-m",
-        "pipelines.training.full_dense",
+        "pipelines",
+        "train",
         "--row",
         "t8_micronet_m0",
+        "--profile",
+        "paper",
         "--dry-run",
         "--workers",
         "0",
     ]
-    done = subprocess.run([*command, "--data", root], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = forks.run(*command, "--data", root, cwd=ROOT)
     assert done.returncode == 1
     assert message in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines.training import dense, hooks, tasks
+from evidence.rows import find_row
+from pipelines.training import hooks
+from pipelines.training.job import Job
+from pipelines.training.run import build_runner, hushed, resolve
 from registry.segmentation.cityscapes import IGNORE, pairs
 
 
@@ -27,7 +30,8 @@ def test_m0_learns_real_streets(tmp_path, shared):
         archive.extractall(tmp_path / "camvid")
     root = tmp_path / "camvid"
     settings = {"input_size": [480, 360], "batch_size": 8, "epochs": 40, "anneal_epochs": 1000, "lr": 0.1, "seed": 0}
-    config = tasks.mini_config("t9_micronet_m0", tasks.TASKS["segmentation"], settings, root, tmp_path / "work")
+    job = Job(find_row("t9_micronet_m0"), "mini", 0, settings, root, "sample", "pin", {}, out=tmp_path)
+    config = resolve(job, tmp_path / "work")
     for step in config.train_dataloader.dataset.pipeline:
         if step["type"] == "RandomCrop":
             step["crop_size"] = (256, 256)
@@ -35,8 +39,8 @@ def test_m0_learns_real_streets(tmp_path, shared):
     for loader in (config.val_dataloader, config.test_dataloader):
         loader.batch_size = 2
     hooks.set_random_seed(0)
-    runner = dense.runner_for(config)
-    with dense.hushed():
+    runner = build_runner(config)
+    with hushed():
         runner.train()
         found = runner.test()["mIoU"]
     print(f"mIoU {found:.2f}, majority class {majority_miou(root):.2f}")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from mim_tools import as_mim, mim
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from torch.utils.flop_counter import FlopCounterMode
@@ -197,13 +196,6 @@ def test_iou_metric_is_the_textbooks(streets):
     assert metric.evaluate(4)["mIoU"] == pytest.approx(100 * ious.mean(), abs=0.01)
 
 
-def mim(*args: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    command = [Path(sys.executable).with_name("mim"), *args]
-    return subprocess.run(
-        command, cwd=cwd, capture_output=True, text=True, timeout=300, env={**os.environ, **env}, check=False
-    )
-
-
 SMALL = [
     "--cfg-options", "train_dataloader.batch_size=2", "train_dataloader.num_workers=0",
     "train_dataloader.persistent_workers=False", "val_dataloader.num_workers=0",
@@ -215,31 +207,31 @@ SMALL = [
 
 
 @pytest.mark.slow
-def test_mim_trains_resumes_and_tests(streets, tmp_path):
+def test_mim_trains_resumes_and_tests(streets, tmp_path, forks):
     config = ROOT / "configs/segmentation/micronet_m0.py"
 
     def small(epochs: int) -> list[str]:
         return [option.format(epochs) for option in SMALL]
 
-    def run(*args: str) -> str:
-        done = mim(*args, cwd=ROOT, CITYSCAPES_ROOT=str(streets))
+    def said(done: subprocess.CompletedProcess[str]) -> str:
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
         return done.stdout + done.stderr
 
+    package, where = "mmsegmentation", {"cwd": ROOT, "CITYSCAPES_ROOT": streets}
     work = tmp_path / "work"
-    assert "mIoU" in run("train", "mmsegmentation", config, "--work-dir", work, *small(1))
-    assert "Epoch(train) [2]" in run("train", "mmsegmentation", config, "--work-dir", work, "--resume", *small(2))
+    assert "mIoU" in said(mim("train", package, config, "--work-dir", work, *small(1), **where))
+    again = as_mim(forks, "train", package, config, "--work-dir", work, "--resume", *small(2), **where)
+    assert "Epoch(train) [2]" in said(again)
     options = [option for option in small(1) if not option.startswith("train_") and "checkpoint" not in option]
-    text = run("test", "mmsegmentation", config, "--checkpoint", work / "epoch_2.pth", "--work-dir", work, *options)
-    assert "mIoU" in text
+    tested = as_mim(forks, "test", package, config, work / "epoch_2.pth", "--work-dir", work, *options, **where)
+    assert "mIoU" in said(tested)
 
 
 @pytest.mark.slow
-def test_mim_without_cityscapes_says_so_in_one_line(tmp_path):
-    done = mim(
-        "train", "mmsegmentation", ROOT / "configs/segmentation/micronet_m0.py", "--work-dir", tmp_path / "w",
-        cwd=ROOT, CITYSCAPES_ROOT=str(tmp_path / "none"),
-    )  # fmt: skip
+def test_mim_without_cityscapes_says_so_in_one_line(tmp_path, forks):
+    config = ROOT / "configs/segmentation/micronet_m0.py"
+    missing = {"cwd": ROOT, "CITYSCAPES_ROOT": tmp_path / "none"}
+    done = as_mim(forks, "train", "mmsegmentation", config, "--work-dir", tmp_path / "w", **missing)
     assert done.returncode != 0
     lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert len(lines) == 1

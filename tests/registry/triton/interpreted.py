@@ -51,7 +51,8 @@ def test_gradients_are_the_derivative(shift):
     torch.manual_seed(1)
     x = torch.randn(1, 4, 1, 2, dtype=torch.float64, requires_grad=True)
     a = torch.randn(1, 2, 2, 4, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda x, a: kernels.shift_max(x, a, 2, shift), (x, a))
+    # along random directions: one by one, each of the 24 numbers starts the interpreted kernels twice
+    assert torch.autograd.gradcheck(lambda x, a: kernels.shift_max(x, a, 2, shift), (x, a), fast_mode=True)
 
 
 def test_mixed_precision_stays_half():

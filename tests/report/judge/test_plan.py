@@ -77,7 +77,7 @@ def test_rows_with_runs_need_fewer_seeds_and_settled_ones_none(evidence, tmp_pat
 
     from evidence.io import write_json_atomic
 
-    for name in ("configs", "results/cost"):
+    for name in ("configs", "fingerprints", "results/cost"):
         shutil.copytree(ROOT / name, tmp_path / name)
     shutil.copy(ROOT / "params.yaml", tmp_path)
     row = "t2_micronet_m0"
@@ -87,11 +87,11 @@ def test_rows_with_runs_need_fewer_seeds_and_settled_ones_none(evidence, tmp_pat
         return {r.row: r for r in planned(found)[1].runs}
 
     assert runs()[row].seeds == 3
-    write_json_atomic(tmp_path / f"results/paper/2/{row}.paper.s0.json", evidence_of("paper", 0, 51.4))
+    write_json_atomic(tmp_path / f"results/paper/{row}.paper.s0.json", evidence_of("paper", 0, 51.4))
     assert runs()[row].seeds == 2
     for seed, top1 in ((1, 51.41), (2, 51.39)):
         value = evidence_of("paper", seed, top1)
-        write_json_atomic(tmp_path / f"results/paper/2/{row}.paper.s{seed}.json", value)
+        write_json_atomic(tmp_path / f"results/paper/{row}.paper.s{seed}.json", value)
     assert row not in runs() or f"{row}.top1" not in runs()[row].cells
 
 

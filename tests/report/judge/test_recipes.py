@@ -10,7 +10,7 @@ from helpers import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evidence.configs import config_hash, config_inputs
+from evidence.fingerprints import parts, read_fingerprint
 from evidence.forms import TrainingEvidence
 from evidence.io import write_json_atomic
 from evidence.read import read_evidence
@@ -24,12 +24,12 @@ CONFIG = Path("configs/classification/t2_micronet_m0.py")
 
 
 def evidence_of(recipe, seed, top1, epochs=600):
-    inputs = config_inputs(ROOT, CONFIG)
     params = {"train": {"recipe": recipe}}
     return seal({
-        "schema": 1, "kind": "training", "profile": "paper", "row": "t2_micronet_m0", "table": "2", "seed": seed,
-        "values": {"top1": top1, "top5": 70.0}, "config": CONFIG.as_posix(), "config_hash": config_hash(inputs, params),
-        "inputs": inputs, "params": params, "data": {"name": "imagenet", "pin": "x"}, "code_revision": "abc",
+        "schema": 2, "kind": "training", "profile": "paper", "row": "t2_micronet_m0", "seed": seed,
+        "values": {"top1": top1, "top5": 70.0}, "config": CONFIG.as_posix(),
+        "fingerprint": parts(read_fingerprint(ROOT, "t2_micronet_m0"), "released" if recipe == "released" else "paper"),
+        "params": params, "data": {"name": "imagenet", "pin": "x"}, "code_revision": "abc",
         "environment": {}, "epochs": epochs, "duration_s": 1.0, "command": "x",
     })  # fmt: skip
 
@@ -38,7 +38,8 @@ def evidence_of(recipe, seed, top1, epochs=600):
 def checkout(tmp_path):
     import shutil
 
-    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    for name in ("configs", "fingerprints"):
+        shutil.copytree(ROOT / name, tmp_path / name)
     shutil.copy(ROOT / "params.yaml", tmp_path)
     return tmp_path
 
@@ -51,7 +52,7 @@ def judged(root):
 
 
 def write(root, name, value):
-    write_json_atomic(root / f"results/paper/2/t2_micronet_m0.{name}.json", value)
+    write_json_atomic(root / f"results/paper/t2_micronet_m0.{name}.json", value)
 
 
 def test_the_printed_recipe_decides_and_the_others_stand_beside(checkout):
@@ -79,7 +80,7 @@ def test_a_seed_counts_once(checkout):
     write(checkout, "paper.s1", evidence_of("paper", 0, 46.6))
     cell, evidence = judged(checkout)
     assert cell.verdict == "invalid-evidence"
-    assert "repeats seed 0 of results/paper/2/t2_micronet_m0.paper.s0.json" in evidence.problems[0].fault
+    assert "repeats seed 0 of results/paper/t2_micronet_m0.paper.s0.json" in evidence.problems[0].fault
 
 
 @given(st.lists(st.tuples(st.sampled_from(["paper", "official", "released", ""]), st.floats(0, 100)), max_size=12))

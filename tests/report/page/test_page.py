@@ -33,7 +33,7 @@ def root(tmp_path_factory):
 @pytest.fixture(scope="module")
 def page(root):
     report, sources = synthetic.report_of(root)
-    dates = {"results/paper/1/one_plain.paper.s0.json": "2026-01-02", "results/cost/one_plain.json": "2026-01-01"}
+    dates = {"results/paper/one_plain.paper.s0.json": "2026-01-02", "results/cost/one_plain.json": "2026-01-01"}
     return build_page(report, dataclasses.replace(sources, dates=dates), "../../")
 
 
@@ -75,7 +75,7 @@ def test_a_trained_cell_shows_its_mean_with_interval_and_its_seeds(page):
     )
     seeds = behind["Seeds, the printed recipe (learning rate 0.02)"]
     assert [s.text.partition(",")[0] for s in seeds] == ["seed 0: 60.10", "seed 1: 60.00", "seed 2: 59.90"]
-    assert seeds[0].href == "../../results/paper/1/one_plain.paper.s0.json"
+    assert seeds[0].href == "../../results/paper/one_plain.paper.s0.json"
     assert "2026-01-02" in seeds[0].text
     assert "unknown" in seeds[1].text
     other = behind["Seeds, the released scripts' recipe (learning rate 0.2)"]
@@ -120,10 +120,10 @@ def test_what_cannot_count_says_so_and_shows_no_value(page):
     found = cell(page, "one_bad.top1")
     assert (found.shown, found.verdict) == ("", "invalid evidence")
     behind = facts(page, "one_bad.top1")
-    assert behind["Evidence"][0].href == "../../results/paper/1/one_bad.s0.json"
+    assert behind["Evidence"][0].href == "../../results/paper/one_bad.s0.json"
     assert "corrupt JSON" in behind["Why"][0].text
     assert cell(page, "one_gone.params").verdict == "blocked"
-    assert page.problems[0][0] == "results/paper/1/one_bad.s0.json"
+    assert page.problems[0][0] == "results/paper/one_bad.s0.json"
 
 
 def test_small_results_stand_apart(page):

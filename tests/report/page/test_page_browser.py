@@ -198,7 +198,7 @@ def test_evidence_opens_steps_closes_and_returns(visit):
 def test_addresses_lead_to_cells_tables_and_statements(visit):
     page = visit("index.html#t2_micronet_m0.top1")
     assert "MicroNet-M0: Top-1" in page.locator("dialog").inner_text()
-    assert "python -m pipelines full --row t2_micronet_m0" in page.locator("dialog").inner_text()
+    assert "python -m pipelines train --row t2_micronet_m0 --profile paper" in page.locator("dialog").inner_text()
     page = visit("index.html#table-5")
     assert not page.locator("dialog").is_visible()
     assert page.locator("#table-5").bounding_box()["y"] < 300
