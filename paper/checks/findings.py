@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 from paper.ledger import Ledger, Row, Table
 
@@ -40,19 +41,20 @@ class Finding:
 
 
 Check = Callable[[Ledger], Iterable[Finding]]
+AnyCheck = TypeVar("AnyCheck", bound=Callable[..., Iterable[Finding]])
 
 
 @dataclass
-class Registry:
+class Registry(Generic[AnyCheck]):
     """Hold the checks by name, in the order in which they were registered."""
 
-    checks: dict[str, Check] = field(default_factory=dict)
+    checks: dict[str, AnyCheck] = field(default_factory=dict)
     about: dict[str, str] = field(default_factory=dict)
 
-    def register(self, name: str, about: str) -> Callable[[Check], Check]:
+    def register(self, name: str, about: str) -> Callable[[AnyCheck], AnyCheck]:
         """Register a check under a name; about: what it looks at, in one line."""
 
-        def add(check: Check) -> Check:
+        def add(check: AnyCheck) -> AnyCheck:
             if name in self.checks:
                 raise ValueError(f"check {name!r} is registered twice")
             self.checks[name], self.about[name] = check, about
@@ -61,7 +63,7 @@ class Registry:
         return add
 
 
-REGISTRY = Registry()
+REGISTRY: Registry[Check] = Registry()
 register = REGISTRY.register
 
 

@@ -102,7 +102,9 @@ def explained(ledger: Ledger, found: Iterable[Finding]) -> Iterator[Finding]:
                     saves.append((name, f"{name} {text} for {was} ({kind})"))
         subject = f"{finding.check}: {finding.subject}"
         if not saves:
-            yield Finding(CHECK, NOT_APPLICABLE, subject, finding.cells, "no misprint of one of these cells explains it")
+            yield Finding(
+                CHECK, NOT_APPLICABLE, subject, finding.cells, "no misprint of one of these cells explains it"
+            )
             continue
         many = f"; {len(saves)} in all, so none is likely" if len(saves) > NAMED else ""
         text = f"would explain it: {'; '.join(said for _, said in saves[:NAMED])}{many}"
