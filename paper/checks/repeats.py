@@ -86,7 +86,7 @@ def distinct(ledger: Ledger) -> Iterator[Finding]:
             count += 1
             same = [c for c in shared if a.cells[c].printed == b.cells[c].printed]
             metrics = [c for c in same if c not in COST_COLUMNS]
-            if len(same) == len(shared) or (len(metrics) == len(trained) and len(metrics) >= 2):
+            if len(same) == len(shared) or (len(metrics) == len(trained) and len(metrics) >= 3):
                 text = f"both print {', '.join(f'{c} {a.cells[c].printed}' for c in same)}"
                 cells = tuple(key(row, c) for row in (a, b) for c in same)
                 stated = frozenset((a.id, b.id)) in equated
