@@ -16,6 +16,8 @@ SLIP_RATIO = Fraction(3)
 #: ... if moving the point puts it back among them, to within this factor.
 SLIP_SLACK = Fraction(3, 2)
 UNIT_RATIO = Fraction(30)
+#: Where so many tables of a task mark the best of a column, a table that marks none has forgotten it.
+USUALLY_BOLD = 2
 
 
 def better(column: str, a: Cell, b: Cell) -> bool:
@@ -41,12 +43,21 @@ def _blocks(table: Table, spec: RawBold, column: str) -> list[list[Row]]:
 @register("bold", "bold marks the best of its column or block, or a group that beats every other row")
 def bold(ledger: Ledger) -> Iterator[Finding]:
     """Compare what is bold with what is best; as printed, for that is what a typesetter sees."""
+    plain_columns, bold_columns = [], Counter()
     for table in ledger.tables.values():
         for column in table.columns:
             spec = _spec(ledger, table, column)
             blocks = _blocks(table, spec, column)
             if any(row.cells[column].bold for block in blocks for row in block):
+                bold_columns[table.task, column] += 1
                 yield from _bold(table, spec, column, blocks)
+            elif sum(map(len, blocks)) > 1:
+                plain_columns.append((table, column))
+    for table, column in plain_columns:
+        if (others := bold_columns[table.task, column]) >= USUALLY_BOLD:
+            names = tuple(key(row, column) for row in numeric(table, column))
+            text = f"none of {len(names)} rows is bold; {others} other tables mark their best {column}"
+            yield Finding("bold", SUSPICIOUS, f"Table {table.id}, {column}", names, text)
 
 
 def _bold(table: Table, spec: RawBold, column: str, blocks: Sequence[list[Row]]) -> Iterator[Finding]:

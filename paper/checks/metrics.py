@@ -57,8 +57,8 @@ def _row(row: Row) -> Iterator[Finding]:
     cells = {c.column: c for c in row.cells.values() if c.numeric and c.column not in COST_COLUMNS}
     hundred = Bounds.point(100)
     for cell in cells.values():
-        truth = _truth(lambda c, cell=cell: rounding.at_most(c(cell.interval), hundred))
         if cell.value > 100:
+            truth = _truth(lambda c, cell=cell: rounding.at_most(c(cell.interval), hundred))
             yield _said(row, truth, (cell,), f"{cell.printed} is more than 100 %")
     for more, less in ORDERED:
         if more in cells and less in cells and cells[more].value < cells[less].value:
@@ -222,6 +222,8 @@ def resolution(ledger: Ledger) -> Iterator[Finding]:
                     if n is None or a[1] != b[1] or not (one.numeric and two.numeric):
                         continue
                     p, q = float(one.value) / 100, float(two.value) / 100
+                    if max(p, q) > 1:
+                        continue
                     least = 196 * sqrt((p * (1 - p) + q * (1 - q)) / n)
                     gap = Fraction(abs(one.value - two.value))
                     if gap < least and (smallest is None or gap < smallest[0]):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
+from functools import lru_cache
 from itertools import product
 
 from paper.printed import Interval, plain
@@ -149,17 +150,20 @@ def inside(a: Bounds, b: Bounds) -> Truth:
     return Truth.HOLDS if low and high else Truth.UNDECIDED
 
 
+@lru_cache(4096)
 def nearest(printed: Interval) -> Bounds:
     """Return what rounds to a printed number, halves up: [low, high)."""
     return _from_zero(Bounds(Fraction(printed.low), Fraction(printed.high), False, True))
 
 
+@lru_cache(4096)
 def to_even(printed: Interval) -> Bounds:
     """Return what rounds to a printed number, halves to even: both ends belong to an even last digit."""
     odd = bool(Fraction(printed.value) / unit(printed) % 2)
     return _from_zero(Bounds(Fraction(printed.low), Fraction(printed.high), odd, odd))
 
 
+@lru_cache(4096)
 def cut(printed: Interval) -> Bounds:
     """Return what is cut to a printed number: [value, value + a unit of the last place)."""
     value = Fraction(printed.value)
@@ -169,6 +173,11 @@ def cut(printed: Interval) -> Bounds:
 Convention = Callable[[Interval], Bounds]
 #: Every usual way to print fewer digits, by the name that findings give it.
 CONVENTIONS: dict[str, Convention] = {"nearest": nearest, "half to even": to_even, "cut": cut}
+#: The same for two places of print, each with a convention of its own; equal ones first.
+PAIRS: dict[str, tuple[Convention, Convention]] = {
+    (a if a == b else f"{a} and {b}"): (CONVENTIONS[a], CONVENTIONS[b])
+    for a, b in sorted(product(CONVENTIONS, repeat=2), key=lambda pair: pair[0] != pair[1])
+}
 
 
 def _from_zero(bounds: Bounds) -> Bounds:
@@ -202,10 +211,7 @@ def verdict(judge: Callable[[Convention, Convention], Truth]) -> tuple[Truth, li
 
     judge takes the conventions of two places of print (two tables; a table and the text).
     """
-    found = {
-        (a if a == b else f"{a} and {b}"): judge(CONVENTIONS[a], CONVENTIONS[b])
-        for a, b in sorted(product(CONVENTIONS, repeat=2), key=lambda pair: pair[0] != pair[1])
-    }
+    found = {name: judge(a, b) for name, (a, b) in PAIRS.items()}
     rescued = [name for name, truth in found.items() if truth is not Truth.CANNOT]
     if not rescued:
         return Truth.CANNOT, []

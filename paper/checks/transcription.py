@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
+from functools import lru_cache
 
 from paper.checks.findings import IMPOSSIBLE, NOT_APPLICABLE, PASSED, SUSPICIOUS, Finding, Registry, key
 from paper.checks.relations import quantities
@@ -26,6 +27,7 @@ def plain_cell(text: str) -> str:
     return re.sub(r"(?<=\d)\s+(?=[KMB%]\b)", "", text).lstrip("*† ").rstrip("*†‡ ")
 
 
+@lru_cache(4096)
 def _letters(text: str) -> str:
     return re.sub(r"[^0-9a-zλ✓]", "", re.sub(r"\[\d+\]", "", text.lower()))
 
@@ -35,11 +37,16 @@ def likeness(row: Row, text: TextRow) -> float:
     cells = [c.printed for c in row.cells.values()]
     if len(text.cells) < len(cells):
         return 0.0
-    theirs = [plain_cell(c) for c in text.cells[len(text.cells) - len(cells) :]]
+    labels, theirs = _parts(text, len(cells))
     same = sum(a == b for a, b in zip(cells, theirs, strict=True)) / len(cells)
-    ours = _letters(" ".join((*row.labels, *row.marks)))
-    labels = _letters(" ".join(text.cells[: len(text.cells) - len(cells)]))
-    return 0.7 * same + 0.3 * (ours == labels)
+    return 0.7 * same + 0.3 * (_letters(" ".join((*row.labels, *row.marks))) == labels)
+
+
+@lru_cache(4096)
+def _parts(text: TextRow, width: int) -> tuple[str, list[str]]:
+    """Return a printed line's labels, as they are compared, and its last `width` cells."""
+    at = len(text.cells) - width
+    return _letters(" ".join(text.cells[:at])), [plain_cell(c) for c in text.cells[at:]]
 
 
 def align(rows: tuple[Row, ...], lines: tuple[TextRow, ...]) -> list[tuple[Row | None, TextRow | None]]:
@@ -193,7 +200,7 @@ def _architecture(table: Table, document: Document) -> Finding:
 
 
 _NUMBER = re.compile(
-    r"(?<![\w.^_\[/×-])(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?(e[-−]?\d+)?\s?(%|[KMB](?![a-z])|G(?=FLOP|MAdd))?"
+    r"(?<![\w.^_\[/×-])(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?(e[-−]?\d+)?\s?(%|[KMB](?![a-z])|G(?=FLOP|MAdd)|(?=points?\b))?"
 )
 #: What a number of the text is named after: no result and no setting.
 _NAMED = re.compile(
@@ -216,7 +223,7 @@ def numbers_of(sentence: Sentence) -> Iterator[tuple[str, bool]]:
         if match.group(3):
             yield printed + match.group(3).replace("−", "-"), False
             continue
-        mark = match.group(4) or ""
+        mark = match.group(4) or ("%" if match.group(4) == "" else "")
         yield printed + ("" if mark in ("%", "") else "B" if mark == "G" else mark), bool(mark)
 
 
