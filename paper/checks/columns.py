@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 from paper.checks.findings import IMPOSSIBLE, NOT_APPLICABLE, PASSED, SUSPICIOUS, Finding, key, numeric, register
+from paper.checks.rounding import short
 from paper.ledger import Cell, Ledger, Row, Table
 from paper.printed import UNITS, plain
 from paper.schema import COST_COLUMNS, RawBold
@@ -154,11 +155,11 @@ def _slip(subject: str, column: str, row: Row, rows: list[Row]) -> Finding | Non
             if apart > limit and low <= scaled <= high:
                 what = "unit" if factor == 1000 else "point"
                 text = (
-                    f"{cell.printed} is {float(apart):.1f} times beyond every other number of the column; "
+                    f"{cell.printed} is {short(apart, 1)} times beyond every other number of the column; "
                     f"another {what} ({'×' if scaled > value else '÷'} {factor}) puts it among them"
                 )
                 return Finding("units", SUSPICIOUS, subject, (key(row, column),), text)
     if apart > UNIT_RATIO:
-        text = f"{cell.printed} is {float(apart):.0f} times beyond every other number ({plain(cell.value)})"
+        text = f"{cell.printed} is {short(apart, 0)} times beyond every other number ({plain(cell.value)})"
         return Finding("units", SUSPICIOUS, subject, (key(row, column),), text)
     return None

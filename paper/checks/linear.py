@@ -28,6 +28,8 @@ from paper.ledger import Ledger, Row, Table
 from paper.schema import RawLinear, RawMonotone
 
 TICKS = {"✓": 1, "✔": 1, "yes": 1, "": 0, "-": 0, "–": 0, "—": 0, "✗": 0, "×": 0, "no": 0}
+#: Far above what a paper prints.
+LARGEST = 10**15
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,8 @@ def refute(lines: Sequence[Line]) -> Certificate | None:
     import numpy as np  # the rest of the ledger needs neither
     from scipy.optimize import linprog
 
-    if len(lines) < 2:
-        return None
+    if len(lines) < 2 or any(x.bounds.high > LARGEST or max(map(abs, x.terms)) > LARGEST for x in lines):
+        return None  # floating point proposes nothing for such numbers
     scale = min((x.bounds.high - x.bounds.low for x in lines if not x.bounds.is_point), default=Fraction(1))
     n = len(lines)
     terms = np.array([[float(t) for t in x.terms] for x in lines])

@@ -135,14 +135,15 @@ def _line(task: str, x: str, y: str, rows: list[Row]) -> Iterator[Finding]:
     off = [(row, r) for row, r in zip(rows, rest, strict=True) if abs(r) > limit]
     for row, r in off:
         text = (
-            f"{shown(row)} prints {x} {row.cells[x].printed}, {y} {row.cells[y].printed}: {float(r):+.1f} off the line "
-            f"of {len(rows)} models, whose spread is {float(spread):.2f}"
+            f"{shown(row)} prints {x} {row.cells[x].printed}, {y} {row.cells[y].printed}: "
+            f"{rounding.short(r, 1, '+')} off the line of {len(rows)} models, whose spread is {rounding.short(spread, 2)}"
         )
         cells = (key(row, x), key(row, y))
         yield Finding("outliers", SUSPICIOUS, subject, cells, text)
     if not off:
         largest = max(abs(r) for r in rest)
-        text = f"{len(rows)} models within {float(largest):.2f} of {y} = {float(slope):.2f} {x} {float(level):+.1f}"
+        line = f"{rounding.short(slope, 2)} {x} {rounding.short(level, 1, '+')}"
+        text = f"{len(rows)} models within {rounding.short(largest, 2)} of {y} = {line}"
         yield Finding("outliers", PASSED, subject, (), text)
 
 
@@ -183,7 +184,7 @@ def grim(ledger: Ledger) -> Iterator[Finding]:
                         near = round(Fraction(cell.value) * spec.images / 100)
                         text = (
                             f"{cell.printed} % of {spec.images}: {near} images are "
-                            f"{float(Fraction(100 * near, spec.images)):.4f} %"
+                            f"{rounding.short(Fraction(100 * near, spec.images), 4)} %"
                         )
                         text += f"; only by {fits[0]}" if fits else ""
                         found.append(Finding("test set", severity, subject, (key(row, column),), text))
@@ -221,9 +222,9 @@ def resolution(ledger: Ledger) -> Iterator[Finding]:
                     one, two = ledger.cell(*a), ledger.cell(*b)
                     if n is None or a[1] != b[1] or not (one.numeric and two.numeric):
                         continue
-                    p, q = float(one.value) / 100, float(two.value) / 100
-                    if max(p, q) > 1:
+                    if max(one.value, two.value) > 100:
                         continue
+                    p, q = float(one.value) / 100, float(two.value) / 100
                     least = 196 * sqrt((p * (1 - p) + q * (1 - q)) / n)
                     gap = Fraction(abs(one.value - two.value))
                     if gap < least and (smallest is None or gap < smallest[0]):

@@ -8,7 +8,17 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 from paper.checks import rounding
-from paper.checks.findings import IMPOSSIBLE, PASSED, SUSPICIOUS, UNDECIDED, Finding, key, numeric, register
+from paper.checks.findings import (
+    IMPOSSIBLE,
+    NOT_APPLICABLE,
+    PASSED,
+    SUSPICIOUS,
+    UNDECIDED,
+    Finding,
+    key,
+    numeric,
+    register,
+)
 from paper.checks.rounding import Bounds, Convention, Truth
 from paper.expressions import ExpressionError, MissingValue
 from paper.ledger import Claim, Ledger
@@ -64,7 +74,7 @@ class _Judge:
         match node:
             case ast.Attribute(value=ast.Name(id=row), attr=column):
                 return self.lookup(row, column)
-            case ast.Constant(value=int() | float() as value):
+            case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
                 return Bounds.point(Fraction(repr(value)))
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 return -self.bounds(operand)
@@ -170,6 +180,8 @@ def _part(ledger: Ledger, claim: Claim, part: ast.expr) -> Finding:
         holds = _holds(ledger, part, claim)
     except MissingValue as missing:
         return Finding("statements", SUSPICIOUS, subject, cells, f"{text}: no number is printed at {missing}")
+    except ExpressionError as error:
+        return Finding("statements", NOT_APPLICABLE, subject, cells, f"{text}: {error}")
     except ZeroDivisionError:
         return Finding("statements", UNDECIDED, subject, cells, f"{text}: the divisor may be zero before rounding")
     if truth is Truth.CANNOT:

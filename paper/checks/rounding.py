@@ -198,6 +198,11 @@ def number(x: Fraction) -> str:
     return plain(Decimal(int(x * 10**places)).scaleb(-places))
 
 
+def short(x: Fraction, places: int, sign: str = "") -> str:
+    """Return an exact number to some places after the point, whatever its size."""
+    return f"{Decimal(x.numerator) / Decimal(x.denominator):{sign}.{places}f}"
+
+
 def large(x: Fraction) -> str:
     """Return an exact number as tables print it: 12150000 is 12.15M."""
     for scale, name in ((10**9, "B"), (10**6, "M"), (10**3, "K")):
