@@ -12,6 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 from paper.checks import ALARMS, SEVERITIES, Document, Finding, about, read_document, run
+from paper.checks.transcription import TEXT
 from paper.ledger import HERE, LedgerError, load_ledger
 
 OK, BROKEN, IMPOSSIBLE = 0, 1, 3
@@ -63,6 +64,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if args.path and not args.path.is_dir():
             raise LedgerError(f"{args.path}: no folder; name the one that holds paper.yaml")
+        if not args.text and (needing := [name for name in args.only if name in TEXT.about]):
+            raise LedgerError(f"{needing[0]} needs the paper's text; give --text FILE")
         ledger = load_ledger(args.path.resolve() if args.path else HERE / args.ledger)
         document = read_text(args.text) if args.text else None
         found = run(ledger, args.only, document=document)

@@ -6,9 +6,9 @@ in which every unknown price cancels, and which comes out wrong. Floating point 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from fractions import Fraction
 
 from paper.checks.findings import (
@@ -127,10 +127,7 @@ def label_value(row: Row, table: Table, label: str) -> Fraction | None:
     text = row.labels[table.label_columns.index(label)].strip()
     if text in TICKS:
         return Fraction(TICKS[text])
-    try:
-        return Fraction(Decimal(text))
-    except ArithmeticError:
-        return None
+    return Fraction(text) if re.fullmatch(r"-?[0-9]{1,15}(\.[0-9]{1,15})?", text) else None
 
 
 def model_lines(table: Table, spec: RawLinear, column: str, convention: Convention) -> list[Line] | str:

@@ -136,7 +136,7 @@ def _line(task: str, x: str, y: str, rows: list[Row]) -> Iterator[Finding]:
     for row, r in off:
         text = (
             f"{shown(row)} prints {x} {row.cells[x].printed}, {y} {row.cells[y].printed}: "
-            f"{rounding.short(r, 1, '+')} off the line of {len(rows)} models, whose spread is {rounding.short(spread, 2)}"
+            f"{rounding.short(r, 1, '+')} off the line of {len(rows)} models (spread {rounding.short(spread, 2)})"
         )
         cells = (key(row, x), key(row, y))
         yield Finding("outliers", SUSPICIOUS, subject, cells, text)
