@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from fractions import Fraction
 
 from paper.checks.findings import IMPOSSIBLE, NOT_APPLICABLE, PASSED, SUSPICIOUS, Finding, key, numeric, register
@@ -138,18 +139,24 @@ def units(ledger: Ledger) -> Iterator[Finding]:
             if len({ledger.canonical(row.id) for row in rows}) < 4:
                 yield Finding("units", NOT_APPLICABLE, subject, (), f"{len(rows)} rows are too few")
                 continue
-            found = [f for row in rows if (f := _slip(subject, column, row, rows)) is not None]
+            values = sorted(row.cells[column].value for row in rows)
+            found = [f for row in rows if (f := _slip(subject, column, row, values)) is not None]
             yield from found or [Finding("units", PASSED, subject, (), f"{len(rows)} numbers of one order")]
 
 
-def _slip(subject: str, column: str, row: Row, rows: list[Row]) -> Finding | None:
+def _slip(subject: str, column: str, row: Row, values: Sequence[Decimal]) -> Finding | None:
+    """Judge one cell beside the sorted values of its column, its own among them."""
     cell = row.cells[column]
-    value = Fraction(cell.value)
-    others = sorted(Fraction(r.cells[column].value) for r in rows if r.id != row.id and r.cells[column].value)
-    if not value or not others:
-        return Finding("units", SUSPICIOUS, subject, (key(row, column),), f"{cell.printed} is nothing")
-    apart = max(others[0] / value, value / others[-1])
-    low, high = others[0] / SLIP_SLACK, others[-1] * SLIP_SLACK
+    least = values[1] if cell.value == values[0] else values[0]
+    most = values[-2] if cell.value == values[-1] else values[-1]
+    if not cell.value or not least:
+        text = f"{cell.printed} beside {plain(most)}: a cost of nothing"
+        return Finding("units", SUSPICIOUS, subject, (key(row, column),), text) if not cell.value else None
+    if least <= cell.value <= most:
+        return None
+    value, least, most = Fraction(cell.value), Fraction(least), Fraction(most)
+    apart = max(least / value, value / most)
+    low, high = least / SLIP_SLACK, most * SLIP_SLACK
     for factor, limit in ((1000, UNIT_RATIO), (10, SLIP_RATIO), (100, SLIP_RATIO)):
         for scaled in (value * factor, value / factor):
             if apart > limit and low <= scaled <= high:

@@ -7,9 +7,10 @@ in which every unknown price cancels, and which comes out wrong. Floating point 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 from paper.checks.findings import (
     IMPOSSIBLE,
@@ -87,7 +88,8 @@ class Certificate:
         )
 
 
-def refute(lines: Sequence[Line]) -> Certificate | None:
+@lru_cache(1024)
+def refute(lines: tuple[Line, ...]) -> Certificate | None:
     """Return a proof that no value of the unknowns puts every line within its bounds, or None where some may.
 
     Never wrong: without an exact proof the answer is None.
@@ -118,7 +120,7 @@ def refute(lines: Sequence[Line]) -> Certificate | None:
     if not least:
         return None
     weights = tuple(Fraction(float(w / least)).limit_denominator(1000) if abs(w) > 1e-7 else Fraction(0) for w in raw)
-    proof = Certificate(tuple(lines), weights)
+    proof = Certificate(lines, weights)
     return proof if proof.proves() else None
 
 
@@ -169,7 +171,7 @@ def _model(table: Table, spec: RawLinear, column: str) -> Finding:
         if len(lines) <= len(spec.terms) + 1:
             few = f"{len(lines)} rows for {len(spec.terms) + 1} unknowns"
             return Finding("linear costs", NOT_APPLICABLE, subject, (), few)
-        proof = refute(lines)
+        proof = refute(tuple(lines))
         if proof is not None:
             proofs.append(proof)
             continue
@@ -206,7 +208,7 @@ def still_refuted(ledger: Ledger, subject: str) -> Callable[[Ledger], bool]:
                 return False
             if any(Certificate(tuple(lines), w).proves() for w in known[name] if len(w) == len(lines)):
                 continue
-            proof = refute(lines)
+            proof = refute(tuple(lines))
             if proof is None:
                 return False
             known[name].append(proof.weights)

@@ -23,7 +23,6 @@ from paper.checks.rounding import Bounds, Convention, Truth
 from paper.expressions import ExpressionError, MissingValue
 from paper.ledger import Claim, Ledger
 from paper.printed import parse_printed
-from paper.schema import COST_COLUMNS
 
 _COMPARE: dict[type, Callable[[Bounds, Bounds], Truth]] = {
     ast.Lt: rounding.below,
@@ -241,10 +240,12 @@ def superlatives(ledger: Ledger) -> Iterator[Finding]:
             continue
         for part in parts(claim.expression.tree):
             match part:
-                case ast.Compare(left=left, ops=[ast.Gt() | ast.Lt() as op], comparators=[ast.Call() as right]):
+                case ast.Compare(
+                    left=left, ops=[ast.Gt() | ast.Lt() as op], comparators=[ast.Call(func=ast.Name(id=against))]
+                ) if against == ("max" if isinstance(op, ast.Gt) else "min"):
                     refs = [name.split(".") for name in _cells(part)]
                     columns, tables = {c for _, c in refs}, {ledger.row(r).table for r, _ in refs}
-                    if len(columns) == 1 and len(tables) == 1 and isinstance(right.func, ast.Name):
+                    if len(columns) == 1 and len(tables) == 1:
                         up, rows = isinstance(op, ast.Gt), [r for r, _ in refs]
                         blocks = [
                             b for s in ledger.checks.bold if s.table in tables for b in s.blocks if set(rows) & set(b)
@@ -272,8 +273,3 @@ def _left_out(
         cells = (*best, *(key(row, column) for row in missed))
         return Finding("superlatives", SUSPICIOUS, subject, cells, f"not compared with: {text}")
     return Finding("superlatives", PASSED, subject, best, f"no row of the {'blocks' if blocks else 'table'} is better")
-
-
-def trained(column: str) -> bool:
-    """Tell whether training decides a column."""
-    return column not in COST_COLUMNS

@@ -65,8 +65,15 @@ def _narrowed(ledger: Ledger, finding: Finding) -> Ledger:
     tables = {ledger.row(name.split(".")[0]).table for name in finding.cells}
     linear = [m for m in ledger.checks.linear if m.table in tables]
     monotone = [m for m in ledger.checks.monotone if m.table in tables]
+    firsts = {ledger.canonical(row.id) for t in tables for row in ledger.tables[t].rows}
+    near = {row.table for row in ledger.rows.values() if ledger.canonical(row.id) in firsts}
+    near |= {ledger.row(ledger.canonical(row.id)).table for t in near for row in ledger.tables[t].rows}
+    near |= {ledger.row(row).table for claim in claims for row, _ in claim.expression.refs}
     return replace(
-        ledger, claims=claims, checks=ledger.checks.model_copy(update={"linear": linear, "monotone": monotone})
+        ledger,
+        tables={t: table for t, table in ledger.tables.items() if t in near},
+        claims=claims,
+        checks=ledger.checks.model_copy(update={"linear": linear, "monotone": monotone}),
     )
 
 

@@ -9,7 +9,8 @@ from functools import cache
 from random import Random
 
 from paper.checks import ALARMS, Finding, about, read_document, run
-from paper.checks.benchmark.plants import KINDS, Planted
+from paper.checks.benchmark import plants, words  # noqa: F401  each registers its kinds
+from paper.checks.benchmark.faults import KINDS, Planted
 from paper.checks.benchmark.render import as_text
 from paper.checks.benchmark.synthetic import right_ledger
 from paper.checks.typos import with_cell
@@ -30,9 +31,13 @@ CORRECTED_REPEATS = {"t4b_l0_25": "t4a_g2"}
 
 @dataclass
 class Grade:
-    """Hold how often one kind of fault was planted and found; by: the worst severity and the checks that found it."""
+    """Hold how often one kind of fault was planted, and the worst severities and the checks by which it was found.
+
+    homes: how often planted and found in the paper's ledger and in invented ones.
+    """
 
     planted: int = 0
+    homes: Counter[tuple[str, str]] = field(default_factory=Counter)
     severities: Counter[str] = field(default_factory=Counter)
     checks: Counter[str] = field(default_factory=Counter)
 
@@ -122,9 +127,12 @@ def grade_kind(name: str, each: int = EACH) -> Grade:
     grade = Grade()
     for planted, seed in plant(name, each):
         grade.planted += 1
+        home = "invented" if seed % 2 else "paper"
+        grade.homes[home, "planted"] += 1
         if found := noticed(planted, seed):
             grade.severities[min((f.severity for f in found), key=ALARMS.index)] += 1
             grade.checks.update({f.check for f in found})
+            grade.homes[home, "found"] += 1
     return grade
 
 
@@ -156,6 +164,9 @@ def table(grades: Grades) -> str:
     counts = " | ".join(str(sum(g.severities[s] for g in grades.kinds.values())) for s in ALARMS)
     found = sum(g.found for g in grades.kinds.values())
     lines.append(f"| **all** | **{total}** | **{found}** ({100 * grades.recall:.1f} %) | {counts} | |")
+    homes = sum((g.homes for g in grades.kinds.values()), Counter())
+    of = {home: f"{homes[home, 'found']} of {homes[home, 'planted']}" for home in ("paper", "invented")}
+    lines += ["", f"In this paper's ledger {of['paper']}, in invented ones {of['invented']}."]
     lines += ["", f"Alarms on {grades.right} right ledgers, the paper's corrected one among them:", ""]
     lines += ["| Check | Impossible | Undecided by rounding | Suspicious |", "|---|--:|--:|--:|"]
     for name in about():

@@ -6,8 +6,8 @@ import pytest
 
 from paper.checks import ALARMS, run
 from paper.checks.benchmark.__main__ import BEGIN, DOCS, END, with_grades
+from paper.checks.benchmark.faults import KINDS
 from paper.checks.benchmark.grade import EACH, alarms, corrected, grade, plant, table
-from paper.checks.benchmark.plants import KINDS
 from paper.checks.benchmark.render import as_text
 from paper.checks.benchmark.synthetic import right_ledger
 from paper.expressions import compile_expr

@@ -50,7 +50,7 @@ def systems(draw):
 @settings(max_examples=150)
 @given(systems())
 def test_there_is_a_proof_exactly_where_exact_elimination_finds_no_solution(lines):
-    proof = refute(lines)
+    proof = refute(tuple(lines))
     assert (proof is None) == solvable(lines)
     assert proof is None or proof.proves()
 
