@@ -184,10 +184,12 @@ def _part(ledger: Ledger, claim: Claim, part: ast.expr) -> Finding:
     except ZeroDivisionError:
         return Finding("statements", UNDECIDED, subject, cells, f"{text}: the divisor may be zero before rounding")
     if truth is Truth.CANNOT:
-        # "about" is measured by a tolerance that the ledger's author chose: its failure accuses nobody.
-        chosen = any(isinstance(n, ast.Name) and n.id == "approx" for n in ast.walk(part))
-        end = "outside the tolerance chosen for it" if chosen else "fails under every usual rounding"
-        return Finding("statements", SUSPICIOUS if chosen else IMPOSSIBLE, subject, cells, f"{text}: {end}")
+        # What the ledger's author read into loose words, or measured "about" by, accuses nobody.
+        about = any(isinstance(n, ast.Name) and n.id == "approx" for n in ast.walk(part))
+        read = " as the words were read" if claim.reading else ""
+        end = "outside the tolerance chosen for it" if about else f"fails under every usual rounding{read}"
+        severity = SUSPICIOUS if about or claim.reading else IMPOSSIBLE
+        return Finding("statements", severity, subject, cells, f"{text}: {end}")
     if holds:
         end = "whatever was rounded" if truth is Truth.HOLDS else "as printed"
         return Finding("statements", PASSED, subject, cells, f"{text}: {end}")

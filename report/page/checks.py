@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from paper.checks import ALARMS, SEVERITIES, Finding, about
 from report.names import count, slug
 
+#: What is no check of its own looks at others' findings.
+MISPRINTS = "misprints of one cell that would explain an impossibility"
 #: A severity's sign, so that colour never stands alone.
 SIGNS = {"impossible": "✕", "undecided by rounding": "?", "suspicious": "!"}
 
@@ -52,7 +54,7 @@ def checks_page(found: Sequence[Finding]) -> ChecksPage | None:
     each = Counter((f.check, f.severity) for f in found)
     names = [*about(), *dict.fromkeys(f.check for f in found if f.check not in about())]
     rows = [
-        [name, about().get(name, ""), *(str(each[name, severity] or "") for severity in SEVERITIES)]
+        [name, about().get(name, MISPRINTS), *(str(each[name, severity] or "") for severity in SEVERITIES)]
         for name in names
         if any(each[name, severity] for severity in SEVERITIES)
     ]

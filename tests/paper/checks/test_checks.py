@@ -159,6 +159,8 @@ def test_statements_are_judged_part_by_part():
     assert alarms(replace(RIGHT, claims=(near,)), "statements")[0].severity == "undecided by rounding"
     about_ = claim("About.", "approx(ours_0.top1, base_0_0.top1, 0.01)")
     assert alarms(replace(RIGHT, claims=(about_,)), "statements")[0].severity == "suspicious"
+    read = replace(off, reading="the gain of the first block")
+    assert {f.severity for f in alarms(replace(RIGHT, claims=(read,)), "statements")} == {"suspicious"}
     words = claim("It gains 99.9 points.", right.expression.text)
     (found,) = alarms(replace(RIGHT, claims=(words,)), "statement numbers")
     assert "99.9" in found.arithmetic

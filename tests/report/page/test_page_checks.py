@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from paper.checks import SEVERITIES, Finding, about
-from report.page.checks import SIGNS, checks_page
+from report.page.checks import MISPRINTS, SIGNS, checks_page
 
 
 def test_alarms_stand_in_full_and_all_are_counted():
@@ -24,7 +24,7 @@ def test_alarms_stand_in_full_and_all_are_counted():
     assert page.columns[2:] == [s.capitalize() for s in SEVERITIES]
     assert page.rows == [
         ["bold", about()["bold"], "1", "", "", "1", ""],
-        ["misprints", "", "", "", "1", "", ""],
+        ["misprints", MISPRINTS, "", "", "1", "", ""],
     ]
 
 
