@@ -3,6 +3,7 @@
 python -m paper            validate everything and print the counts
 python -m paper rows       list the row ids
 python -m paper claims     list the claims
+python -m paper check      check the printed numbers against each other (--help: its options and exit codes)
 python -m paper --ledger NAME ...   of another paper's ledger, paper/NAME
 """
 
@@ -17,7 +18,15 @@ from paper.output import run
 
 def main(argv: list[str] | None = None) -> int:
     """Validate the ledger; returns 1 with one line on stderr where it is malformed."""
-    parser = argparse.ArgumentParser(prog="python -m paper", description="Check the ledger and list what it holds.")
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == ["check"]:
+        from paper.checks.command import main as check  # the rest needs no checks
+
+        return check(argv[1:])
+    parser = argparse.ArgumentParser(
+        prog="python -m paper", description="Validate the ledger and list what it holds.",
+        epilog="python -m paper check --help: check the printed numbers against each other",
+    )  # fmt: skip
     parser.add_argument("what", nargs="?", choices=("counts", "rows", "claims"), default="counts")
     parser.add_argument("--ledger", default="", metavar="NAME", help="another paper's: paper/NAME")
     args = parser.parse_args(argv)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,7 @@ from pathlib import Path
 from paper.expressions import Expression, compile_expr
 from paper.files import YamlFile
 from paper.printed import ABSENT, Interval, parse_printed
-from paper.schema import RawArchitecture, RawBudget, RawClaims, RawIssue, RawIssues, RawPaper, RawTable
+from paper.schema import RawArchitecture, RawBudget, RawChecks, RawClaims, RawIssue, RawIssues, RawPaper, RawTable
 
 HERE = Path(__file__).resolve().parent
 
@@ -110,6 +110,7 @@ class Ledger:
     aliases: tuple[Alias, ...]
     later_version: str | None
     budgets: tuple[RawBudget, ...]
+    checks: RawChecks = field(default_factory=RawChecks)
 
     @cached_property
     def rows(self) -> dict[str, Row]:
@@ -208,14 +209,53 @@ def load_tables(folder: Path) -> dict[str, Table]:
     return {key: tables[key] for key in sorted(tables, key=_order)}
 
 
+def check_declared(source: YamlFile, checks: RawChecks, tables: dict[str, Table]) -> None:
+    """Check that what paper.yaml says for the checks is about rows, columns and labels that there are.
+
+    Raises the file's error with file and line.
+    """
+    rows = {row.id: row for table in tables.values() for row in table.rows}
+    for kind in ("bold", "linear", "monotone", "examples", "quoted"):
+        for i, part in enumerate(getattr(checks, kind)):
+            where = ("checks", kind, i)
+            if kind == "quoted":
+                if part.row not in rows:
+                    raise source.error((*where, "row"), f"no row {part.row!r}; `python -m paper rows` lists them")
+                if unknown := sorted(set(part.cells) - set(rows[part.row].cells)):
+                    raise source.error((*where, "cells"), f"row {part.row!r} has no column {unknown[0]!r}")
+                continue
+            for table_id in part.tables if kind == "examples" else [part.table]:
+                if table_id not in tables:
+                    raise source.error(where, f"no table {table_id!r}; the tables are {', '.join(tables)}")
+                table = tables[table_id]
+                columns = [] if kind == "examples" else part.columns
+                if unknown := sorted(set(columns) - set(table.columns)):
+                    raise source.error(
+                        (*where, "columns"),
+                        f"table {table_id} has no column {unknown[0]!r}; it has {', '.join(table.columns)}",
+                    )
+                labels = {
+                    "linear": lambda p: [*p.where, *(f for term in p.terms for f in term.split("*"))],
+                    "monotone": lambda p: [p.along, *p.fixed],
+                }.get(kind, lambda _: [])(part)
+                if unknown := [label for label in labels if label not in table.label_columns]:
+                    fault = f"table {table_id} has no label column {unknown[0]!r}; it has {list(table.label_columns)}"
+                    raise source.error(where, fault)
+                blocks = [row for block in getattr(part, "blocks", []) for row in block]
+                if unknown := [row for row in blocks if row not in rows or rows[row].table != table_id]:
+                    raise source.error((*where, "blocks"), f"table {table_id} has no row {unknown[0]!r}")
+
+
 def load_ledger(root: Path | None = None) -> Ledger:
     """Return the validated ledger of the folder `root` (default: this package's).
 
     Raises LedgerError "file:line: fault; mend".
     """
     root = root or HERE
-    paper = _source(root / "paper.yaml").validate(RawPaper)
+    paper_source = _source(root / "paper.yaml")
+    paper = paper_source.validate(RawPaper)
     tables = load_tables(root / "tables")
+    check_declared(paper_source, paper.checks, tables)
     issues_source = _source(root / "known_issues.yaml")
     raw_issues = issues_source.validate(RawIssues)
     claims_source = _source(root / "claims.yaml")
@@ -267,6 +307,7 @@ def load_ledger(root: Path | None = None) -> Ledger:
         tuple(Alias(a.this, a.later, a.note, a.row, a.later_row) for a in raw_issues.aliases),
         raw_issues.later_version,
         tuple(paper.budgets),
+        paper.checks,
     )
     found = sum(1 for _ in ledger.cells())
     if found != paper.numeric_cells:

@@ -206,6 +206,76 @@ class RawBudget(Strict):
     source: Text
 
 
+class RawBold(Strict):
+    """Describe what bold marks in a table: the best of a column or block, or a group that beats every other row.
+
+    blocks: the row ids that are compared with each other (default: all). stated: the paper says what bold means.
+    """
+
+    table: TableId
+    columns: list[Column] = Field(min_length=1)
+    blocks: list[Annotated[list[Identifier], Field(min_length=2)]] = []
+    marks: Literal["best", "group"] = "best"
+    stated: bool = False
+
+
+class RawLinear(Strict):
+    """Describe columns that must be a constant plus a price a term.
+
+    terms: label columns, or products of them ("J*K"); a tick counts 1, a dash or a blank 0. where: label columns and
+    the value by which rows are chosen. because: what in the paper makes it so.
+    """
+
+    table: TableId
+    columns: list[Column] = Field(min_length=1)
+    terms: list[Text] = Field(min_length=1)
+    where: dict[str, str] = {}
+    because: Text
+
+
+class RawMonotone(Strict):
+    """Describe columns that never fall while one label column rises and the named others stay."""
+
+    table: TableId
+    columns: list[Column] = Field(min_length=1)
+    along: Text
+    fixed: list[Text] = []
+    because: Text
+
+
+class RawExamples(Strict):
+    """Describe how many test examples a column is a share of."""
+
+    tables: list[TableId] = Field(min_length=1)
+    columns: list[Column] = Field(min_length=1)
+    images: Count
+
+
+class RawQuoted(Strict):
+    """Describe a row that is another work's; cells: what the source prints (none: the source was not seen)."""
+
+    row: Identifier
+    source: Text
+    cells: dict[Column, Text] = {}
+
+    @field_validator("cells")
+    @classmethod
+    def _numbers(cls, cells: dict[str, str]) -> dict[str, str]:
+        for cell in cells.values():
+            parse_printed(cell)
+        return cells
+
+
+class RawChecks(Strict):
+    """Describe what the checks of `python -m paper check` may take as given; every part is optional."""
+
+    bold: list[RawBold] = []
+    linear: list[RawLinear] = []
+    monotone: list[RawMonotone] = []
+    examples: list[RawExamples] = []
+    quoted: list[RawQuoted] = []
+
+
 class RawPaper(Strict):
     """Describe paper.yaml."""
 
@@ -215,3 +285,4 @@ class RawPaper(Strict):
     authors: list[Text]
     numeric_cells: Count
     budgets: list[RawBudget]
+    checks: RawChecks = RawChecks()

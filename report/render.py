@@ -125,6 +125,7 @@ def as_json(report: Report) -> dict[str, Any]:
             }
             for c in report.claims
         ],
+        "checks": [finding.as_json() for finding in report.checks],
         "summary": report.summary(),
     }
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from evidence.read import Evidence
 from evidence.settings import Settings
+from paper.checks import Finding, run
 from paper.ledger import Ledger, Row
 from report.judge import verdicts
 from report.judge.arithmetic import Line
@@ -129,6 +131,11 @@ class Report:
     def cells(self) -> list[CellView]:
         """Return every numeric cell in printed order."""
         return [c for t in self.tables for r in t.rows for c in r.cells if isinstance(c, CellView)]
+
+    @cached_property
+    def checks(self) -> list[Finding]:
+        """Return what the checks of the ledger find, the worst first."""
+        return run(self.ledger)
 
     def summary(self) -> dict[str, dict[str, int]]:
         """Return how often each verdict was given; verdicts never given are left out."""

@@ -23,6 +23,7 @@ from report.names import (
     spoken,
 )
 from report.page import figures
+from report.page.checks import ChecksPage, checks_page
 from report.page.claims import ClaimPage, claim_pages
 from report.page.dossier import Dossier, Dossiers, rule_names, small_line
 from report.page.provenance import Provenance, provenance
@@ -159,6 +160,7 @@ class Page:
     proxy_data: str
     training: list[figures.Figure]
     plan: PlanPage | None
+    checks: ChecksPage | None
     claims: list[ClaimPage]
     issues: list[Issue]
     aliases: list[tuple[str, str, str]]
@@ -312,6 +314,7 @@ def build_page(report: Report, sources: Sources, up: str) -> Page:
         proxy_data=f"{first.data}, {count(first.epochs, 'epoch')}" if first else "",
         training=figures.training(report, sources, up),
         plan=plan_page(report, up),
+        checks=checks_page(report.checks),
         claims=claims,
         issues=[Issue(i.id, i.title, i.kind, i.detail, i.arithmetic) for i in report.ledger.issues.values()],
         aliases=[(a.this, a.later, a.note) for a in report.ledger.aliases],

@@ -36,7 +36,7 @@ def cell(report, row_id, column):
 def test_report_json_is_the_fixed_interface(checkout):
     report = run(checkout)
     ledger = load_ledger()
-    assert list(report) == ["schema", "paper", "profile", "cells", "claims", "summary"]
+    assert list(report) == ["schema", "paper", "profile", "cells", "claims", "checks", "summary"]
     assert report["paper"] == {"arxiv": "2011.12289v1"}
     printed = [(row.table, row.number, row.id, c.column, c.printed) for row, c in ledger.cells()]
     keys = ("table", "row", "row_id", "column", "printed")
