@@ -196,13 +196,14 @@ class RawIssues(Strict):
 
 
 class RawBudget(Strict):
-    """Describe what one experiment of the paper costs to run."""
+    """Describe what one experiment of the paper costs to run, and how many images its accuracy is measured on."""
 
     task: Identifier
     tables: list[TableId]
     dataset: Text
     images: Count
     epochs: Count
+    test_images: Count | None = None
     source: Text
 
 

@@ -16,9 +16,11 @@ from paper.schema import COST_COLUMNS
 from report.judge import verdicts
 from report.judge.arithmetic import worked
 from report.judge.budget import table_budget
+from report.judge.family import Family
 from report.judge.orderings import orderings, relational_claims
 from report.judge.plan import Bench, make_plan
 from report.judge.recipes import RECIPES, Group, beside, groups
+from report.judge.resolution import unresolved
 from report.judge.verdicts import Estimate, Verdict
 from report.judge.views import CellView, ClaimView, Report, RowView, TableView
 from report.names import quantity, show
@@ -48,6 +50,7 @@ class _Builder:
         for issue in ledger.issues.values():
             for cell in issue.cells:
                 self.issue_of.setdefault(cell, []).append(issue.id)
+        self.family = Family(ledger, settings, evidence.runs.get("paper", {}), self.exact)
 
     # cells
 
@@ -143,9 +146,10 @@ class _Builder:
             return self.absent(row, "needs the profile `paper`"), [], None, rule, None
         first, others = found[0], found[1:]
         alpha, seeds = self.settings.alpha, self.settings.seeds
-        verdict = verdicts.trained(cell.value, first.values, margin, alpha, seeds)
+        verdict = self.family.cell(row.id, cell, first.values)
+        spread, theirs = self.family.spread(cell.column), self.family.printed_spread(cell.column)
         notes = [f"by {RECIPES.get(first.recipe, first.recipe)}"]
-        notes += [beside(group, cell.value, margin, alpha, seeds) for group in others]
+        notes += [beside(group, cell.value, margin, alpha, seeds, spread, theirs) for group in others]
         mean = sum(first.values) / len(first.values)
         return verdict, notes, mean, rule, first.files[0]
 
@@ -191,7 +195,13 @@ class _Builder:
             value = self.cost_value(row_id, column)
             return None if value is None else Estimate(Decimal(value))
         found = self.trained_groups(row_id, column)
-        return verdicts.estimate(found[0].values, self.settings.alpha) if found else None
+        spread = self.family.spread(column)
+        return verdicts.estimate(found[0].values, self.settings.alpha, spread) if found else None
+
+    def exact(self, row_id: str, column: str) -> Decimal | None:
+        """Return a computed params or MAdds that may speak about the paper: a lookup for statements."""
+        found = self.achieved(row_id, column)
+        return None if found is None else found.value
 
     def value(self, row_id: str, column: str) -> Decimal | None:
         """Return an achieved value: a lookup for expressions."""
@@ -249,7 +259,7 @@ class _Builder:
         """Judge a relation on the paper's own numbers, then on achieved ones."""
         outcome = claim.expression.evaluate(self.ledger.printed_value)
         margin = max((self.settings.margins[c] for _, c in claim.expression.refs if c not in COST_COLUMNS), default=0)
-        verdict, achieved = verdicts.relation(claim.expression, self.achieved, Decimal(str(margin)))
+        verdict, achieved = self.family.statement(claim.id)
         if not outcome.holds:
             own = f"the paper's own numbers fail at {outcome.part}"
             own += "" if achieved is None else f"; on achieved ones: {verdict.name}"
@@ -265,7 +275,8 @@ class _Builder:
         return ClaimView(
             claim.id, claim.section, claim.statement, claim.kind, claim.expression.text, outcome.holds,
             quantity(outcome.quantity), value, quantity(value), verdict.name, None,
-            "; ".join(filter(None, [verdict.note, *self.remarks(claim)])), verdict.note, claim.reading or "",
+            "; ".join(filter(None, [verdict.note, *self.remarks(claim), *unresolved(self.ledger, claim.expression)])),
+            verdict.note, claim.reading or "",
             claim.issue or "", tuple(own), tuple(mine) if known else (),
         )  # fmt: skip
 
@@ -300,6 +311,7 @@ def build(ledger: Ledger, evidence: Evidence, settings: Settings, benches: Seque
     report = Report(
         ledger, settings, tables, claims, evidence.problems, rules, orderings(ledger, proxy, settings.alpha),
         relational_claims(ledger, proxy, settings.alpha), evidence, benches=list(benches),
+        statistics=builder.family.told(),
     )  # fmt: skip
     report.plan = make_plan(report, evidence, benches[0] if benches else None)
     return report

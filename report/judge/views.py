@@ -124,6 +124,7 @@ class Report:
     plan: Plan | None = None
     benches: list[tuple[str, Bench]] = field(default_factory=list)
     changed: list[tuple[str, str, str]] = field(default_factory=list)
+    statistics: list[str] = field(default_factory=list)
 
     @property
     def cells(self) -> list[CellView]:

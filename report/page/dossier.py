@@ -14,7 +14,7 @@ from paper.schema import COST_COLUMNS
 from report.judge import verdicts
 from report.judge.model import CellView, Report
 from report.judge.plan import OPEN, Run
-from report.judge.recipes import RECIPES, groups
+from report.judge.recipes import RECIPES, groups, spreads
 from report.names import PROFILES, column_name, column_place, count, large, row_name, show, slug, span, spoken
 from report.page.provenance import UNKNOWN
 from report.page.sources import Sources
@@ -213,11 +213,11 @@ def small_line(report: Report, row: Row) -> tuple[str, list[tuple[str, str]]]:
     runs: Sequence[TrainingEvidence] = report.evidence.runs.get(profile, {}).get(row.id, [])
     if profile == "paper" or not runs:
         return "", []
-    out = []
+    out, shared = [], spreads(report.evidence.runs[profile])
     for column in sorted({c for run in runs for c in run.values}, key=column_place):
         values = [run.values[column] for run in runs if column in run.values]
         if values:
-            estimate = verdicts.estimate(values, report.settings.alpha)
+            estimate = verdicts.estimate(values, report.settings.alpha, shared.get(column))
             half = f" ± {estimate.half_width:.1f}" if estimate.n > 1 else ""
             out.append((column_name(column), f"{math.fsum(values) / len(values):.1f}{half}"))
     first = runs[0]

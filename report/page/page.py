@@ -167,6 +167,7 @@ class Page:
     counting: list[tuple[str, str, str]]
     verdict_rules: list[tuple[list[Filter], str]]
     margins: str
+    statistics: list[str]
     has_small: bool = field(default=False)
 
 
@@ -320,5 +321,6 @@ def build_page(report: Report, sources: Sources, up: str) -> Page:
         counting=rule_names(report.rules, report.evidence.rule),
         verdict_rules=verdict_rules(report),
         margins=", ".join(f"{column_name(k)} {v:g}" for k, v in s.margins.items()) + f"; alpha {s.alpha:g}",
+        statistics=list(report.statistics),
         has_small=any(row.small for table in tables for row in table.rows),
     )

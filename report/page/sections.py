@@ -90,7 +90,7 @@ def verdict_rules(report: Report) -> list[tuple[list[Filter], str]]:
     def of(*names: str) -> list[Filter]:
         return [_filter(name, 0) for name in names]
 
-    narrow, wide = 100 * (1 - 2 * s.alpha), 100 * (1 - s.alpha)
+    narrow = 100 * (1 - 2 * s.alpha)
     return [
         (of("reproduced"),
          "Params, MAdds: the value prints as the printed string (2.4M stands for 2.35M up to 2.45M). Trained: the "
@@ -98,7 +98,7 @@ def verdict_rules(report: Report) -> list[tuple[list[Filter], str]]:
         (of("close", "differs"),
          f"Params, MAdds: within {s.close_percent:g} % of the printed number, or further off."),
         (of("not-reproduced", "underpowered"),
-         f"Trained: the {wide:g} % interval lies outside the margin, or neither is shown."),
+         "Trained: further off than the margin, corrected by Holm over all cells; or neither is shown."),
         (of("consistent (n = 1)", "inconsistent (n = 1)"), "Trained, one seed: never more than that."),
         (of("paper-inconsistent"), "The paper's own numbers contradict the statement or the cell."),
         (of("blocked"), "The paper does not give the architecture and no construction of ours stands in."),
