@@ -19,6 +19,9 @@ from evidence.forms import Finite, Strict
 from evidence.io import EvidenceError
 from evidence.read import Evidence, read_form
 from paper.schema import COST_COLUMNS
+from report.judge.power import power, seeds_needed
+from report.judge.recipes import spreads
+from report.judge.spread import Spread
 
 #: Verdicts that a further run may change.
 OPEN = ("not-run", "underpowered", "consistent (n = 1)", "inconsistent (n = 1)")
@@ -101,6 +104,7 @@ class Plan:
     runs: list[Run]
     next_row: str | None
     unplanned: list[str] = field(default_factory=list)
+    power: list[str] = field(default_factory=list)
 
     @property
     def hours(self) -> float | None:
@@ -118,7 +122,7 @@ class Plan:
         return {
             "schema": 1, "hardware": self.hardware, "gpu": self.gpu, "throughput": self.source, "hours": self.hours,
             "image_passes": self.image_passes, "next": self.next_row, "runs": runs,
-            "items": [asdict(i) for i in self.items], "unplanned": self.unplanned,
+            "items": [asdict(i) for i in self.items], "unplanned": self.unplanned, "power": self.power,
         }  # fmt: skip
 
 
@@ -144,7 +148,8 @@ def seconds_per_image(row: str, madds: int, rates: Mapping[str, ModelRates]) -> 
 def make_plan(report: Any, evidence: Evidence, bench: tuple[str, Bench] | None) -> Plan:
     """Return what is open in a report, what settles it and what that costs.
 
-    A row of fewer seeds than settings.seeds needs those that lack; an underpowered one with all of them, one more.
+    A row of fewer seeds than settings.seeds needs those that lack; an underpowered one with all of them, as many as
+    give a power of 80 % at the spread observed, and one more where no number does.
     Claims about data need annotation files and no training; claims on computations are no matter of runs.
     """
     ledger, wanted = report.ledger, report.settings.seeds
@@ -165,12 +170,13 @@ def make_plan(report: Any, evidence: Evidence, bench: tuple[str, Bench] | None) 
             needs[claim.id] = [row for row in rows if row in open_cells or not _settled(report, ledger, row)]
         else:
             unplanned.append(claim.id)
+    enough, told = _enough(report.settings, evidence)
     runs: dict[str, Run] = {}
     for row in dict.fromkeys([*open_cells, *(r for rows in needs.values() for r in rows)]):
         table = ledger.row(row).table
         budget = next(b for b in ledger.budgets if table in b.tables)
         have = len(evidence.runs.get("paper", {}).get(row, []))
-        seeds = wanted - have if have < wanted else 1
+        seeds = wanted - have if have < wanted else max(1, enough.get(_column(ledger, row), 0) - have)
         passes = budget.images * budget.epochs * seeds
         cost = evidence.cost.get(row)
         hours = None
@@ -191,8 +197,35 @@ def make_plan(report: Any, evidence: Evidence, bench: tuple[str, Bench] | None) 
     return Plan(
         bench[1].hardware if bench else "no machine measured", bool(bench and bench[1].gpu),
         bench[0] if bench else "none; run `make bench`", sorted(items, key=lambda i: (*cheapest(i), i.name)), ordered,
-        best.row if best else None, unplanned,
+        best.row if best else None, unplanned, told,
     )  # fmt: skip
+
+
+def _column(ledger: Any, row: str) -> str:
+    """Return the metric that a row's seeds are planned for: its first trained one."""
+    return next((c for c in ledger.row(row).cells if c not in COST_COLUMNS), "")
+
+
+def _enough(settings: Any, evidence: Evidence) -> tuple[dict[str, int], list[str]]:
+    """Return (seeds for a power of 80 % by column, what the spread observed, or stated, lets settings.seeds do)."""
+    seen = spreads(evidence.runs.get("paper", {}))
+    enough, told = {}, []
+    for column in seen or {"top1": None}:
+        if column not in settings.margins:
+            continue
+        theirs = settings.printed_spread.get(column, settings.seed_spread)
+        spread = seen.get(column) or Spread(settings.seed_spread, 10**6)
+        what = "observed" if column in seen else "stated; none is observed yet"
+        rule = (spread, theirs, settings.margins[column], settings.alpha)
+        needed = seeds_needed(*rule, least=settings.seeds)
+        told.append(
+            f"{column}: at a spread of {spread.sd:.2f} points between seeds ({what}) {settings.seeds} seeds reproduce "
+            f"a true number with a chance of {100 * power(settings.seeds, *rule):.0f} %; "
+            + (f"{needed} do so with 80 %" if needed else "no number of seeds up to 30 does so with 80 %")
+        )
+        if needed:
+            enough[column] = needed
+    return enough, told
 
 
 def _settled(report: Any, ledger: Any, row: str) -> bool:

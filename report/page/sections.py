@@ -51,8 +51,8 @@ def plan_page(report: Report, up: str) -> PlanPage | None:
     summary = (
         f"{count(kinds['cell'], 'printed number')} and {count(kinds['claim'], 'statement')} wait for "
         f"{count(len(plan.runs), 'row')} to be trained with {report.settings.seeds} seeds: {large(plan.image_passes)} "
-        "images in training."
-    )
+        "images in training. "
+    ) + " ".join(f"{line[0].upper()}{line[1:]}." for line in plan.power)
     unit = "GPU-hours" if plan.gpu else "machine-hours"
     hours = "" if plan.hours is None else f"{span(plan.hours)} {unit} on {plan.hardware}"
     names = {row.id: f"{row_name(table, row)}" for table in report.ledger.tables.values() for row in table.rows}
