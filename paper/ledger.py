@@ -12,7 +12,7 @@ from pathlib import Path
 from paper.expressions import Expression, compile_expr
 from paper.files import YamlFile
 from paper.printed import ABSENT, Interval, parse_printed
-from paper.schema import RawArchitecture, RawBudget, RawClaims, RawIssue, RawIssues, RawPaper, RawTable
+from paper.schema import RawArchitecture, RawBudget, RawClaims, RawIssue, RawIssues, RawPaper, RawReading, RawTable
 
 HERE = Path(__file__).resolve().parent
 
@@ -84,6 +84,8 @@ class Claim:
     computation: str | None
     reading: str | None
     issue: str | None
+    shows: str | None = None
+    read: RawReading | None = None
 
 
 @dataclass(frozen=True)
@@ -252,8 +254,9 @@ def load_ledger(root: Path | None = None) -> Ledger:
         if raw.issue and raw.issue not in issues:
             raise claims_source.error(("claims", i, "issue"), f"claim {raw.id}: no issue {raw.issue!r}")
         claims[raw.id] = Claim(
-            raw.id, raw.section, raw.statement, raw.kind, expression, raw.computation, raw.reading, raw.issue
-        )
+            raw.id, raw.section, raw.statement, raw.kind, expression, raw.computation, raw.reading, raw.issue,
+            raw.shows, raw.read,
+        )  # fmt: skip
     for i, alias in enumerate(raw_issues.aliases):
         if alias.row and alias.row not in rows:
             raise issues_source.error(("aliases", i, "row"), f"alias {alias.this!r}: no row {alias.row!r}")

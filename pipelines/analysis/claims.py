@@ -12,7 +12,7 @@ from evidence.io import read_json, remove_others
 from evidence.revision import code_revision
 from evidence.seal import file_computed, seal
 from paper import load_ledger
-from pipelines.analysis.computations import load_all
+from pipelines.analysis.computations.load import load_all
 from pipelines.common import ROOT, PipelineError, environment, guard, told
 
 RESULTS = Path("results/claims")

@@ -10,7 +10,7 @@ from helpers import ROOT
 from evidence.forms import ClaimEvidence, CostEvidence, Rules
 from paper import load_ledger
 from pipelines.analysis import claims, cost
-from pipelines.analysis.computations import load_all
+from pipelines.analysis.computations.load import load_all
 from pipelines.common import TASKS, PipelineError, configured_rows, guard, load_params
 from pipelines.data.digits import digits, pixels_pin, write
 from pipelines.training.tasks import TASKS as PIXEL
