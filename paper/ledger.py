@@ -9,6 +9,7 @@ from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 
+from paper.conventions import Conventions, check_rows, load_conventions
 from paper.expressions import Expression, compile_expr
 from paper.files import YamlFile
 from paper.printed import ABSENT, Interval, parse_printed
@@ -134,6 +135,7 @@ class Ledger:
     aliases: tuple[Alias, ...]
     later_version: str | None
     budgets: tuple[RawBudget, ...]
+    conventions: Conventions
 
     @cached_property
     def rows(self) -> dict[str, Row]:
@@ -311,6 +313,10 @@ def load_ledger(root: Path | None = None) -> Ledger:
     root = root or HERE
     paper = _source(root / "paper.yaml").validate(RawPaper)
     tables = load_tables(root / "tables")
+    conventions = load_conventions(root, LedgerError)
+    columns = {row.id: row.cells for table in tables.values() for row in table.rows}
+    if fault := check_rows(conventions, columns):
+        raise LedgerError(f"{root.name}/conventions.yaml:1: {fault}; mend it")
     issues_source = _source(root / "known_issues.yaml")
     raw_issues = issues_source.validate(RawIssues)
     claims_source = _source(root / "claims.yaml")
@@ -362,6 +368,7 @@ def load_ledger(root: Path | None = None) -> Ledger:
         tuple(Alias(a.this, a.later, a.note, a.row, a.later_row) for a in raw_issues.aliases),
         raw_issues.later_version,
         tuple(paper.budgets),
+        conventions,
     )
     found = sum(1 for _ in ledger.cells())
     if found != paper.numeric_cells:
