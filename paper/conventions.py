@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -166,7 +166,11 @@ class Member(Strict):
 
 
 class Family(Strict):
-    """Describe cells that share one convention; `counted` False: params alone, on which no counting rule bears."""
+    """Describe cells that share one convention.
+
+    `counted` False: params alone, on which no counting rule bears. `released`: rows whose structure is fixed and stays
+    as built; a convention is admissible for the family's other cells only if it gives these rows' costs.
+    """
 
     id: Identifier
     title: Text
@@ -175,6 +179,7 @@ class Family(Strict):
     columns: list[Literal["params", "madds"]] = Field(min_length=1)
     structure: list[Identifier]
     counted: bool = True
+    released: list[Identifier] = []
 
 
 class HeldOut(Strict):
@@ -245,9 +250,7 @@ class Conventions(Strict):
     def varied(self, row: str) -> list[str]:
         """Return the axes of structure that some family varies for a row, in the file's order."""
         named = {a for entry in self.families if row in entry.rows for a in entry.structure}
-        named |= {
-            a for entry in self.held_out if row in (*entry.chosen_on, *entry.tried_on) for a in entry.structure
-        }
+        named |= {a for entry in self.held_out if row in (*entry.chosen_on, *entry.tried_on) for a in entry.structure}
         return [axis.id for axis in self.structure if axis.id in named]
 
 
@@ -275,6 +278,8 @@ def check_rows(found: Conventions, cells: Mapping[str, Any]) -> str | None:
         for row in entry.rows:
             if row not in cells or not set(entry.columns) & set(cells[row]):
                 return f"family {entry.id}: row {row!r} has none of its columns"
+        if other := [row for row in entry.released if row not in entry.rows]:
+            return f"family {entry.id}: released names {other[0]!r}, which is none of its rows"
     for held in found.held_out:
         for row in (*held.chosen_on, *held.tried_on):
             if row not in cells or held.column not in cells[row]:
