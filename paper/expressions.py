@@ -88,6 +88,11 @@ class Expression:
         return _Spans(lookup, names or {}, margin, rounding).run(self.tree)
 
     @property
+    def parts(self) -> list[Expression]:
+        """Return the comparisons that a conjunction joins, each with the cells and names of the whole."""
+        return [Expression(ast.unparse(part), part, self.refs, self.names) for part in _conjuncts(self.tree)]
+
+    @property
     def about_print(self) -> bool:
         """Tell whether the expression only compares printed strings, so that no achieved value bears on it."""
         return all(_is_call(part, "prints_same") for part in _conjuncts(self.tree))

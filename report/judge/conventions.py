@@ -194,11 +194,28 @@ class FamilyView:
 
 @dataclass
 class _Cells:
-    """Hold a family's cells with their values over all its conventions, flattened."""
+    """Hold a family's cells with their values over its conventions, flattened, without axes that change nothing."""
 
     names: list[str] = field(default_factory=list)
     values: list[Counts] = field(default_factory=list)
     intervals: list[Interval] = field(default_factory=list)
+    axes: list[tuple[str, list]] = field(default_factory=list)
+
+    def place(self, taken: Mapping[str, str]) -> int | None:
+        """Return where a convention stands among the flattened ones; axes it does not name at their first value."""
+        at = []
+        for name, values in self.axes:
+            if name in taken and taken[name] not in values:
+                return None
+            at.append(values.index(taken[name]) if name in taken else 0)
+        return int(np.ravel_multi_index(at, [len(v) for _, v in self.axes])) if self.axes else 0
+
+    def describe(self, index: int) -> str:
+        """Return a flattened convention in words."""
+        found = np.unravel_index(index, [len(v) for _, v in self.axes]) if self.axes else ()
+        said = [(a, str(v[i]).lower() if isinstance(v[i], bool) else v[i])
+                for (a, v), i in zip(self.axes, found, strict=True)]  # fmt: skip
+        return ", ".join(f"{a.replace('_', ' ')} {v}" for a, v in said)
 
     def truths(self) -> Truths:
         """Return (cells, conventions)."""
@@ -227,31 +244,15 @@ def _collect(
             values = np.broadcast_to(values, (*(len(conventions.axis(a).values) for a in structure),
                                               *over.madds.shape[-len(conventions.counting):]))  # fmt: skip
             out.names.append(f"{root[0]}.{column}")
-            out.values.append(values.reshape(-1))
+            out.values.append(values)
             out.intervals.append(cell.interval)
+    axes = [(a, list(conventions.axis(a).values)) for a in structure]
+    axes += [(a.id, list(a.values) if counted_too else [""]) for a in conventions.counting]
+    kept = [i for i in range(len(axes)) if any(i in _mattering(v) for v in out.values)]
+    out.axes = [axes[i] for i in kept]
+    rest = tuple(slice(None) if i in kept else 0 for i in range(len(axes)))
+    out.values = [np.ascontiguousarray(v[rest]).reshape(-1) for v in out.values]
     return out
-
-
-def _index(conventions: Conventions, structure: Sequence[str], member: str, counted_too: bool = True) -> int:
-    """Return where a named convention, with the structure that is built first, stands among the flattened ones."""
-    at = [0] * len(structure)
-    shape = [len(conventions.axis(a).values) for a in structure]
-    if counted_too:
-        for axis in conventions.counting:
-            taken = conventions.members[member].counting.get(axis.id, axis.values[0])
-            at.append(axis.values.index(taken))
-            shape.append(len(axis.values))
-    return int(np.ravel_multi_index(at, shape)) if shape else 0
-
-
-def describe(conventions: Conventions, structure: Sequence[str], index: int, counted_too: bool = True) -> str:
-    """Return a flattened convention in words."""
-    axes = [(a, conventions.axis(a).values) for a in structure]
-    if counted_too:
-        axes += [(a.id, list(a.values)) for a in conventions.counting]
-    found = np.unravel_index(index, [len(v) for _, v in axes]) if axes else ()
-    return ", ".join(f"{a} {str(v[i]).lower() if isinstance(v[i], bool) else v[i]}"
-                     for (a, v), i in zip(axes, found, strict=True))  # fmt: skip
 
 
 def _chance(cells: _Cells) -> float:
@@ -279,16 +280,16 @@ def family(ledger: Ledger, costs: Mapping[str, CostEvidence], entry: Family) -> 
     best = int(satisfied.max())
     at_best = np.flatnonzero(satisfied == best)
     sets = Counter(tuple(n for n, t in zip(cells.names, truths[:, i], strict=True) if not t) for i in at_best)
-    conventions = ledger.conventions
-    members = {
-        name: int(satisfied[_index(conventions, entry.structure, name, entry.counted)]) for name in conventions.members
-    } if entry.counted and all(_covered(conventions, m) for m in conventions.members) else {}  # fmt: skip
+    members = {}
+    for name, member in ledger.conventions.members.items():
+        if entry.counted and (place := cells.place(member.counting)) is not None:
+            members[name] = int(satisfied[place])
     return FamilyView(
         entry.id, entry.title, tuple(entry.tables), int(satisfied.size), tuple(cells.names), best, len(at_best),
         tuple(sorted(sets.items(), key=lambda s: (-s[1], s[0]))),
         tuple(n for n, t in zip(cells.names, truths, strict=True) if not t.any()), float(satisfied.mean()),
         _chance(cells), members, tuple(int(n) for n in np.bincount(satisfied, minlength=len(cells.names) + 1)),
-        describe(conventions, entry.structure, int(at_best[0]), entry.counted), _given(entry, cells, truths),
+        cells.describe(int(at_best[0])), _given(entry, cells, truths),
     )  # fmt: skip
 
 
@@ -315,14 +316,9 @@ def admissible(ledger: Ledger, costs: Mapping[str, CostEvidence], row: str) -> T
         if entry.released and row in entry.rows and row not in entry.released and "madds" in entry.columns:
             cells = _collect(ledger, costs, entry.released, ["madds"], ())
             if cells.names and (found := cells.truths().all(0)).any():
-                return found.reshape(ledger.conventions.sizes)
+                sizes = [len(a.values) if a.id in dict(cells.axes) else 1 for a in ledger.conventions.counting]
+                return found.reshape(sizes)
     return None
-
-
-def _covered(conventions: Conventions, member: str) -> bool:
-    """Tell whether every value of a named convention is among the axes' values."""
-    values = {axis.id: axis.values for axis in conventions.counting}
-    return all(a not in values or v in values[a] for a, v in conventions.members[member].counting.items())
 
 
 @dataclass(frozen=True)

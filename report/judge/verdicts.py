@@ -10,15 +10,16 @@ from decimal import Decimal
 from typing import Any
 
 from paper.expressions import Expression, MissingValue, Outcome
-from paper.printed import Interval
 
 #: Every verdict, worst first, as the report sorts and gates them.
 FAILED = ("not-reproduced", "differs", "inconsistent (n = 1)", "paper-inconsistent")
-UNCHECKED = ("invalid-evidence", "underpowered", "blocked", "not-run")
-PASSED = ("close", "consistent (n = 1)", "reproduced")
-VERDICTS = (*FAILED, *UNCHECKED, *PASSED)
+UNCHECKED = ("invalid-evidence", "underpowered", "depends", "blocked", "not-run")
+PASSED = ("consistent (n = 1)", "reproduced")
+#: Of networks that this project drew: said apart, and neither for nor against the paper.
+APART = ("not-predicted", "predicted")
+VERDICTS = (*FAILED, *UNCHECKED, *APART, *PASSED)
 
-DETERMINISTIC_RULE = "printed interval"
+DETERMINISTIC_RULE = "prints as the printed string under every admissible convention"
 TRAINED_RULE = "TOST"
 
 
@@ -32,26 +33,6 @@ class Verdict:
     def __post_init__(self) -> None:
         if self.name not in VERDICTS:
             raise ValueError(f"unknown verdict {self.name!r}")
-
-
-def signed_percent(achieved: float | Decimal, printed: Decimal) -> float:
-    """Return the deviation from the printed number in percent of it."""
-    return float((Decimal(repr(achieved) if isinstance(achieved, float) else achieved) - printed) / printed * 100)
-
-
-def deterministic(printed: Interval, achieved: int | float | Decimal, close_percent: float) -> Verdict:
-    """Judge a cell that no data decides (params, MAdds).
-
-    reproduced inside the printed string's interval; else close within `close_percent` of the printed number, else
-    differs, with the signed deviation.
-    """
-    if isinstance(achieved, float) and not math.isfinite(achieved):
-        raise ValueError("the achieved value is not finite")
-    percent = signed_percent(achieved, printed.value)
-    if achieved in printed:
-        return Verdict("reproduced")
-    name = "close" if abs(percent) <= close_percent else "differs"
-    return Verdict(name, f"{percent:+.1f} %")
 
 
 def trained(printed: Decimal, values: Sequence[float], margin: float, alpha: float, seeds: int = 2) -> Verdict:

@@ -93,15 +93,21 @@ def verdict_rules(report: Report) -> list[tuple[list[Filter], str]]:
     narrow, wide = 100 * (1 - 2 * s.alpha), 100 * (1 - s.alpha)
     return [
         (of("reproduced"),
-         "Params, MAdds: the value prints as the printed string (2.4M stands for 2.35M up to 2.45M). Trained: the "
+         "Params, MAdds: under every admissible convention the value prints as the printed string (2.4M stands for "
+         "2.35M up to 2.45M). Trained: the "
          f"{narrow:g} % interval of mean − printed lies inside the margin (two one-sided t tests)."),
-        (of("close", "differs"),
-         f"Params, MAdds: within {s.close_percent:g} % of the printed number, or further off."),
+        (of("depends", "differs"),
+         "Params, MAdds: so under some of the conventions that the paper leaves open, or under none; the deviation is "
+         "in units of the last printed place and in percent."),
+        (of("predicted", "not-predicted"),
+         "A network that this project drew comes out as printed, or not: neither for nor against the paper."),
         (of("not-reproduced", "underpowered"),
          f"Trained: the {wide:g} % interval lies outside the margin, or neither is shown."),
         (of("consistent (n = 1)", "inconsistent (n = 1)"), "Trained, one seed: never more than that."),
-        (of("paper-inconsistent"), "The paper's own numbers contradict the statement or the cell."),
-        (of("blocked"), "The paper does not give the architecture and no construction of ours stands in."),
+        (of("paper-inconsistent"),
+         "The paper's own numbers contradict the statement or the cell, however they were rounded."),
+        (of("blocked"),
+         "The paper does not give the architecture: nobody has drawn one, or it was drawn to meet this number."),
         (of("not-run"), "Nobody ran it."),
         (of("invalid-evidence"), "A result file is corrupt, stale or altered."),
     ]  # fmt: skip
