@@ -82,8 +82,40 @@ class RawArchitecture(Strict):
         return self
 
 
+#: Why a printed number can be judged at all, the strongest first; `repeat` inherits what it repeats.
+GROUNDS = ("printed", "released", "open", "constructed", "quoted", "repeat")
+
+
+class RawGround(Strict):
+    """Say what fixes some cells of a table: `columns` of `rows` (default: of every row that repeats no other).
+
+    printed: the text fixes them; released: the text and the authors' released code. open: `decided_by` names what
+    decides them and is not printed. constructed: the network is this project's. quoted: another work's number, with its
+    `source`; `drawn` says so where the network that is counted for it is this project's. repeat: the same columns of
+    row `of`.
+    """
+
+    kind: Literal["printed", "released", "open", "constructed", "quoted", "repeat"]
+    columns: list[Column] = Field(min_length=1)
+    rows: list[Identifier] | None = None
+    decided_by: list[Text] = []
+    source: Text | None = None
+    drawn: Text | None = None
+    of: Identifier | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> RawGround:
+        wanted = {"open": "decided_by", "constructed": "drawn", "quoted": "source", "repeat": "of"}.get(self.kind)
+        if wanted and not getattr(self, wanted):
+            raise ValueError(f"a ground `{self.kind}` needs `{wanted}`")
+        allowed = {wanted, "drawn"} if self.kind == "quoted" else {wanted}
+        if extra := [k for k in ("decided_by", "source", "drawn", "of") if getattr(self, k) and k not in allowed]:
+            raise ValueError(f"a ground `{self.kind}` has no `{extra[0]}`; remove it")
+        return self
+
+
 class RawTable(Strict):
-    """Describe one table file."""
+    """Describe one table file; without `grounds` the text is taken to fix every cell."""
 
     schema_: Literal[1] = Field(alias="schema")
     id: TableId
@@ -92,6 +124,7 @@ class RawTable(Strict):
     labels: list[str]
     columns: list[Column]
     rows: list[RawRow] = Field(min_length=1)
+    grounds: list[RawGround] = []
     architecture: RawArchitecture | None = None
 
     @model_validator(mode="after")

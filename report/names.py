@@ -13,23 +13,29 @@ COLUMNS = {
     "AP75": "AP 0.75", "APM": "AP M", "APL": "AP L", "miou": "mIoU",
 }  # fmt: skip
 SYMBOLS = {
-    "reproduced": "✅", "close": "🟢", "consistent (n = 1)": "🟢", "differs": "❌", "not-reproduced": "❌",
+    "reproduced": "✅", "depends": "🔶", "predicted": "🔵", "not-predicted": "🔷",
+    "consistent (n = 1)": "🟢", "differs": "❌", "not-reproduced": "❌",
     "inconsistent (n = 1)": "❌", "paper-inconsistent": "🟣", "invalid-evidence": "⚠️", "underpowered": "🟡",
-    "blocked": "⛔", "not-run": "▫️",
+    "blocked": "⛔", "not-run": "▫️", "agrees-with-itself": "☑️", "derivation-holds": "✅", "built-as-stated": "✅",
+    "run-as-stated": "✅", "derivation-fails": "❌", "built-otherwise": "❌", "run-otherwise": "❌", "undecided": "🟡",
 }  # fmt: skip
 #: A verdict's sign on the page, so that colour never stands alone.
 GLYPHS = {
-    "reproduced": "✓", "close": "≈", "consistent (n = 1)": "~", "differs": "≠", "not-reproduced": "✕",
+    "reproduced": "✓", "depends": "⋯", "predicted": "+", "not-predicted": "−",
+    "consistent (n = 1)": "~", "differs": "≠", "not-reproduced": "✕",
     "inconsistent (n = 1)": "≁", "paper-inconsistent": "§", "invalid-evidence": "!", "underpowered": "?",
-    "blocked": "⊘", "not-run": "○",
+    "blocked": "⊘", "not-run": "○", "agrees-with-itself": "=", "derivation-holds": "∴", "built-as-stated": "▣",
+    "run-as-stated": "▸", "derivation-fails": "∌", "built-otherwise": "▢", "run-otherwise": "▹", "undecided": "±",
 }  # fmt: skip
 #: How bars and legends run, from settled to open.
 ORDER = (
-    "reproduced", "close", "consistent (n = 1)", "paper-inconsistent", "differs", "not-reproduced",
-    "inconsistent (n = 1)", "underpowered", "invalid-evidence", "blocked", "not-run",
+    "reproduced", "derivation-holds", "built-as-stated", "run-as-stated", "agrees-with-itself", "consistent (n = 1)",
+    "depends", "undecided", "paper-inconsistent", "differs", "not-reproduced", "derivation-fails", "built-otherwise",
+    "run-otherwise", "inconsistent (n = 1)", "predicted", "not-predicted", "underpowered", "invalid-evidence", "blocked",
+    "not-run",
 )  # fmt: skip
 #: These stand on the first screen even where none was given.
-ALWAYS = ("reproduced", "close", "paper-inconsistent", "differs", "blocked", "not-run")
+ALWAYS = ("reproduced", "depends", "paper-inconsistent", "differs", "blocked", "not-run")
 PROFILES = {
     "mini": "small stand-in data: proves the path, never compared with the paper",
     "proxy": "small real data: orderings only, never compared with the paper",

@@ -119,6 +119,8 @@ def as_json(report: Report) -> dict[str, Any]:
                 "section": c.section,
                 "statement": c.statement,
                 "paper_holds": c.paper_holds,
+                "own": c.own_truth,
+                "shown": c.shown_as,
                 "achieved": c.achieved,
                 "verdict": c.verdict,
                 "note": c.note,

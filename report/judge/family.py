@@ -9,9 +9,12 @@ from typing import Any
 
 from evidence.forms import TrainingEvidence
 from evidence.settings import Settings
-from paper.ledger import Cell, Ledger
+from paper.expressions import ExpressionError, MissingValue, compile_expr
+from paper.ledger import Cell, Claim, Ledger
 from paper.schema import COST_COLUMNS
+from paper.spans import Span, Truth, every
 from report.judge import statements, verdicts
+from report.judge.contrasts import trained
 from report.judge.recipes import groups, spreads
 from report.judge.spread import Spread, holm, of_row
 from report.judge.statements import Finding, Rule
@@ -21,7 +24,8 @@ from report.judge.verdicts import Verdict
 class Family:
     """Hold a profile's runs with everything that is shared between their verdicts.
 
-    exact: (row, column) to a computed cost that may speak about the paper, or None.
+    span: (row, column) to all that a cost may be under admissible conventions, or None. apart: keep networks that
+    this project drew out of statements about the paper.
     """
 
     def __init__(
@@ -29,9 +33,10 @@ class Family:
         ledger: Ledger,
         settings: Settings,
         runs: Mapping[str, Sequence[TrainingEvidence]],
-        exact: Callable[[str, str], Decimal | None],
+        span: Callable[[str, str], Span | None],
+        apart: bool = True,
     ) -> None:
-        self.ledger, self.settings, self.runs, self.exact = ledger, settings, runs, exact
+        self.ledger, self.settings, self.runs, self.span, self.apart = ledger, settings, runs, span, apart
         self.rule = Rule(settings.alpha, settings.seeds, settings.margins, spreads(runs))
 
     def spread(self, column: str) -> Spread | None:
@@ -73,23 +78,74 @@ class Family:
         )  # fmt: skip
 
     @cached_property
+    def drawn(self) -> frozenset[tuple[str, str]]:
+        """Return the experiments' columns whose network is this project's own."""
+        return frozenset(
+            (self.ledger.canonical(row.id), cell.column)
+            for row, cell in self.ledger.cells()
+            if self.ledger.ground(row.id, cell.column).constructed
+        )
+
+    def about_the_paper(self, row_id: str, column: str) -> list[float] | None:
+        """Return one value a seed of a network that the paper has, or None."""
+        return None if self.apart and (row_id, column) in self.drawn else self.values(row_id, column)
+
+    @cached_property
     def findings(self) -> dict[str, Finding]:
-        """Return what the runs say of every relation, by its id."""
-        return {
-            c.id: statements.relation(c.expression, self.values, self.exact, self.rule, self.ledger.canonical)
-            for c in self.ledger.claims
-            if c.kind == "relation"
-        }
+        """Return what the runs say of every relation that reads trained cells, by its id; of costs, see `costs`."""
+        out = {}
+        for claim in self.ledger.claims:
+            parts = [p.text for p in claim.expression.parts if trained(p.tree)] if claim.kind == "relation" else []
+            if parts:
+                expression = compile_expr(" and ".join(f"({text})" for text in parts))
+                out[claim.id] = statements.relation(
+                    expression, self.about_the_paper, self.exact, self.rule, self.ledger.canonical
+                )
+        return out
+
+    def exact(self, row_id: str, column: str) -> Decimal | None:
+        """Return a cost that no convention leaves open: for a comparison that mixes it with trained cells."""
+        span = self.span(row_id, column)
+        return None if span is None or span.low != span.high else Decimal(int(span.low))
+
+    def costs(self, claim: Claim) -> tuple[Truth | None, str]:
+        """Return whether a relation's parts on costs hold under all admissible conventions, and which part decides.
+
+        None where a cost is missing; HOLDS where no part reads costs alone.
+        """
+        try:
+            truths = [(p.truth(self.span), p.text) for p in claim.expression.parts if not trained(p.tree)]
+        except (MissingValue, ExpressionError) as error:
+            return None, str(error)
+        truth = every([t for t, _ in truths])
+        return truth, next((text for t, text in truths if t is truth), "")
 
     @cached_property
     def failed_statements(self) -> frozenset[str]:
         """Return the relations whose failure stands when all are tested at once (Holm)."""
         return statements.family(self.findings, self.settings.alpha)
 
-    def statement(self, claim_id: str) -> tuple[Verdict, Any]:
-        """Return a relation's (verdict, compared quantity)."""
-        finding = self.findings[claim_id]
-        return finding.verdict(self.rule, claim_id in self.failed_statements), finding.quantity
+    def statement(self, claim: Claim) -> tuple[Verdict, Any]:
+        """Return a relation's (verdict, compared quantity); one on costs alone is judged over conventions."""
+        truth, part = self.costs(claim)
+        finding = self.findings.get(claim.id)
+        if finding is None:
+            if truth is None:
+                return Verdict("not-run", f"needs {part}"), None
+            return Verdict(*{
+                Truth.HOLDS: ("reproduced", "under every admissible convention"),
+                Truth.CANNOT: ("differs", f"under no admissible convention: {part}"),
+                Truth.UNDECIDED: ("depends", f"the convention decides {part}"),
+            }[truth]), None  # fmt: skip
+        verdict = finding.verdict(self.rule, claim.id in self.failed_statements)
+        if truth is None:
+            return Verdict("not-run", f"needs {part}"), finding.quantity
+        if truth is Truth.CANNOT:
+            return Verdict("differs", f"under no admissible convention: {part}"), finding.quantity
+        if truth is Truth.UNDECIDED and verdict.name in verdicts.PASSED:
+            note = f"{verdict.name} but for its cost: the convention decides {part}"
+            return Verdict("depends", note), finding.quantity
+        return verdict, finding.quantity
 
     def told(self) -> list[str]:
         """Return how the family was judged, in sentences for the page."""

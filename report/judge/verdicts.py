@@ -9,16 +9,29 @@ from decimal import Decimal
 from typing import Any
 
 from paper.expressions import Expression, MissingValue
-from paper.printed import Interval
 from report.judge.spread import Spread, of_row, quantile, tail, welch
 
 #: Every verdict, worst first, as the report sorts and gates them.
-FAILED = ("not-reproduced", "differs", "inconsistent (n = 1)", "paper-inconsistent")
-UNCHECKED = ("invalid-evidence", "underpowered", "blocked", "not-run")
-PASSED = ("close", "consistent (n = 1)", "reproduced")
-VERDICTS = (*FAILED, *UNCHECKED, *PASSED)
+FAILED = (
+    "not-reproduced", "differs", "inconsistent (n = 1)", "derivation-fails", "built-otherwise", "run-otherwise",
+    "paper-inconsistent",
+)  # fmt: skip
+UNCHECKED = ("invalid-evidence", "underpowered", "depends", "undecided", "blocked", "not-run")
+PASSED = (
+    "consistent (n = 1)", "agrees-with-itself", "derivation-holds", "built-as-stated", "run-as-stated", "reproduced",
+)  # fmt: skip
+#: What a computed statement shows where it agrees, and where it does not.
+SHOWN = {
+    "derivation": ("derivation-holds", "derivation-fails"),
+    "built": ("built-as-stated", "built-otherwise"),
+    "print": ("agrees-with-itself", "paper-inconsistent"),
+    "recipe": ("run-as-stated", "run-otherwise"),
+}
+#: Of networks that this project drew: said apart, and neither for nor against the paper.
+APART = ("not-predicted", "predicted")
+VERDICTS = (*FAILED, *UNCHECKED, *APART, *PASSED)
 
-DETERMINISTIC_RULE = "printed interval"
+DETERMINISTIC_RULE = "prints as the printed string under every admissible convention"
 TRAINED_RULE = "TOST"
 
 
@@ -32,26 +45,6 @@ class Verdict:
     def __post_init__(self) -> None:
         if self.name not in VERDICTS:
             raise ValueError(f"unknown verdict {self.name!r}")
-
-
-def signed_percent(achieved: float | Decimal, printed: Decimal) -> float:
-    """Return the deviation from the printed number in percent of it."""
-    return float((Decimal(repr(achieved) if isinstance(achieved, float) else achieved) - printed) / printed * 100)
-
-
-def deterministic(printed: Interval, achieved: int | float | Decimal, close_percent: float) -> Verdict:
-    """Judge a cell that no data decides (params, MAdds).
-
-    reproduced inside the printed string's interval; else close within `close_percent` of the printed number, else
-    differs, with the signed deviation.
-    """
-    if isinstance(achieved, float) and not math.isfinite(achieved):
-        raise ValueError("the achieved value is not finite")
-    percent = signed_percent(achieved, printed.value)
-    if achieved in printed:
-        return Verdict("reproduced")
-    name = "close" if abs(percent) <= close_percent else "differs"
-    return Verdict(name, f"{percent:+.1f} %")
 
 
 @dataclass(frozen=True)
@@ -145,10 +138,13 @@ def estimate(values: Sequence[float], alpha: float, spread: Spread | None = None
     return Estimate(Decimal(repr(mean)), Decimal(repr(half)), n)
 
 
-def computed_claim(expression: Expression, lookup: Callable[[str, str], Any], computed: Any) -> Verdict:
-    """Judge a computation's result by the claim's `expect`."""
+def computed_claim(
+    expression: Expression, lookup: Callable[[str, str], Any], computed: Any, shows: str | None = None
+) -> Verdict:
+    """Judge a computation's result by the claim's `expect`; shows: a key of SHOWN (None: an achieved quantity)."""
     try:
         holds = expression.evaluate(lookup, {"computed": computed}).holds
     except MissingValue as error:
         return Verdict("not-run", f"needs {error}")
-    return Verdict("reproduced" if holds else "differs")
+    passed, failed = SHOWN.get(shows or "", ("reproduced", "differs"))
+    return Verdict(passed if holds else failed)

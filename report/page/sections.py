@@ -93,15 +93,27 @@ def verdict_rules(report: Report) -> list[tuple[list[Filter], str]]:
     narrow = 100 * (1 - 2 * s.alpha)
     return [
         (of("reproduced"),
-         "Params, MAdds: the value prints as the printed string (2.4M stands for 2.35M up to 2.45M). Trained: the "
+         "Params, MAdds: under every admissible convention the value prints as the printed string (2.4M stands for "
+         "2.35M up to 2.45M). Trained: the "
          f"{narrow:g} % interval of mean − printed lies inside the margin (two one-sided t tests)."),
-        (of("close", "differs"),
-         f"Params, MAdds: within {s.close_percent:g} % of the printed number, or further off."),
+        (of("depends", "differs"),
+         "Params, MAdds: so under some of the conventions that the paper leaves open, or under none; the deviation is "
+         "in units of the last printed place and in percent."),
+        (of("predicted", "not-predicted"),
+         "A network that this project drew comes out as printed, or not: neither for nor against the paper."),
         (of("not-reproduced", "underpowered"),
          "Trained: further off than the margin, corrected by Holm over all cells; or neither is shown."),
         (of("consistent (n = 1)", "inconsistent (n = 1)"), "Trained, one seed: never more than that."),
-        (of("paper-inconsistent"), "The paper's own numbers contradict the statement or the cell."),
-        (of("blocked"), "The paper does not give the architecture and no construction of ours stands in."),
+        (of("derivation-holds", "derivation-fails"),
+         "A formula or a property that the text derives, checked on real modules or exhaustively."),
+        (of("built-as-stated", "built-otherwise"), "What the text says of a network, read back from the built one."),
+        (of("run-as-stated", "run-otherwise"), "A setting of the recipe as printed, read from the configs that run."),
+        (of("agrees-with-itself", "undecided"),
+         "The paper's tables and text agree with each other, or rounding leaves that open; nothing was run for it."),
+        (of("paper-inconsistent"),
+         "The paper's own numbers contradict the statement or the cell, however they were rounded."),
+        (of("blocked"),
+         "The paper does not give the architecture: nobody has drawn one, or it was drawn to meet this number."),
         (of("not-run"), "Nobody ran it."),
         (of("invalid-evidence"), "A result file is corrupt, stale or altered."),
     ]  # fmt: skip

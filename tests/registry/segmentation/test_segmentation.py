@@ -19,7 +19,6 @@ from paper import load_ledger
 from pipelines.common import ROOT, configured_rows, load_config
 from pipelines.data.streets import generate
 from registry.arch import get_arch
-from registry.cost.count import RULES
 from registry.cost.models import model_cost
 from registry.cost.trace import trace_cost
 from registry.inputs.errors import DataError

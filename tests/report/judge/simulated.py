@@ -11,10 +11,16 @@ from helpers import ROOT
 from evidence.settings import load_settings
 from paper import load_ledger
 from paper.schema import COST_COLUMNS
+from paper.spans import Span, point
 from report.judge.family import Family
 
 LEDGER = load_ledger()
 SETTINGS = load_settings(ROOT)[0]
+
+
+def printed_cost(row: str, column: str) -> Span:
+    """Return a printed cost as if it had been reached exactly."""
+    return point(LEDGER.printed_value(row, column))
 
 
 def truths() -> dict[tuple[str, str], float]:
@@ -43,4 +49,4 @@ def profiles(
             mine = runs.setdefault(row, [SimpleNamespace(recipe="paper", seed=i, values={}) for i in range(seeds)])
             for run, x in zip(mine, drawn.tolist(), strict=True):
                 run.values[column] = x
-        yield Family(LEDGER, SETTINGS, runs, LEDGER.printed_value)
+        yield Family(LEDGER, SETTINGS, runs, printed_cost, apart=False)  # as if every network were the paper's

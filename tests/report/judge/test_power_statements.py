@@ -34,7 +34,7 @@ def test_statements_of_a_true_paper_are_reproduced():
     assert spread("top1") == 0.15
     reproduced, false_families = Counter(), 0
     for family in profiles(PROFILES, spread):
-        found = {claim.id: family.statement(claim.id)[0].name for claim in TRAINED}
+        found = {claim.id: family.statement(claim)[0].name for claim in TRAINED}
         reproduced.update(name for name, verdict in found.items() if verdict == "reproduced")
         false_families += "not-reproduced" in found.values() or bool(family.failed_cells)
     likely = [name for name in reproduced if reproduced[name] >= 0.8 * PROFILES]
