@@ -352,6 +352,13 @@ def load_ledger(root: Path | None = None) -> Ledger:
         for ref in expression.refs:
             if fault := known(ref):
                 raise claims_source.error(("claims", i, key), f"claim {raw.id}: {fault}")
+        if raw.read:
+            for table in raw.read.tables:
+                if table not in tables:
+                    raise claims_source.error(("claims", i, "read"), f"claim {raw.id}: no table {table!r}")
+            for row in (*raw.read.rows, *raw.read.but):
+                if row not in rows:
+                    raise claims_source.error(("claims", i, "read"), f"claim {raw.id}: no row {row!r}")
         if raw.issue and raw.issue not in issues:
             raise claims_source.error(("claims", i, "issue"), f"claim {raw.id}: no issue {raw.issue!r}")
         claims[raw.id] = Claim(

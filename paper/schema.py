@@ -146,8 +146,8 @@ class RawTable(Strict):
 class RawReading(Strict):
     """Say where a printed setting stands in the configs that run: `key` of every row of `tables`, less `but`.
 
-    rows: these instead of whole tables. equals: a text or list that the setting is to be; the result is then whether
-    it is.
+    rows: further ones. equals: a text or list that the setting is to be; the result is then whether it is. default:
+    what a config that has no such key runs with.
     """
 
     key: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*(\[[\w=]+\][\w.]*)*$")]
@@ -155,11 +155,12 @@ class RawReading(Strict):
     rows: list[Identifier] = []
     but: list[Identifier] = []
     equals: str | list[int] | list[float] | None = None
+    default: float | int | None = None
 
     @model_validator(mode="after")
     def _of(self) -> RawReading:
-        if bool(self.tables) == bool(self.rows):
-            raise ValueError("`read` names either `tables` or `rows`")
+        if not (self.tables or self.rows):
+            raise ValueError("`read` names `tables` or `rows`")
         return self
 
 

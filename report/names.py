@@ -31,8 +31,8 @@ GLYPHS = {
 ORDER = (
     "reproduced", "derivation-holds", "built-as-stated", "run-as-stated", "agrees-with-itself", "consistent (n = 1)",
     "depends", "undecided", "paper-inconsistent", "differs", "not-reproduced", "derivation-fails", "built-otherwise",
-    "run-otherwise", "inconsistent (n = 1)", "predicted", "not-predicted", "underpowered", "invalid-evidence", "blocked",
-    "not-run",
+    "run-otherwise", "inconsistent (n = 1)", "predicted", "not-predicted", "underpowered", "invalid-evidence",
+    "blocked", "not-run",
 )  # fmt: skip
 #: These stand on the first screen even where none was given.
 ALWAYS = ("reproduced", "depends", "paper-inconsistent", "differs", "blocked", "not-run")
