@@ -283,7 +283,7 @@ class _Builder:
     def cost_relation(self, claim: Claim, verdict: Verdict) -> Verdict:
         """Judge a relation of costs by every admissible convention; `verdict` where a cost is missing."""
         try:
-            truths = [(part, part.truth(self.costs.span)) for part in claim.expression.parts]
+            truths = [(part, self.costs.truth(part)) for part in claim.expression.parts]
         except (MissingValue, ExpressionError):
             return verdict
         names = {Truth.HOLDS: "reproduced", Truth.CANNOT: "differs", Truth.UNDECIDED: "depends"}
