@@ -79,6 +79,7 @@ class TermName:
         return f"{self.kind}{site}" + (f":{self.j}x{self.k}" if (self.j, self.k) != (1, 1) else "")
 
 
+@cache
 def term_name(text: str) -> TermName:
     """Return a term's parts. Raises ValueError for what is no term's name."""
     head, _, jk = text.partition(":")

@@ -89,8 +89,8 @@ class Expression:
 
     @property
     def parts(self) -> list[Expression]:
-        """Return the comparisons that a conjunction joins, each with the cells and names of the whole."""
-        return [Expression(ast.unparse(part), part, self.refs, self.names) for part in _conjuncts(self.tree)]
+        """Return the comparisons that a conjunction joins, each an expression of its own."""
+        return [compile_expr(ast.unparse(part)) for part in _conjuncts(self.tree)]
 
     @property
     def about_print(self) -> bool:

@@ -41,6 +41,8 @@ PROFILES = {
     "proxy": "small real data: orderings only, never compared with the paper",
     "paper": "the paper's data and recipe",
 }
+#: Entries of a list from which on their number stands for them.
+MANY = 12
 TICK = "✓"
 NO_TICK = ("", "-", "–")
 
@@ -130,6 +132,10 @@ def quantity(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (list, tuple)) and len(value) > MANY:
+        return f"{len(value)} entries"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(quantity(v) for v in value) + "]"
     number = float(value)

@@ -9,6 +9,7 @@ import io
 import json
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from report.judge import verdicts
+from report.judge.conventions import FamilyView
 from report.judge.views import Report
 from report.names import ORDER, SYMBOLS, column_name, short_title, slug
 from report.page.page import Page, build_page
@@ -95,7 +97,7 @@ def markdown(report: Report) -> str:
 def as_json(report: Report) -> dict[str, Any]:
     """Return report.json: its keys are an interface and fixed."""
     return {
-        "schema": 1,
+        "schema": 2,
         "paper": {"arxiv": report.ledger.arxiv},
         "profile": report.settings.profile,
         "cells": [
@@ -110,6 +112,11 @@ def as_json(report: Report) -> dict[str, Any]:
                 "rule": c.rule,
                 "evidence": c.evidence,
                 "note": c.note,
+                "ground": c.ground,
+                "conventions": None
+                if c.conventions is None
+                else dict(zip(("holds", "of"), c.conventions, strict=True)),
+                "distinct": c.distinct,
             }
             for c in report.cells
         ],
@@ -119,23 +126,38 @@ def as_json(report: Report) -> dict[str, Any]:
                 "section": c.section,
                 "statement": c.statement,
                 "paper_holds": c.paper_holds,
-                "own": c.own_truth,
-                "shown": c.shown_as,
                 "achieved": c.achieved,
                 "verdict": c.verdict,
                 "note": c.note,
+                "own": c.own_truth,
+                "shown": c.shown_as,
             }
             for c in report.claims
         ],
-        "summary": report.summary(),
+        "summary": {**report.summary(), "own": report.own_summary(), "grounds": report.grounds()},
+        "conventions": {
+            "families": [_family(f) for f in report.families],
+            "held_out": [asdict(h) for h in report.held_out],
+            "certificates": [
+                asdict(c) | {"impossible": c.impossible} for of in report.certificates.values() for c in of
+            ],
+        },
     }
+
+
+def _family(found: FamilyView) -> dict[str, Any]:
+    """Return what one convention can do for a family, with the left-out cells of best ones as objects."""
+    left = [{"cells": list(cells), "conventions": n} for cells, n in found.left_out]
+    return asdict(found) | {"left_out": left}
 
 
 def cells_csv(report: Report) -> str:
     """Return the cells as CSV."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    rows = as_json(report)["cells"]
+    rows = [{k: v for k, v in c.items() if k != "conventions"} for c in as_json(report)["cells"]]
+    for row, cell in zip(rows, report.cells, strict=True):
+        row["holds"], row["of"] = cell.conventions or ("", "")
     writer.writerow(rows[0])
     # A lone carriage return would end a line for some readers, and the writer does not quote it.
     writer.writerows([v.replace("\r", " ") if isinstance(v, str) else v for v in row.values()] for row in rows)
@@ -172,7 +194,7 @@ def junit(report: Report) -> str:
 def files(report: Report, up: str, sources: Sources | None = None) -> dict[str, str]:
     """Return every output file's text by name; `up` leads from them to the repository's root."""
     data = as_json(report)
-    metrics = {f"{k}_{slug(v)}": n for k, counts in data["summary"].items() for v, n in counts.items()}
+    metrics = {f"{k}_{slug(v)}": n for k, counts in report.summary().items() for v, n in counts.items()}
     return {
         **html(build_page(report, sources or Sources(), up)),
         "report.md": markdown(report),

@@ -342,14 +342,17 @@ class HeldOutView:
 
 def held_out(ledger: Ledger, costs: Mapping[str, CostEvidence], entry: HeldOut) -> HeldOutView | None:
     """Judge a held-out check; None where a side has no costed row."""
-    first = _collect(ledger, costs, entry.chosen_on, [entry.column], entry.structure)
-    second = _collect(ledger, costs, entry.tried_on, [entry.column], entry.structure)
-    if not first.names or not second.names:
+    cells = _collect(ledger, costs, [*entry.chosen_on, *entry.tried_on], [entry.column], entry.structure)
+    known = {".".join(ledger.root(row, entry.column)) for row in entry.chosen_on}
+    first = [i for i, name in enumerate(cells.names) if name in known]
+    second = [i for i, name in enumerate(cells.names) if name not in known]
+    if not first or not second:
         return None
-    chosen, tried = first.truths().sum(0), second.truths().sum(0)
+    truths = cells.truths()
+    chosen, tried = truths[first].sum(0), truths[second].sum(0)
     at_best = tried[chosen == chosen.max()]
     return HeldOutView(
-        entry.id, entry.title, int(chosen.max()), len(first.names), int(at_best.size),
-        (float(at_best.mean()), int(at_best.min()), int(at_best.max())), len(second.names), float(tried.mean()),
+        entry.id, entry.title, int(chosen.max()), len(first), int(at_best.size),
+        (float(at_best.mean()), int(at_best.min()), int(at_best.max())), len(second), float(tried.mean()),
         int(tried.max()),
     )  # fmt: skip

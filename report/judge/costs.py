@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
+import numpy as np
+
 from evidence.forms import CostEvidence
 from evidence.read import Evidence
+from paper.expressions import Expression
 from paper.ledger import Cell, Ground, Ledger, Row
 from paper.printed import Interval
-from paper.spans import Span
+from paper.spans import Span, Truth
 from report.judge.conventions import Finding, Truths, admissible, grid, judge, units
 from report.judge.verdicts import Verdict
 from report.names import show
@@ -125,3 +128,31 @@ class CostJudge:
             return None
         found = self.finding(row_id, column)
         return None if found is None else Span(Fraction(found.low), Fraction(found.high))
+
+    def truth(self, expression: Expression) -> Truth:
+        """Return what a relation of costs is under all admissible conventions, each taken for all its cells at once.
+
+        Cells whose structure is open vary on their own. Raises MissingValue for a cell of no network of the paper's.
+        """
+        found = expression.truth(self.span)
+        if found is not Truth.UNDECIDED or any(
+            self.open_axes(self.ledger.ground(*r), r[1])[0] for r in expression.refs
+        ):
+            return found
+        conventions = self.ledger.conventions
+        columns = []
+        for row, column in expression.refs:
+            cost = self.evidence.cost[self.source(row, column)]
+            counting = self.open_axes(self.ledger.ground(row, column), column)[1]
+            over = grid(cost, (), conventions, counting)
+            values = np.full(1, cost.values.params) if column == "params" else over.madds
+            columns.append(
+                np.broadcast_to(values.reshape(-1) if values.size == 1 else values, conventions.sizes).reshape(-1)
+            )
+        seen = set()
+        for at in np.unique(np.stack(columns), axis=1).T:
+            point = dict(zip(expression.refs, map(Decimal, at.tolist()), strict=True))
+            seen.add(expression.evaluate(lambda r, c, point=point: point[r, c]).holds)
+            if len(seen) > 1:
+                return Truth.UNDECIDED
+        return Truth.HOLDS if seen == {True} else Truth.CANNOT

@@ -9,7 +9,7 @@ from typing import Any
 
 from evidence.forms import TrainingEvidence
 from evidence.settings import Settings
-from paper.expressions import ExpressionError, MissingValue, compile_expr
+from paper.expressions import Expression, ExpressionError, MissingValue, compile_expr
 from paper.ledger import Cell, Claim, Ledger
 from paper.schema import COST_COLUMNS
 from paper.spans import Span, Truth, every
@@ -24,8 +24,8 @@ from report.judge.verdicts import Verdict
 class Family:
     """Hold a profile's runs with everything that is shared between their verdicts.
 
-    span: (row, column) to all that a cost may be under admissible conventions, or None. apart: keep networks that
-    this project drew out of statements about the paper.
+    span: (row, column) to all that a cost may be under admissible conventions, or None; truth: what these make of a
+    relation of costs. apart: keep networks that this project drew out of statements about the paper.
     """
 
     def __init__(
@@ -34,9 +34,11 @@ class Family:
         settings: Settings,
         runs: Mapping[str, Sequence[TrainingEvidence]],
         span: Callable[[str, str], Span | None],
+        truth: Callable[[Expression], Truth],
         apart: bool = True,
     ) -> None:
-        self.ledger, self.settings, self.runs, self.span, self.apart = ledger, settings, runs, span, apart
+        self.ledger, self.settings, self.runs, self.apart = ledger, settings, runs, apart
+        self.span, self.truth = span, truth
         self.rule = Rule(settings.alpha, settings.seeds, settings.margins, spreads(runs))
 
     def spread(self, column: str) -> Spread | None:
@@ -114,7 +116,8 @@ class Family:
         None where a cost is missing; HOLDS where no part reads costs alone.
         """
         try:
-            truths = [(p.truth(self.span), p.text) for p in claim.expression.parts if not trained(p.tree)]
+            texts = [p.text for p in claim.expression.parts if not trained(p.tree)]
+            truths = [(self.truth(compile_expr(text)), text) for text in texts]
         except (MissingValue, ExpressionError) as error:
             return None, str(error)
         truth = every([t for t, _ in truths])

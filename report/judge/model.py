@@ -56,7 +56,7 @@ class _Builder:
         for issue in ledger.issues.values():
             for cell in issue.cells:
                 self.issue_of.setdefault(cell, []).append(issue.id)
-        self.family = Family(ledger, settings, evidence.runs.get("paper", {}), self.costs.span)
+        self.family = Family(ledger, settings, evidence.runs.get("paper", {}), self.costs.span, self.costs.truth)
 
     # cells
 

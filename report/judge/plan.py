@@ -25,6 +25,8 @@ from report.judge.spread import Spread
 
 #: Verdicts that a further run may change.
 OPEN = ("not-run", "underpowered", "consistent (n = 1)", "inconsistent (n = 1)")
+#: What a run's result would test.
+TESTS = ("paper", "reconstruction", "quotation")
 Rate = Annotated[Finite, Field(gt=0)]
 
 
@@ -66,7 +68,10 @@ class Bench(Strict):
 
 @dataclass(frozen=True)
 class Run:
-    """Hold one row's experiment: all seeds that it still needs, its cost and what it settles alone."""
+    """Hold one row's experiment: all seeds that it still needs, its cost and what it settles alone.
+
+    tests: what its result would test: the paper, a reconstruction of what the paper leaves open, or a quotation.
+    """
 
     row: str
     table: str
@@ -76,6 +81,7 @@ class Run:
     hours: float | None
     cells: list[str]
     claims: list[str]
+    tests: str = "paper"
 
     @property
     def settles(self) -> int:
@@ -116,12 +122,23 @@ class Plan:
         """Return the images that all runs read."""
         return sum(r.image_passes for r in self.runs)
 
+    def hours_by(self) -> dict[str, tuple[int, int, float | None]]:
+        """Return by what runs test how many cells they settle, how many runs they are, and their hours."""
+        out = {}
+        for tests in TESTS:
+            runs = [r for r in self.runs if r.tests == tests]
+            hours = None if any(r.hours is None for r in runs) else math.fsum(r.hours or 0.0 for r in runs)
+            if runs:
+                out[tests] = (sum(len(r.cells) for r in runs), len(runs), hours)
+        return out
+
     def as_dict(self) -> dict[str, Any]:
         """Return the plan for JSON."""
         runs = [{**asdict(r), "settles": r.settles} for r in self.runs]
         return {
             "schema": 1, "hardware": self.hardware, "gpu": self.gpu, "throughput": self.source, "hours": self.hours,
             "image_passes": self.image_passes, "next": self.next_row, "runs": runs,
+            "tests": {t: {"cells": c, "runs": n, "hours": h} for t, (c, n, h) in self.hours_by().items()},
             "items": [asdict(i) for i in self.items], "unplanned": self.unplanned, "power": self.power,
         }  # fmt: skip
 
@@ -158,6 +175,10 @@ def make_plan(report: Any, evidence: Evidence, bench: tuple[str, Bench] | None) 
     for cell in report.cells:
         if cell.column not in COST_COLUMNS and cell.verdict in OPEN:
             open_cells.setdefault(ledger.canonical(cell.row_id), []).append(cell.key)
+    tested: dict[str, str] = {}
+    for cell in report.cells:
+        if cell.column not in COST_COLUMNS:
+            tested.setdefault(ledger.canonical(cell.row_id), cell.tests)
     needs: dict[str, list[str]] = {}
     unplanned = []
     expressions = {c.id: c.expression for c in ledger.claims}
@@ -183,7 +204,8 @@ def make_plan(report: Any, evidence: Evidence, bench: tuple[str, Bench] | None) 
         if rates and cost:
             hours = passes * seconds_per_image(row, cost.values.madds[evidence.rule], rates) / 3600
         alone = [name for name, rows in needs.items() if rows == [row]]
-        runs[row] = Run(row, table, budget.dataset, seeds, passes, hours, open_cells.get(row, []), alone)
+        runs[row] = Run(row, table, budget.dataset, seeds, passes, hours, open_cells.get(row, []), alone,
+                        tested.get(row, TESTS[1]))  # fmt: skip
     items = [Item(key, "cell", [row], runs[row].hours) for row, keys in open_cells.items() for key in keys]
     for name, rows in needs.items():
         parts = [runs[row].hours for row in rows]
