@@ -11,7 +11,7 @@ import pytest
 from paper import LedgerError, load_ledger
 from paper.__main__ import main
 from paper.ledger import HERE
-from paper.schema import COST_COLUMNS
+from paper.schema import COST_COLUMNS, RawClaim, equates_trained
 
 
 @pytest.fixture(scope="module")
@@ -94,16 +94,45 @@ def test_a_repeat_prints_what_it_repeats(ledger):
 
 def test_at_least_forty_statements_and_those_that_fail_are_the_known_ones(ledger):
     assert len(ledger.claims) >= 40
-    relations = [c for c in ledger.claims if c.kind == "relation"]
+    relations = [c for c in ledger.claims if c.kind in ("relation", "print")]
     failing = {c.id for c in relations if not c.expression.evaluate(ledger.printed_value).holds}
     assert failing == {
-        "dynamic_relu_rows_agree",
         "gain_over_ghostnet",
         "pose_33_percent_mobilenetv3_dyconv",
         "pose_33_percent_mobilenetv3_dyrelu",
         "pose_range",
+        "under_6m",  # 6M is printed, which rounding leaves open
     }
-    assert all(c.issue for c in relations if c.id in failing)
+    assert all(c.issue for c in relations if c.id in failing - {"under_6m"})
+
+
+def test_trained_means_are_never_asked_to_be_equal(ledger):
+    for claim in ledger.claims:
+        if claim.kind == "relation":
+            assert not equates_trained(claim.expression.tree)
+    raw = {"id": "x", "section": "1", "statement": "x", "kind": "relation"}
+    for expr in ("a.top1 == b.top1", "a.top1 != 5", "a.madds > 1 and a.AP in printed('60.1')"):
+        with pytest.raises(ValueError, match=r"write agrees\(a - b, \"0.0\"\)"):
+            RawClaim.model_validate({**raw, "expr": expr})
+    RawClaim.model_validate({**raw, "expr": "a.madds == b.madds"})
+    RawClaim.model_validate({**raw, "kind": "print", "expr": "prints_same(a.top1, b.top1)"})
+
+
+@pytest.mark.parametrize(
+    ("claim", "fault"),
+    [
+        ({"kind": "print", "computation": "x", "expect": "computed == 1"}, "a print has `expr`"),
+        ({"kind": "structure", "computation": "x", "expect": "computed == 1", "read": {"key": "a", "rows": ["b"]}},
+         "has `computation` and `expect`"),
+        ({"kind": "recipe", "expect": "computed == 1"}, "a recipe has `read` and `expect` alone"),
+        ({"kind": "recipe", "expect": "computed == 1", "read": {"key": "a"}}, "names `tables` or `rows`"),
+        ({"kind": "recipe", "expect": "computed == 1", "read": {"key": "a b", "rows": ["b"]}}, "pattern"),
+        ({"kind": "data", "computation": "x", "expect": "computed == 1", "shows": "built"}, "`shows` says"),
+    ],
+)  # fmt: skip
+def test_each_kind_of_statement_has_its_own_keys(claim, fault):
+    with pytest.raises(ValueError, match=fault):
+        RawClaim.model_validate({"id": "x", "section": "1", "statement": "x", **claim})
 
 
 def test_a_contradiction_of_an_issue_is_one(ledger):
