@@ -54,7 +54,7 @@ class CellForm(Form):
 
 
 class ClaimForm(Form):
-    """Hold a statement with its verdict; `own`: what it is on the paper's own numbers, whatever they were rounded from."""
+    """Hold a statement with its verdict; `own`: what it is on the paper's own numbers, however they were rounded."""
 
     model_config = ConfigDict(extra="allow")
 

@@ -15,6 +15,8 @@ from evidence.configs import config_hash, config_inputs
 from evidence.io import remove_others, write_json_atomic
 from evidence.revision import code_revision
 from evidence.seal import file_computed, seal
+from paper.conventions import Conventions, load_conventions
+from paper.ledger import HERE, LedgerError
 from pipelines.common import (
     CONFIGS,
     ROOT,
@@ -28,8 +30,6 @@ from pipelines.common import (
     task_of,
     told,
 )
-from paper.conventions import Conventions, load_conventions
-from paper.ledger import HERE, LedgerError
 from registry.arch import get_arch
 from registry.cost.count import Cost
 from registry.cost.models import model_cost

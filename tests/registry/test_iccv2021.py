@@ -7,9 +7,9 @@ import torch
 from mmengine.registry import MODELS
 
 import registry  # noqa: F401  registers the models
+from paper.conventions import members
 from paper.ledger import HERE, load_ledger
 from pipelines.common import configured_rows, load_config
-from paper.conventions import members
 from registry.cost.models import model_cost
 
 LEDGER = load_ledger(HERE / "iccv2021")
