@@ -94,7 +94,7 @@ def test_a_cell_is_judged_by_all_conventions():
     values = np.array([[[10_449_999, 10_450_000], [10_549_999, 10_550_000]]])
     found = judge(values, ("same", "one", "two"), parse_printed("10.5M"))
     assert (found.holds, found.of, found.deciding, found.verdict) == (2, 4, ("one", "two"), "depends")
-    assert (found.nearest, found.units, found.low, found.high) == (10_450_000, 0.0, 10_449_999, 10_550_000)
+    assert (found.nearest, found.units, found.low, found.high) == (10_549_999, 0.0, 10_449_999, 10_550_000)
     every = judge(np.array([10_450_000, 10_549_999]), ("one",), parse_printed("10.5M"))
     assert (every.holds, every.of, every.deciding, every.verdict) == (2, 2, (), "reproduced")
     none = judge(np.array([10_560_000, 10_700_000]), ("one",), parse_printed("10.5M"))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from paper.expressions import MissingValue, compile_expr
 from report.judge.verdicts import (
+    APART,
     FAILED,
     MAX_CORNERS,
     PASSED,
@@ -62,7 +63,8 @@ def test_no_verdict_on_nothing_or_on_nan(values):
 
 
 def test_every_verdict_is_in_one_class():
-    assert len({*FAILED, *UNCHECKED, *PASSED}) == len(VERDICTS) == len(FAILED) + len(UNCHECKED) + len(PASSED)
+    classes = (FAILED, UNCHECKED, APART, PASSED)
+    assert len({v for names in classes for v in names}) == len(VERDICTS) == sum(map(len, classes))
     with pytest.raises(ValueError, match="unknown verdict"):
         Verdict("fine")
 
