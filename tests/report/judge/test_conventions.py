@@ -17,8 +17,9 @@ from evidence.read import read_evidence
 from paper.conventions import Certificate, CountingAxis, load_conventions, madds, members
 from paper.ledger import HERE, LedgerError, load_ledger
 from paper.printed import ROUNDINGS, bounds, parse_printed
+from paper.weighing import counted
 from report.judge.certificates import certificate, proves
-from report.judge.conventions import counted, family, grid, held_out, judge, units
+from report.judge.conventions import family, grid, held_out, judge, units
 from report.judge.costs import CostJudge
 
 ROOT = Path(__file__).resolve().parents[3]
