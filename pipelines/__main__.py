@@ -11,6 +11,8 @@ VERBS = {
     "report": ("report.__main__", "build the report from ledger and evidence; diff, versions, metadata"),
     "paper": ("paper.__main__", "check a ledger and list what it holds"),
     "cost": ("pipelines.analysis.cost", "count params and MAdds of every row"),
+    "conventions": ("pipelines.analysis.conventions", "say which ways of counting give a printed cost of any module"),
+    "forensics": ("pipelines.analysis.forensics", "find the smallest edits of an architecture that reach its totals"),
     "claims": ("pipelines.analysis.claims", "compute what the paper states of costs and structure"),
     "figures": ("pipelines.analysis.figures", "compute the data of the paper's figures"),
     "plan": ("pipelines.analysis.plan", "say what it would cost to find out the rest"),

@@ -43,6 +43,14 @@ PROFILES = {
 }
 #: Entries of a list from which on their number stands for them.
 MANY = 12
+#: What each ground means, for a reader.
+GROUND_WORDS = {
+    "printed": "the text fixes what is judged",
+    "released": "the text and the authors' released code fix what is judged",
+    "open": "something that the paper does not print decides: a way of counting, a reduction, a width",
+    "constructed": "the network is this project's drawing: said apart, and neither for nor against the paper",
+    "quoted": "another work's number, which this paper copies",
+}
 TICK = "✓"
 NO_TICK = ("", "-", "–")
 

@@ -20,7 +20,7 @@ from markupsafe import Markup
 from report.judge import verdicts
 from report.judge.conventions import FamilyView
 from report.judge.views import Report
-from report.names import ORDER, SYMBOLS, column_name, short_title, slug
+from report.names import GROUND_WORDS, ORDER, SYMBOLS, column_name, short_title, slug
 from report.page.page import Page, build_page
 from report.page.sources import Sources
 from report.versions import Versions
@@ -89,7 +89,13 @@ def versions_page(page: Versions) -> str:
 
 def markdown(report: Report) -> str:
     """Return the Markdown summary: what changed and failed first, the rest folded."""
-    names = {"failed": verdicts.FAILED, "order": ORDER, "column_name": column_name, "symbols": SYMBOLS}
+    names = {
+        "failed": verdicts.FAILED,
+        "order": ORDER,
+        "column_name": column_name,
+        "symbols": SYMBOLS,
+        "words": GROUND_WORDS,
+    }
     title = short_title(report.ledger.title)
     return _environment(False).get_template("report.md.j2").render(r=report, title=title, **names)
 

@@ -16,35 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evidence.forms import CostEvidence
-from paper.conventions import Conventions, Family, HeldOut, part, weights
+from paper.conventions import Conventions, Family, HeldOut
+from paper.conventions import madds as weigh
 from paper.ledger import Ledger
 from paper.printed import Interval
+from paper.weighing import Counts, Truths, counted, holds
 
-Counts = NDArray[np.int64]
-Truths = NDArray[np.bool_]
 #: Random targets that a family's chance is estimated from, and the seed of the draws.
 DRAWS, SEED = 40, 20201124
-
-
-def counted(terms: Mapping[str, int], conventions: Conventions) -> Counts:
-    """Return MAdds under every convention of counting: an axis an axis of the file, in its order."""
-    sizes = conventions.sizes
-    out = np.full(sizes, weights(terms), dtype=np.int64)
-    names = [axis.id for axis in conventions.counting]
-    for i, axis in enumerate(conventions.counting):
-        if axis.id == "linear_sites":
-            continue
-        shape = [1] * len(sizes)
-        shape[i] = sizes[i]
-        if axis.id == "shift_max" and "linear_sites" in names:
-            at = names.index("linear_sites")
-            linear = conventions.counting[at].values
-            table = np.array([[part(axis.id, v, terms, w) for w in linear] for v in axis.values], dtype=np.int64)
-            shape[at] = sizes[at]
-            out += (table if i < at else table.T).reshape(shape)
-        else:
-            out += np.array([part(axis.id, v, terms) for v in axis.values], dtype=np.int64).reshape(shape)
-    return out
 
 
 @dataclass(frozen=True)
@@ -80,17 +59,10 @@ def grid(found: CostEvidence, structure: Sequence[str], conventions: Conventions
             terms |= reading.terms
             params[index] = reading.params
         if wanted not in known:
-            from paper.conventions import madds as weigh
-
             known[wanted] = counted(terms, conventions) if counting else np.array(weigh(terms, default)).reshape(sizes)
         madds[index] = known[wanted]
     names = tuple(axis.id for axis in conventions.counting)
     return Grid((*structure, *names), params, madds)
-
-
-def holds(values: Counts, interval: Interval) -> Truths:
-    """Return where whole numbers print as a printed string."""
-    return (values >= math.ceil(interval.low)) & (values < math.ceil(interval.high))
 
 
 @dataclass(frozen=True)

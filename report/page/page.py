@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from paper.ledger import Row, Table
@@ -24,6 +25,7 @@ from report.names import (
 )
 from report.page import figures
 from report.page.claims import ClaimPage, claim_pages
+from report.page.conventions import ConventionsPage, GroundPage, conventions_page, grounds_page
 from report.page.dossier import Dossier, Dossiers, rule_names, small_line
 from report.page.provenance import Provenance, provenance
 from report.page.sections import Filter, PlanPage, filters, plan_page, verdict_rules
@@ -53,6 +55,7 @@ class Shares:
     head: str
     total: int
     shares: list[Share]
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class PageCell:
     glyph: str
     delta: str
     keys: dict[str, str]
+    ground: str = ""
 
 
 @dataclass(frozen=True)
@@ -168,12 +172,19 @@ class Page:
     verdict_rules: list[tuple[list[Filter], str]]
     margins: str
     statistics: list[str]
+    grounds: list[GroundPage]
+    conventions: ConventionsPage | None
     has_small: bool = field(default=False)
 
 
 def _shares(report: Report) -> list[Shares]:
     out = []
+    distinct = Counter(c.verdict for c in report.distinct)
     for kind, counts in report.summary().items():
+        note = ""
+        if kind == "cells":
+            note = f"of {count(sum(counts.values()), 'printed cell')}, repeats counted once"
+            counts = {v: distinct[v] for v in counts}
         total, start, shares = sum(counts.values()), 0.0, []
         for verdict in (v for v in ORDER if v in ALWAYS or v in counts):
             n = counts.get(verdict, 0)
@@ -181,7 +192,7 @@ def _shares(report: Report) -> list[Shares]:
             part = (round(start, 2), round(width, 2))
             shares.append(Share(spoken(verdict), slug(verdict), GLYPHS[verdict], n, percent(n, total), *part))
             start += width
-        out.append(Shares(kind, KINDS[kind][0], total, shares))
+        out.append(Shares(kind, KINDS[kind][0], total, shares, note))
     return out
 
 
@@ -189,19 +200,28 @@ def _lead(report: Report) -> str:
     """Return the result in two sentences."""
     parts = []
     for kind, counts in report.summary().items():
+        if kind == "cells":
+            counts = Counter(c.verdict for c in report.distinct)
         total, passed = sum(counts.values()), counts.get("reproduced", 0)
         failed = sum(counts.get(v, 0) for v in verdicts.FAILED)
-        waiting = sum(counts.get(v, 0) for v in verdicts.UNCHECKED)
-        near = total - passed - failed - waiting
-        close = f", {near} close" if near else ""
-        parts.append(f"{count(total, KINDS[kind][1])}: {passed} reproduced{close}, {failed} not, {waiting} open.")
+        apart = sum(counts.get(v, 0) for v in verdicts.APART)
+        depends = counts.get("depends", 0)
+        near = counts.get("consistent (n = 1)", 0)
+        waiting = total - passed - failed - apart - depends - near
+        said = [f"{passed} reproduced", f"{near} consistent" if near else "", f"{failed} not"]
+        said += [f"{depends} depend on what is not printed" if depends else "", f"{waiting} open"]
+        said += [f"{apart} of our own networks, apart" if apart else ""]
+        noun = "distinct number" if kind == "cells" else KINDS[kind][1]
+        parts.append(f"{count(total, noun)}: {', '.join(filter(None, said))}.")
     return " ".join(parts)
 
 
 def _delta(cell: CellView) -> str:
-    """Return a deviation for a cell that did not reproduce: percent of the printed number, or points."""
+    """Return what a cell that did not reproduce comes to: conventions under which it does, percent, or points."""
     if cell.deviation is None or cell.verdict == "reproduced":
         return ""
+    if cell.verdict == "depends" and cell.conventions:
+        return f"{cell.conventions[0]:,} of {cell.conventions[1]:,}"
     return f"{cell.deviation:+.1f} %" if cell.column in COST_COLUMNS else f"{cell.deviation:+.2f}"
 
 
@@ -215,7 +235,7 @@ def _cell(report: Report, cell: CellView) -> PageCell:
     }
     return PageCell(
         cell.key, cell.printed, cell.bold, cell.shown, cell.half, spoken(cell.verdict), slug(cell.verdict),
-        GLYPHS[cell.verdict], _delta(cell), keys,
+        GLYPHS[cell.verdict], _delta(cell), keys, cell.ground,
     )  # fmt: skip
 
 
@@ -277,9 +297,9 @@ def _table(report: Report, view: TableView, dossiers: Dossiers, sources: Sources
 
 def _off(report: Report) -> str:
     """Return how many printed numbers fail, and how many of them a known issue names."""
-    bad = [c for c in report.cells if c.verdict in verdicts.FAILED]
+    bad = [c for c in report.distinct if c.verdict in verdicts.FAILED]
     named = sum(bool(c.issues) for c in bad)
-    return f"{count(len(bad), 'printed number')}, of which {count(named, 'stands', 'stand')} under known issues."
+    return f"{count(len(bad), 'distinct number')}, of which {count(named, 'stands', 'stand')} under known issues."
 
 
 def build_page(report: Report, sources: Sources, up: str) -> Page:
@@ -322,5 +342,7 @@ def build_page(report: Report, sources: Sources, up: str) -> Page:
         verdict_rules=verdict_rules(report),
         margins=", ".join(f"{column_name(k)} {v:g}" for k, v in s.margins.items()) + f"; alpha {s.alpha:g}",
         statistics=list(report.statistics),
+        grounds=grounds_page(report),
+        conventions=conventions_page(report),
         has_small=any(row.small for table in tables for row in table.rows),
     )

@@ -10,6 +10,12 @@ from report.judge.views import Report
 from report.names import GLYPHS, ORDER, count, large, row_name, slug, span, spoken
 from report.page.dossier import Value, link
 
+#: What a run's result would be about.
+TESTED = {
+    "paper": "About the paper", "reconstruction": "About reconstructions of what it leaves open",
+    "quotation": "About other works' numbers that it quotes",
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Filter:
@@ -54,6 +60,9 @@ def plan_page(report: Report, up: str) -> PlanPage | None:
         "images in training. "
     ) + " ".join(f"{line[0].upper()}{line[1:]}." for line in plan.power)
     unit = "GPU-hours" if plan.gpu else "machine-hours"
+    for tests, (cells, runs, took) in plan.hours_by().items():
+        settles = f"{count(cells, 'number')} from {count(runs, 'row')}"
+        summary += f" {TESTED[tests]}: {settles}" + ("." if took is None else f", {span(took)} {unit}.")
     hours = "" if plan.hours is None else f"{span(plan.hours)} {unit} on {plan.hardware}"
     names = {row.id: f"{row_name(table, row)}" for table in report.ledger.tables.values() for row in table.rows}
     rows = [

@@ -48,7 +48,7 @@ def test_every_config_is_a_row_of_the_ledger_and_is_costed(row):
 
 
 def test_rules_are_stated():
-    assert Rules.model_validate(cost.rules()).default == "plain"
+    assert Rules.model_validate(cost.rules(load_ledger().conventions)).default == "plain"
 
 
 def test_merged_changes_nested_keys_only():
