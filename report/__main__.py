@@ -23,6 +23,7 @@ from evidence.read import read_evidence
 from evidence.settings import Settings, SettingsError, check_margins, data_pins, load_settings
 from paper.ledger import LedgerError, load_ledger
 from paper.output import run
+from paper.supplements import load_supplements
 from report import diff, metadata, versions
 from report.judge import verdicts
 from report.judge.model import Report, build, changes, read_baseline
@@ -55,6 +56,7 @@ def write(
     check_margins(settings, ledger)
     evidence = read_evidence(root, runs, data_pins(root), places.results)
     report = build(ledger, evidence, settings, read_benches(root))
+    report.supplements = load_supplements(ledger, places.ledger)
     if accept:
         write_json_atomic(places.baseline, report.verdict_map())
     if places.baseline.exists():

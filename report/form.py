@@ -153,6 +153,40 @@ class ConventionsForm(Form):
     certificates: list[CertificateForm]
 
 
+class ArchitectureForm(Form):
+    """Hold a printed cell of an architecture table; built: what the network has, null where its row is not built."""
+
+    table: str
+    line: Number
+    model: str
+    column: str
+    printed: str
+    built: str | None
+    verdict: Literal["built-as-stated", "built-otherwise", "blocked", "not-run"]
+
+
+class QuotationForm(Form):
+    """Hold a number of another work: cell or section, what is printed, and what its source prints."""
+
+    cell: str
+    printed: str
+    reference: str
+    where: str
+    source: str
+    verdict: Literal["quoted correctly", "quoted otherwise", "source not seen"]
+
+
+class IssueForm(Form):
+    """Hold a number of a known issue's text, computed anew; holds: null where a cost that it needs is not filed."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    id: str
+    says: str
+    is_: str = Field(alias="is")
+    holds: bool | None
+
+
 class ReportForm(BaseModel):
     """Hold report.json; further keys at its top are other checks'."""
 
@@ -165,6 +199,9 @@ class ReportForm(BaseModel):
     claims: list[ClaimForm]
     summary: SummaryForm
     conventions: ConventionsForm
+    architecture: list[ArchitectureForm]
+    quotations: list[QuotationForm]
+    issues: list[IssueForm]
 
 
 def schema() -> str:

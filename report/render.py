@@ -17,8 +17,11 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from paper.supplements import quoted
 from report.judge import verdicts
+from report.judge.architecture import architecture_cells
 from report.judge.conventions import FamilyView
+from report.judge.issues import check_issues
 from report.judge.views import Report
 from report.names import GROUND_WORDS, ORDER, SYMBOLS, column_name, short_title, slug
 from report.page.page import Page, build_page
@@ -141,6 +144,14 @@ def as_json(report: Report) -> dict[str, Any]:
             for c in report.claims
         ],
         "summary": {**report.summary(), "own": report.own_summary(), "grounds": report.grounds()},
+        "architecture": [asdict(c) for c in architecture_cells(report.ledger, report.evidence)],
+        "quotations": [asdict(q) for q in quoted(report.ledger, report.supplements.quotations)]
+        if report.supplements
+        else [],
+        "issues": [
+            {"id": c.issue, "says": c.says, "is": c.expression, "holds": c.holds}
+            for c in check_issues(report.ledger, report.evidence)
+        ],
         "conventions": {
             "families": [_family(f) for f in report.families],
             "held_out": [asdict(h) for h in report.held_out],

@@ -10,6 +10,7 @@ from evidence.read import Evidence
 from evidence.settings import Settings
 from paper.ledger import Ledger, Row
 from paper.schema import GROUNDS
+from paper.supplements import Supplements
 from report.judge import verdicts
 from report.judge.arithmetic import Line
 from report.judge.budget import TableBudget
@@ -154,6 +155,7 @@ class Report:
     benches: list[tuple[str, Bench]] = field(default_factory=list)
     changed: list[tuple[str, str, str]] = field(default_factory=list)
     statistics: list[str] = field(default_factory=list)
+    supplements: Supplements | None = None
     families: list[FamilyView] = field(default_factory=list)
     held_out: list[HeldOutView] = field(default_factory=list)
     certificates: dict[str, list[CertificateView]] = field(default_factory=dict)

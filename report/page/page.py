@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from paper.ledger import Row, Table
 from paper.schema import COST_COLUMNS
 from report.judge import verdicts
+from report.judge.issues import check_issues
 from report.judge.views import CellView, Report, TableView
 from report.names import (
     ALWAYS,
@@ -30,6 +31,7 @@ from report.page.dossier import Dossier, Dossiers, rule_names, small_line
 from report.page.provenance import Provenance, provenance
 from report.page.sections import Filter, PlanPage, filters, plan_page, verdict_rules
 from report.page.sources import Sources
+from report.page.supplements import Supplement, supplements_page
 
 KINDS = {"cells": ("Printed numbers", "printed number"), "claims": ("Statements", "statement")}
 
@@ -128,13 +130,14 @@ class Architecture:
 
 @dataclass(frozen=True)
 class Issue:
-    """Hold a known issue."""
+    """Hold a known issue; checks: each computed number as (what the text says, its expression, whether it is so)."""
 
     id: str
     title: str
     kind: str
     detail: str
     arithmetic: str
+    checks: list[tuple[str, str, bool | None]] = field(default_factory=list)
 
 
 @dataclass
@@ -165,6 +168,7 @@ class Page:
     plan: PlanPage | None
     claims: list[ClaimPage]
     issues: list[Issue]
+    supplements: list[Supplement]
     aliases: list[tuple[str, str, str]]
     later: str
     versions: list[str]
@@ -202,6 +206,9 @@ def _lead(report: Report) -> str:
     for kind, counts in report.summary().items():
         if kind == "cells":
             counts = Counter(c.verdict for c in report.distinct)
+        if kind == "claims":
+            parts.append(_statements(report))
+            continue
         total, passed = sum(counts.values()), counts.get("reproduced", 0)
         failed = sum(counts.get(v, 0) for v in verdicts.FAILED)
         apart = sum(counts.get(v, 0) for v in verdicts.APART)
@@ -214,6 +221,27 @@ def _lead(report: Report) -> str:
         noun = "distinct number" if kind == "cells" else KINDS[kind][1]
         parts.append(f"{count(total, noun)}: {', '.join(filter(None, said))}.")
     return " ".join(parts)
+
+
+#: What was shown of a statement, for the first screen.
+STATEMENTS = {
+    "derivation holds": "{} derived rightly", "built as stated": "{} built as stated",
+    "run as stated": "{} run as stated", "paper agrees with itself": "{} in which the paper agrees with itself",
+    "reproduced": "{} reproduced", "not reproduced": "{} not", "derivation fails": "{} derived wrongly",
+    "built otherwise": "{} built otherwise", "run otherwise": "{} run otherwise",
+    "paper contradicts itself": "{} in which it contradicts itself", "open": "{} open",
+}  # fmt: skip
+
+
+def _statements(report: Report) -> str:
+    """Return in one sentence what was shown of the statements, and what the paper's own numbers say of theirs."""
+    shown = Counter(claim.shown_as for claim in report.claims)
+    said = ", ".join(text.format(shown[name]) for name, text in STATEMENTS.items() if shown[name])
+    words = {"holds": "{} hold", "undecided": "{} are within rounding", "cannot": "{} cannot hold"}
+    own = ", ".join(words[word].format(n) for word, n in report.own_summary().items())
+    return f"{count(len(report.claims), *KINDS['claims'][1:])}: {said}." + (
+        f" On the paper's own numbers: {own}." if own else ""
+    )
 
 
 def _delta(cell: CellView) -> str:
@@ -295,6 +323,16 @@ def _table(report: Report, view: TableView, dossiers: Dossiers, sources: Sources
     )  # fmt: skip
 
 
+def _issues(report: Report) -> list[Issue]:
+    checks: dict[str, list[tuple[str, str, bool | None]]] = {}
+    for found in check_issues(report.ledger, report.evidence):
+        checks.setdefault(found.issue, []).append((found.says, found.expression, found.holds))
+    return [
+        Issue(i.id, i.title, i.kind, i.detail, i.arithmetic, checks.get(i.id, []))
+        for i in report.ledger.issues.values()
+    ]
+
+
 def _off(report: Report) -> str:
     """Return how many printed numbers fail, and how many of them a known issue names."""
     bad = [c for c in report.distinct if c.verdict in verdicts.FAILED]
@@ -334,7 +372,8 @@ def build_page(report: Report, sources: Sources, up: str) -> Page:
         training=figures.training(report, sources, up),
         plan=plan_page(report, up),
         claims=claims,
-        issues=[Issue(i.id, i.title, i.kind, i.detail, i.arithmetic) for i in report.ledger.issues.values()],
+        issues=_issues(report),
+        supplements=supplements_page(report),
         aliases=[(a.this, a.later, a.note) for a in report.ledger.aliases],
         later=report.ledger.later_version or "",
         versions=[f"versions_{name}.html" for name in sources.config.versions],
