@@ -43,18 +43,22 @@ def _own(claim: ClaimView) -> str:
     """Return what the paper's own numbers say of a statement about them."""
     if claim.kind != "relation":
         return ""
+    said = {"holds": "holds", "cannot": "cannot hold", "undecided": "undecided by rounding"}[
+        claim.own_truth or "undecided"
+    ]
     if claim.paper_holds and len(claim.own) > 1:
-        return f"holds, {len(claim.own)} comparisons"
-    return f"{'holds' if claim.paper_holds else 'does not hold'}: {claim.paper_quantity}"
+        return f"{said}, {len(claim.own)} comparisons"
+    return f"{said}: {claim.paper_quantity}"
 
 
 def _result(claim: ClaimView) -> str:
     """Return what makes a statement fail, for the first page."""
-    lines = claim.own if claim.kind == "relation" and not claim.paper_holds else claim.worked
+    own = claim.own_truth == "cannot"
+    lines = claim.own if claim.kind == "relation" and own else claim.worked
     text = next((line.text for line in lines if line.holds is False), claim.shown)
     if claim.kind != "relation":
         return text
-    ground = "on achieved numbers" if claim.paper_holds else "on the paper's own numbers"
+    ground = "on the paper's own numbers" if own else "on achieved numbers"
     return f"{ground}: {text}"
 
 
