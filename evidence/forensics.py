@@ -14,7 +14,7 @@ Number = Annotated[int, Field(ge=0)]
 
 
 class EditSize(Strict):
-    """Count the edits of one kind: how many were tried, can be built, reach both totals, and stand beside other tables."""
+    """Count edits of one kind: tried, buildable, reaching both totals, and of these not against another table."""
 
     kind: str
     tried: Number

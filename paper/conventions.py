@@ -90,12 +90,19 @@ def term_name(text: str) -> TermName:
     return TermName(kind, site, int(j), int(k))
 
 
-def part(axis: str, value: str, terms: Mapping[str, int], linear: str = "same") -> int:
+Named = list[tuple[TermName, int]]
+
+
+def named(terms: Mapping[str, int]) -> Named:
+    """Return terms with their names' parts."""
+    return [(term_name(name), count) for name, count in terms.items()]
+
+
+def part(axis: str, value: str, names: Named, linear: str = "same") -> int:
     """Return the multiply-adds that one axis adds to the weights' at a value.
 
     linear: the value of `linear_sites`, which changes what `shift_max` gives and adds nothing of its own.
     """
-    names = [(term_name(name), count) for name, count in terms.items()]
     if axis == "biases":
         return sum(n for t, n in names if t.kind in _BIASES[value])
     if axis in ("batch_norm", "activation"):
@@ -121,8 +128,8 @@ def weights(terms: Mapping[str, int]) -> int:
 
 def madds(terms: Mapping[str, int], counting: Mapping[str, str]) -> int:
     """Return the multiply-adds of terms under one convention, a value by axis."""
-    taken = {**NEUTRAL, **counting}
-    return weights(terms) + sum(part(axis, value, terms, taken["linear_sites"]) for axis, value in taken.items())
+    taken, names = {**NEUTRAL, **counting}, named(terms)
+    return weights(terms) + sum(part(axis, value, names, taken["linear_sites"]) for axis, value in taken.items())
 
 
 # the file

@@ -194,7 +194,7 @@ class _Evaluation:
 
     def __init__(self, lookup: Lookup, names: Mapping[str, Any], margin: Decimal | None) -> None:
         self.lookup, self.names, self.margin = lookup, names, margin
-        self.parts: list[tuple[bool, Any, str]] = []
+        self.parts: list[tuple[bool, Any, ast.AST | None]] = []
 
     def run(self, tree: ast.expr) -> Outcome:
         try:
@@ -205,13 +205,13 @@ class _Evaluation:
             raise ExpressionError(f"computes a number that is too large ({type(error).__name__})") from None
         except TypeError as error:
             raise ExpressionError(f"compares what cannot be compared ({error})") from None
-        first = self.parts[0] if self.parts else (holds, None, "")
+        first = self.parts[0] if self.parts else (holds, None, None)
         _, quantity, part = first if holds else next((p for p in self.parts if not p[0]), first)
-        return Outcome(bool(holds), quantity, part)
+        return Outcome(bool(holds), quantity, "" if part is None else ast.unparse(part))
 
     def note(self, node: ast.AST, holds: bool, quantity: Any) -> bool:
         """Remember one comparison and return its truth."""
-        self.parts.append((bool(holds), quantity, ast.unparse(node)))
+        self.parts.append((bool(holds), quantity, node))
         return holds
 
     def value(self, node: ast.AST) -> Any:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from paper.conventions import Conventions, part, weights
+from paper.conventions import Conventions, named, part, weights
 from paper.printed import Interval
 
 Counts = NDArray[np.int64]
@@ -16,23 +17,29 @@ Truths = NDArray[np.bool_]
 
 
 def counted(terms: Mapping[str, int], conventions: Conventions) -> Counts:
-    """Return MAdds under every convention of counting: an axis an axis of the file, in its order."""
-    sizes = conventions.sizes
-    out = np.full(sizes, weights(terms), dtype=np.int64)
-    names = [axis.id for axis in conventions.counting]
-    for i, axis in enumerate(conventions.counting):
-        if axis.id == "linear_sites":
+    """Return MAdds under every convention of counting: an axis an axis of the file, in its order. Read only."""
+    axes = tuple((axis.id, tuple(axis.values)) for axis in conventions.counting)
+    return _counted(tuple(sorted(terms.items())), axes)
+
+
+@lru_cache(maxsize=1024)
+def _counted(terms: tuple[tuple[str, int], ...], axes: tuple[tuple[str, tuple[str, ...]], ...]) -> Counts:
+    sizes, ids = [len(values) for _, values in axes], [name for name, _ in axes]
+    names = named(dict(terms))
+    out = np.full(sizes, weights(dict(terms)), dtype=np.int64)
+    for i, (axis, values) in enumerate(axes):
+        if axis == "linear_sites":
             continue
         shape = [1] * len(sizes)
         shape[i] = sizes[i]
-        if axis.id == "shift_max" and "linear_sites" in names:
-            at = names.index("linear_sites")
-            linear = conventions.counting[at].values
-            table = np.array([[part(axis.id, v, terms, w) for w in linear] for v in axis.values], dtype=np.int64)
+        if axis == "shift_max" and "linear_sites" in ids:
+            at = ids.index("linear_sites")
+            table = np.array([[part(axis, v, names, w) for w in axes[at][1]] for v in values], dtype=np.int64)
             shape[at] = sizes[at]
             out += (table if i < at else table.T).reshape(shape)
         else:
-            out += np.array([part(axis.id, v, terms) for v in axis.values], dtype=np.int64).reshape(shape)
+            out += np.array([part(axis, v, names) for v in values], dtype=np.int64).reshape(shape)
+    out.flags.writeable = False
     return out
 
 

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from evidence.forensics import read_forensics
 from evidence.io import EvidenceError, write_json_atomic, write_text_atomic
 from evidence.places import Places, up
 from evidence.read import read_evidence
@@ -57,6 +58,7 @@ def write(
     evidence = read_evidence(root, runs, data_pins(root), places.results)
     report = build(ledger, evidence, settings, read_benches(root))
     report.supplements = load_supplements(ledger, places.ledger)
+    report.forensics = read_forensics(root, places.results)
     if accept:
         write_json_atomic(places.baseline, report.verdict_map())
     if places.baseline.exists():

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from evidence.forensics import Edit, EditSize
 from paper.schema import GROUNDS
 from report.judge.verdicts import VERDICTS
 from report.judge.views import SHOWN_AS
@@ -145,12 +146,26 @@ class CertificateForm(Form):
     impossible: bool
 
 
+class ForensicsForm(Form):
+    """Hold a search for the smallest edits of an architecture that reach its printed totals."""
+
+    row: str
+    params: str
+    madds: str
+    structures: Number
+    admissible: Number
+    reason: str
+    sizes: list[EditSize]
+    edits: list[Edit]
+
+
 class ConventionsForm(Form):
     """Hold what conventions make of families of cells."""
 
     families: list[FamilyForm]
     held_out: list[HeldOutForm]
     certificates: list[CertificateForm]
+    forensics: list[ForensicsForm]
 
 
 class ArchitectureForm(Form):

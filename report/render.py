@@ -29,6 +29,8 @@ from report.page.sources import Sources
 from report.versions import Versions
 
 TEMPLATES = Path(__file__).resolve().parent / "page/templates"
+#: What report.json says of a search for edits.
+FORENSICS = {"row", "params", "madds", "structures", "admissible", "reason", "sizes", "edits"}
 #: What Markdown reads as markup, within a line.
 _MARKUP = re.compile(r"([\\`*_|\[\]~])")
 
@@ -158,6 +160,7 @@ def as_json(report: Report) -> dict[str, Any]:
             "certificates": [
                 asdict(c) | {"impossible": c.impossible} for of in report.certificates.values() for c in of
             ],
+            "forensics": [f.model_dump(include=FORENSICS) for f in report.forensics],
         },
     }
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import combinations, product
@@ -49,7 +49,6 @@ class Parts:
 
     cost: Cost = field(default_factory=Cost)
     sites: list[tuple[int, int, str, int]] = field(default_factory=list)
-    _base: Counter[str] | None = None
 
     def add(self, op: Any, size: Size) -> Size:
         """Add one operator on an input of `size`; returns the output's."""
@@ -65,20 +64,26 @@ class Parts:
         self.cost += cost
         return out
 
-    def at(self, reduction: int, k_linear: int) -> tuple[int, dict[str, int]]:
-        """Return params and terms at a reduction of the hyper functions and a K at linear sites."""
-        if self._base is None:
-            self._base = Counter(self.cost.named())
-        params, terms = self.cost.params, self._base.copy()
+    def layers(self, reduction: int, k_linear: int) -> Iterator[tuple[str, int, int, int, int]]:
+        """Yield every Shift-Max layer's (site, K, elements, weights, biases) at a reduction and a K at linear sites."""
         for channels, elements, site, ratio in self.sites:
             k = k_linear if site in ("A2", "last") else K
             outputs = channels * J * k
             hidden = squeeze_width(channels, reduction * ratio // (2 if site == "A2" else 1))
-            params += channels * hidden + hidden + hidden * outputs + outputs
+            yield site, k, elements, channels * hidden + hidden * outputs, hidden + outputs
+
+    def params(self, reduction: int, k_linear: int) -> int:
+        """Return the parameters."""
+        return self.cost.params + sum(w + b for *_, w, b in self.layers(reduction, k_linear))
+
+    def terms(self, reduction: int, k_linear: int) -> Counter[str]:
+        """Return the terms."""
+        terms = Counter(self.cost.named())
+        for site, k, elements, weights, biases in self.layers(reduction, k_linear):
             terms[str(TermName("shift_max", site, J, k))] += elements
-            terms["fc"] += channels * hidden + hidden * outputs
-            terms["fc_bias"] += hidden + outputs
-        return params, dict(terms)
+            terms["fc"] += weights
+            terms["fc_bias"] += biases
+        return terms
 
 
 def backbone(arch: ArchSpec, size: Size) -> tuple[Parts, Size]:
@@ -91,27 +96,29 @@ def backbone(arch: ArchSpec, size: Size) -> tuple[Parts, Size]:
     return parts, size
 
 
-def structures(arch: ArchSpec, name: str, axes: Mapping[str, Sequence]) -> Iterator[tuple[dict, int, dict[str, int]]]:
-    """Yield every structure of an architecture with its params and terms. Raises ValueError for an unbuildable one."""
-    if not name.startswith("pose"):
-        parts, out = backbone(arch, (224, 224))
-        channels = arch.blocks[-1].out_channels
-        heads = {h: classifier_cost(channels, h, 1000, out) for h in axes["hidden"]}
-        for reduction, k_linear in product(axes["reduction"], axes["k_linear"]):
-            params, terms = parts.at(reduction, k_linear)
-            for hidden, head in heads.items():
-                whole = Counter(terms)
-                whole.update(head.named())
-                found = {"reduction": reduction, "k_linear": k_linear, "hidden": hidden}
-                yield found, params + head.params, dict(whole)
+def structures(
+    arch: ArchSpec, name: str, axes: Mapping[str, Sequence]
+) -> Iterator[tuple[dict[str, Any], int, Callable[[], dict[str, int]]]]:
+    """Yield every structure of an architecture with its params and what gives its terms.
+
+    Raises ValueError for an architecture that cannot be built.
+    """
+    pose = name.startswith("pose")
+    parts, out = backbone(arch, (256, 192) if pose else (224, 224))
+    if pose:
+        for upsample, attention in product(axes["upsample"], axes["attention"]):
+            head = _head(replace(arch, blocks=arch.blocks[-1:]), name, upsample, attention, out)
+            whole = Parts(parts.cost + head.cost, parts.sites + head.sites)
+            for at in product(axes["reduction"], axes["k_linear"]):
+                found = {"reduction": at[0], "k_linear": at[1], "upsample": upsample, "attention": attention}
+                yield found, whole.params(*at), lambda whole=whole, at=at: dict(whole.terms(*at))
         return
-    parts, out = backbone(arch, (256, 192))
-    for upsample, attention in product(axes["upsample"], axes["attention"]):
-        head = _head(replace(arch, blocks=arch.blocks[-1:]), name, upsample, attention, out)
-        whole = Parts(parts.cost + head.cost, parts.sites + head.sites)
-        for reduction, k_linear in product(axes["reduction"], axes["k_linear"]):
-            found = {"reduction": reduction, "k_linear": k_linear, "upsample": upsample, "attention": attention}
-            yield (found, *whole.at(reduction, k_linear))
+    heads = {h: classifier_cost(arch.blocks[-1].out_channels, h, 1000, out) for h in axes["hidden"]}
+    for at in product(axes["reduction"], axes["k_linear"]):
+        params = parts.params(*at)
+        for hidden, head in heads.items():
+            found = {"reduction": at[0], "k_linear": at[1], "hidden": hidden}
+            yield found, params + head.params, lambda at=at, head=head: dict(parts.terms(*at) + Counter(head.named()))
 
 
 @cache
@@ -258,7 +265,7 @@ def search(case: Case, ledger: Ledger, evidence: Any) -> dict[str, Any]:
         try:
             for structure, params, terms in structures(arch, case.arch, axes):
                 if params in wanted["params"]:
-                    n = int((holds(counted(terms, conventions), wanted["madds"]) & mask).sum())
+                    n = int((holds(counted(terms(), conventions), wanted["madds"]) & mask).sum())
                     if n:
                         hits.append((n, structure, params))
         except ValueError:  # groups that do not divide, a Micro-A that its input does not make

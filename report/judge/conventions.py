@@ -220,7 +220,7 @@ def _collect(
             out.intervals.append(cell.interval)
     axes = [(a, list(conventions.axis(a).values)) for a in structure]
     axes += [(a.id, list(a.values) if counted_too else [""]) for a in conventions.counting]
-    kept = [i for i in range(len(axes)) if any(i in _mattering(v) for v in out.values)]
+    kept = sorted({i for v in out.values for i in _mattering(v)})
     out.axes = [axes[i] for i in kept]
     rest = tuple(slice(None) if i in kept else 0 for i in range(len(axes)))
     out.values = [np.ascontiguousarray(v[rest]).reshape(-1) for v in out.values]

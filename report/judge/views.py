@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from evidence.forensics import ForensicsEvidence
 from evidence.read import Evidence
 from evidence.settings import Settings
 from paper.ledger import Ledger, Row
@@ -159,6 +160,7 @@ class Report:
     families: list[FamilyView] = field(default_factory=list)
     held_out: list[HeldOutView] = field(default_factory=list)
     certificates: dict[str, list[CertificateView]] = field(default_factory=dict)
+    forensics: list[ForensicsEvidence] = field(default_factory=list)
 
     @property
     def cells(self) -> list[CellView]:

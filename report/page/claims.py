@@ -20,7 +20,7 @@ KINDS = {
 #: Kinds that are expressions over cells.
 OF_CELLS = ("relation", "print")
 #: What the paper's own numbers say of a statement, whatever they were rounded from.
-OWN = {"holds": "holds", "undecided": "within rounding", "cannot": "does not hold"}
+OWN = {"holds": "holds", "undecided": "undecided by rounding", "cannot": "cannot hold"}
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,12 @@ def _own(claim: ClaimView) -> str:
 
 def _result(claim: ClaimView) -> str:
     """Return what makes a statement fail, for the first page."""
-    lines = claim.own if claim.kind in OF_CELLS and not claim.paper_holds else claim.worked
+    own = claim.own_truth == "cannot"
+    lines = claim.own if claim.kind in OF_CELLS and own else claim.worked
     text = next((line.text for line in lines if line.holds is False), claim.shown)
     if claim.kind not in OF_CELLS:
         return text
-    ground = "on achieved numbers" if claim.paper_holds else "on the paper's own numbers"
+    ground = "on the paper's own numbers" if own else "on achieved numbers"
     return f"{ground}: {text}"
 
 

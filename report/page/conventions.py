@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from evidence.forensics import ForensicsEvidence
 from paper.conventions import Conventions
 from report.judge.certificates import CertificateView
 from report.judge.conventions import FamilyView, HeldOutView
 from report.judge.views import Report
-from report.names import GLYPHS, GROUND_WORDS, ORDER, count, slug, spoken
+from report.names import GLYPHS, GROUND_WORDS, ORDER, count, row_name, slug, spoken
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,16 @@ class CertificatePage:
 
 
 @dataclass(frozen=True)
+class ForensicsPage:
+    """Hold a search for edits: what it found, its counts by kind of edit, and the edits that succeed."""
+
+    title: str
+    result: str
+    sizes: list[list[str]]
+    edits: list[list[str]]
+
+
+@dataclass(frozen=True)
 class ConventionsPage:
     """Hold the section."""
 
@@ -49,6 +60,7 @@ class ConventionsPage:
     held_out: list[tuple[str, str]]
     certificates: list[CertificatePage]
     axes: list[list[str]]
+    forensics: list[ForensicsPage]
 
 
 def grounds_page(report: Report) -> list[GroundPage]:
@@ -105,6 +117,23 @@ def _certificate(found: CertificateView) -> CertificatePage:
     return CertificatePage(table, said, "reproduced", found.proof)
 
 
+def _forensics(report: Report, found: ForensicsEvidence) -> ForensicsPage:
+    row = report.ledger.row(found.row)
+    name = row_name(report.ledger.tables[row.table], row)
+    reached, sound = sum(s.reached for s in found.sizes), sum(s.uncontradicted for s in found.sizes)
+    tried = sum(s.tried for s in found.sizes)
+    result = (
+        f"{reached:,} of {tried:,} edits reach {found.params} and {found.madds} under some of {found.structures} "
+        f"structures and {found.admissible:,} conventions; no other table contradicts {sound:,} of them"
+    )
+    sizes = [[s.kind, f"{s.tried:,}", f"{s.built:,}", f"{s.reached:,}", f"{s.uncontradicted:,}"] for s in found.sizes]
+    edits = []
+    for e in found.edits:
+        structure = ", ".join(f"{a.replace('_', ' ')} {str(v).lower()}" for a, v in e.structure.items())
+        edits.append(["; ".join(e.changes) or "as printed", structure, f"{e.conventions:,}", e.against or "nothing"])
+    return ForensicsPage(f"{name} (Table {row.table})", result, sizes, edits)
+
+
 def _axes(found: Conventions) -> list[list[str]]:
     counting = [[a.title, ", ".join(a.values), a.source] for a in found.counting]
     return counting + [[a.title, ", ".join(str(v).lower() for v in a.values), a.source] for a in found.structure]
@@ -117,5 +146,5 @@ def conventions_page(report: Report) -> ConventionsPage | None:
         return None
     return ConventionsPage(
         [_family(f) for f in report.families], [_held_out(h) for h in report.held_out], certificates,
-        _axes(report.ledger.conventions),
+        _axes(report.ledger.conventions), [_forensics(report, f) for f in report.forensics],
     )  # fmt: skip
