@@ -25,7 +25,7 @@ from report.names import (
     spoken,
 )
 from report.page import figures
-from report.page.claims import ClaimPage, claim_pages
+from report.page.claims import OWN, ClaimPage, claim_pages
 from report.page.conventions import ConventionsPage, GroundPage, conventions_page, grounds_page
 from report.page.dossier import Dossier, Dossiers, rule_names, small_line
 from report.page.provenance import Provenance, provenance
@@ -237,10 +237,10 @@ def _statements(report: Report) -> str:
     """Return in one sentence what was shown of the statements, and what the paper's own numbers say of theirs."""
     shown = Counter(claim.shown_as for claim in report.claims)
     said = ", ".join(text.format(shown[name]) for name, text in STATEMENTS.items() if shown[name])
-    words = {"holds": "{} hold", "undecided": "{} are within rounding", "cannot": "{} cannot hold"}
-    own = ", ".join(words[word].format(n) for word, n in report.own_summary().items())
+    of = report.own_summary()
+    own = ", ".join(f"{OWN[name]} {n}" for name, n in of.items())
     return f"{count(len(report.claims), *KINDS['claims'][1:])}: {said}." + (
-        f" On the paper's own numbers: {own}." if own else ""
+        f" Of {sum(of.values())} on the paper's own numbers: {own}." if own else ""
     )
 
 

@@ -54,7 +54,11 @@ def test_report_json_is_the_fixed_interface(checkout):
             assert (checkout / c["evidence"]).is_file()
     assert [c["id"] for c in report["claims"]] == [c.id for c in ledger.claims]
     for c in report["claims"]:
-        assert set(c) == {"id", "section", "statement", "paper_holds", "achieved", "verdict", "note", "own"}
+        assert set(c) == {"id", "section", "statement", "paper_holds", "achieved", "verdict", "note", "own",
+                          "shown"}  # fmt: skip
+    assert sum(report["summary"]["own"].values()) == sum(c["own"] is not None for c in report["claims"])
+    assert len(report["architecture"]) == 500
+    assert len([q for q in report["quotations"] if "." in q["cell"]]) == 59
     assert sum(report["summary"]["cells"].values()) == 292
     grounds = report["summary"]["grounds"].values()
     assert (sum(g["cells"] for g in grounds), sum(g["distinct"] for g in grounds)) == (292, 230)

@@ -71,7 +71,7 @@ def test_a_trained_cell_shows_its_mean_with_interval_and_its_seeds(page):
     assert (found.printed, found.shown, found.half, found.verdict) == ("60.0", "60.00", "± 0.16", "reproduced")
     behind = facts(page, "one_plain.top1")
     assert (
-        behind["Achieved"][0].text == "60.00 ± 0.25 (95 % interval of the mean), +0.00 points from the printed number"
+        behind["Achieved"][0].text == "60.00 ± 0.16 (95 % interval of the mean), +0.00 points from the printed number"
     )
     seeds = behind["Seeds, the printed recipe (learning rate 0.02)"]
     assert [s.text.partition(",")[0] for s in seeds] == ["seed 0: 60.10", "seed 1: 60.00", "seed 2: 59.90"]
@@ -141,7 +141,9 @@ def test_shares_cover_everything_once(page):
         shown = {s.verdict for s in kind.shares}
         assert {"reproduced", "depends", "differs", "paper inconsistent", "not run", "blocked"} <= shown
     assert page.lead == (
-        "15 distinct numbers: 5 reproduced, 1 consistent, 3 not, 6 open. 5 statements: 1 reproduced, 2 not, 2 open."
+        "15 distinct numbers: 5 reproduced, 1 consistent, 3 not, 6 open. 5 statements: "
+        "1 reproduced, 1 not, 1 in which it contradicts itself, 2 open. "
+        "Of 3 on the paper's own numbers: holds 1, undecided by rounding 1, cannot hold 1."
     )
 
 
@@ -152,7 +154,7 @@ def test_statements_are_worked_out_on_both_sides(page):
     assert [(line.text, line.holds) for line in gain.own_lines] == [
         ("64.0 − 60.0 = 4; wanted what rounds to 4.0", True)
     ]
-    assert gain.worked_lines[0].text == "61.10 ± 0.25 − 60.00 ± 0.25 = 1.1; wanted 4.0 ± 0.5"
+    assert gain.worked_lines[0].text == "61.10 ± 0.16 − 60.00 ± 0.16 = 1.1; wanted 4.0 ± 0.5"
     assert [line.holds for line in claims["order"].worked_lines] == [None, True]
     assert claims["contradiction"].own == "cannot hold: 20M"
     assert claims["contradiction"].facts[-1].values[0].href == "index.html#issue-cheap"
