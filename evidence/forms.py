@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from evidence.revision import code_revision  # noqa: F401  for those who write evidence
+from paper import conventions
 
 PROFILES = ("mini", "proxy", "paper")
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -26,15 +28,36 @@ class Sealed(Strict):
     digest: str
 
 
+#: A value of an axis of structure.
+Choice = bool | int | str
+
+
 class CostValues(Strict):
-    """Hold params and MAdds by counting rule."""
+    """Hold params and what one image takes, as counts by name that a convention weighs (paper/conventions.py)."""
 
     params: Annotated[int, Field(ge=0)]
-    madds: dict[str, Annotated[int, Field(ge=0)]]
+    terms: dict[str, Annotated[int, Field(ge=0)]]
+
+    @cached_property
+    def madds(self) -> dict[str, int]:
+        """Return MAdds under each convention that has a name."""
+        return {name: conventions.madds(self.terms, m.counting) for name, m in conventions.members().items()}
+
+
+class CostReading(Strict):
+    """Hold the same network under other values of its unprinted structure; terms: those that differ from `values`."""
+
+    structure: dict[str, Choice]
+    params: Annotated[int, Field(ge=0)]
+    terms: dict[str, Annotated[int, Field(ge=0)]]
 
 
 class CostEvidence(Sealed):
-    """Hold a row's closed-form cost; `variants` are named other readings."""
+    """Hold a row's closed-form cost; `variants` are named other readings, with a structure of their own.
+
+    structure: the values that the row's network is built with of axes that the paper leaves open; readings: every
+    combination of the axes that make a difference to it.
+    """
 
     schema_: Literal[2] = Field(alias="schema")
     kind: Literal["cost"]
@@ -44,6 +67,8 @@ class CostEvidence(Sealed):
     construction: str
     values: CostValues
     variants: dict[str, CostValues]
+    structure: dict[str, Choice] = {}
+    readings: list[CostReading] = []
     notes: list[str]
     input_size: list[Count]
     code_revision: str

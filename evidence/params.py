@@ -64,15 +64,16 @@ EvenSize = Annotated[list[Annotated[Side, AfterValidator(_multiple_of_32)]], Fie
 class Rules(Strict):
     """Hold the verdicts' numbers.
 
-    close_percent: width of "close"; margins: in points; seeds: runs that settle a trained cell; seed_spread: the
-    standard deviation between seeds, in points, for which the tests promise their power.
+    margins: in points; seeds: runs that settle a trained cell; seed_spread: the standard deviation between seeds, in
+    points, for which the tests promise their power; printed_spread: that of the authors' runs by column, of which they
+    print one (default: seed_spread).
     """
 
     alpha: Annotated[float, Field(gt=0, lt=0.5)]
-    close_percent: Positive
     margins: dict[str, Positive]
     seeds: Annotated[int, Field(ge=2, le=1000)] = 3
     seed_spread: Positive = 0.15
+    printed_spread: dict[str, Positive] = {}
 
 
 class DataSet(Strict):

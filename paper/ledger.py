@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 
+from paper.conventions import Conventions, check_rows, load_conventions
 from paper.expressions import Expression, compile_expr
 from paper.files import YamlFile
 from paper.printed import ABSENT, Interval, parse_printed
-from paper.schema import RawArchitecture, RawBudget, RawChecks, RawClaims, RawIssue, RawIssues, RawPaper, RawTable
+from paper.schema import (
+    RawArchitecture,
+    RawBudget,
+    RawChecks,
+    RawClaims,
+    RawIssue,
+    RawIssues,
+    RawPaper,
+    RawReading,
+    RawTable,
+)
 
 HERE = Path(__file__).resolve().parent
 
@@ -22,12 +33,36 @@ class LedgerError(Exception):
 
 
 @dataclass(frozen=True)
+class Ground:
+    """Say why a cell can be judged: see RawGround. `of` is the cell that it repeats, row.column."""
+
+    kind: str = "printed"
+    decided_by: tuple[str, ...] = ()
+    source: str = ""
+    drawn: str = ""
+    of: str = ""
+
+    @property
+    def constructed(self) -> bool:
+        """Tell whether the network that is built for the cell is this project's, so that it cannot test the paper."""
+        return bool(self.drawn)
+
+    @property
+    def tests(self) -> str:
+        """Return what a result for the cell tests: the paper, a reconstruction of it, or a quotation."""
+        if self.kind == "quoted":
+            return "quotation"
+        return "paper" if self.kind in ("printed", "released") else "reconstruction"
+
+
+@dataclass(frozen=True)
 class Cell:
-    """Hold one printed cell."""
+    """Hold one printed cell; ground: its own, `repeat` where it repeats another."""
 
     column: str
     printed: str
     bold: bool
+    ground: Ground = Ground()
 
     @property
     def numeric(self) -> bool:
@@ -84,6 +119,8 @@ class Claim:
     computation: str | None
     reading: str | None
     issue: str | None
+    shows: str | None = None
+    read: RawReading | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +147,7 @@ class Ledger:
     aliases: tuple[Alias, ...]
     later_version: str | None
     budgets: tuple[RawBudget, ...]
+    conventions: Conventions
     checks: RawChecks = field(default_factory=RawChecks)
 
     @cached_property
@@ -142,6 +180,18 @@ class Ledger:
         """Return the id of the row whose experiment a row repeats, or the row's own."""
         return self.row(row_id).same_as or row_id
 
+    def root(self, row_id: str, column: str) -> tuple[str, str]:
+        """Return the row and column of the cell that a cell repeats, or its own."""
+        of = self.cell(row_id, column).ground.of
+        if not of:
+            return row_id, column
+        row, _, name = of.partition(".")
+        return self.root(row, name)
+
+    def ground(self, row_id: str, column: str) -> Ground:
+        """Return what fixes a cell; of a repeat, what fixes the cell that it repeats."""
+        return self.cell(*self.root(row_id, column)).ground
+
     def printed_value(self, row_id: str, column: str) -> Decimal | None:
         """Return a printed number in units, or None where the paper prints none: a lookup for expressions."""
         cell = self.cell(row_id, column)
@@ -153,8 +203,44 @@ def _source(path: Path) -> YamlFile:
     return YamlFile(path, f"{path.parent.name}/{path.name}", LedgerError)
 
 
+def _grounds(source: YamlFile, raw: RawTable) -> dict[tuple[str, str], Ground]:
+    """Return every cell's ground. Raises LedgerError for a cell with none or two."""
+    numeric = {
+        row.id: [c for c, text in zip(raw.columns, row.cells, strict=True) if text != ABSENT] for row in raw.rows
+    }
+    if len(numeric) < len(raw.rows):
+        return {}  # an id stands twice, which is told with its line where ids of all tables are compared
+    repeats = {row.id: row.same_as for row in raw.rows if row.same_as}
+    found = {(row, c): Ground("repeat", of=f"{repeats[row]}.{c}") for row in repeats for c in numeric[row]}
+    own = [row.id for row in raw.rows if not row.same_as]
+    if not raw.grounds:
+        return found | {(row, c): Ground() for row in own for c in numeric[row]}
+    for i, entry in enumerate(raw.grounds):
+        if unknown := [c for c in entry.columns if c not in raw.columns]:
+            raise source.error(("grounds", i, "columns"), f"ground: the table has no column {unknown[0]!r}; mend it")
+        for row in own if entry.rows is None else entry.rows:
+            if row not in own:
+                why = "repeats another row by same_as" if row in repeats else "is no row of this table"
+                raise source.error(("grounds", i, "rows"), f"ground: {row!r} {why}; remove it")
+            for column in entry.columns:
+                if column not in numeric[row]:
+                    continue
+                if (row, column) in found:
+                    raise source.error(("grounds", i), f"cell {row}.{column} has a ground already; keep one")
+                found[row, column] = Ground(
+                    entry.kind, tuple(entry.decided_by), entry.source or "", entry.drawn or "",
+                    f"{entry.of}.{column}" if entry.of else "",
+                )  # fmt: skip
+    for i, row in enumerate(raw.rows):
+        for column in numeric[row.id]:
+            if (row.id, column) not in found:
+                raise source.error(("rows", i), f"cell {row.id}.{column} has no ground; add it under `grounds`")
+    return found
+
+
 def _table(source: YamlFile) -> Table:
     raw = source.validate(RawTable)
+    grounds = _grounds(source, raw)
     rows = tuple(
         Row(
             id=row.id,
@@ -162,7 +248,10 @@ def _table(source: YamlFile) -> Table:
             number=number,
             labels=tuple(row.labels),
             marks=tuple(row.marks),
-            cells={c: Cell(c, text, c in row.bold) for c, text in zip(raw.columns, row.cells, strict=True)},
+            cells={
+                c: Cell(c, text, c in row.bold, grounds.get((row.id, c), Ground()))
+                for c, text in zip(raw.columns, row.cells, strict=True)
+            },
             same_as=row.same_as,
             blocked=row.blocked,
         )
@@ -206,6 +295,7 @@ def load_tables(folder: Path) -> dict[str, Table]:
             raise source.error(where, f"same_as names {row.same_as!r}, which is no row; mend it")
         if rows[row.same_as].same_as:
             raise source.error(where, f"same_as names {row.same_as!r}, itself a repeat; name the first row")
+    _check_repeats(rows, home)
     return {key: tables[key] for key in sorted(tables, key=_order)}
 
 
@@ -246,6 +336,25 @@ def check_declared(source: YamlFile, checks: RawChecks, tables: dict[str, Table]
                     raise source.error((*where, "blocks"), f"table {table_id} has no row {unknown[0]!r}")
 
 
+def _check_repeats(rows: dict[str, Row], home: dict[str, tuple[YamlFile, int]]) -> None:
+    """Refuse a cell that repeats what is no number, or that leads back to itself."""
+    for row in rows.values():
+        for column, cell in row.cells.items():
+            seen, of = {f"{row.id}.{column}"}, cell.ground.of
+            while of:
+                source, i = home[row.id]
+                name, _, _ = of.partition(".")
+                if row.same_as and of == f"{row.same_as}.{column}" and column not in rows[name].cells:
+                    row.cells[column] = replace(cell, ground=Ground())  # a number that the first row does not have
+                    break
+                if name not in rows or column not in rows[name].cells or not rows[name].cells[column].numeric:
+                    raise source.error(("rows", i), f"cell {row.id}.{column} repeats {of}, which is no number; mend it")
+                if of in seen:
+                    raise source.error(("rows", i), f"cell {row.id}.{column} repeats itself by {of}; mend it")
+                seen.add(of)
+                of = rows[name].cells[column].ground.of
+
+
 def load_ledger(root: Path | None = None) -> Ledger:
     """Return the validated ledger of the folder `root` (default: this package's).
 
@@ -256,6 +365,10 @@ def load_ledger(root: Path | None = None) -> Ledger:
     paper = paper_source.validate(RawPaper)
     tables = load_tables(root / "tables")
     check_declared(paper_source, paper.checks, tables)
+    conventions = load_conventions(root, LedgerError)
+    columns = {row.id: row.cells for table in tables.values() for row in table.rows}
+    if fault := check_rows(conventions, columns):
+        raise LedgerError(f"{root.name}/conventions.yaml:1: {fault}; mend it")
     issues_source = _source(root / "known_issues.yaml")
     raw_issues = issues_source.validate(RawIssues)
     claims_source = _source(root / "claims.yaml")
@@ -289,11 +402,19 @@ def load_ledger(root: Path | None = None) -> Ledger:
         for ref in expression.refs:
             if fault := known(ref):
                 raise claims_source.error(("claims", i, key), f"claim {raw.id}: {fault}")
+        if raw.read:
+            for table in raw.read.tables:
+                if table not in tables:
+                    raise claims_source.error(("claims", i, "read"), f"claim {raw.id}: no table {table!r}")
+            for row in (*raw.read.rows, *raw.read.but):
+                if row not in rows:
+                    raise claims_source.error(("claims", i, "read"), f"claim {raw.id}: no row {row!r}")
         if raw.issue and raw.issue not in issues:
             raise claims_source.error(("claims", i, "issue"), f"claim {raw.id}: no issue {raw.issue!r}")
         claims[raw.id] = Claim(
-            raw.id, raw.section, raw.statement, raw.kind, expression, raw.computation, raw.reading, raw.issue
-        )
+            raw.id, raw.section, raw.statement, raw.kind, expression, raw.computation, raw.reading, raw.issue,
+            raw.shows, raw.read,
+        )  # fmt: skip
     for i, alias in enumerate(raw_issues.aliases):
         if alias.row and alias.row not in rows:
             raise issues_source.error(("aliases", i, "row"), f"alias {alias.this!r}: no row {alias.row!r}")
@@ -307,6 +428,7 @@ def load_ledger(root: Path | None = None) -> Ledger:
         tuple(Alias(a.this, a.later, a.note, a.row, a.later_row) for a in raw_issues.aliases),
         raw_issues.later_version,
         tuple(paper.budgets),
+        conventions,
         paper.checks,
     )
     found = sum(1 for _ in ledger.cells())

@@ -20,6 +20,16 @@ class Interval:
     high: Decimal
     value: Decimal
 
+    @property
+    def place(self) -> Decimal:
+        """Return one unit of the last printed place."""
+        return self.high - self.low
+
+    @property
+    def cut(self) -> Interval:
+        """Return the values that print as the string where digits are cut instead of rounded."""
+        return Interval(self.value, self.value + self.place, self.value)
+
     def __contains__(self, x: object) -> bool:
         if isinstance(x, float):
             x = Decimal(repr(x))
@@ -27,6 +37,31 @@ class Interval:
 
     def __str__(self) -> str:
         return f"[{plain(self.low)}, {plain(self.high)})"
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Hold an interval whose ends may or may not belong to it."""
+
+    low: Decimal
+    high: Decimal
+    low_open: bool = False
+    high_open: bool = False
+
+
+#: How numbers are usually shortened: to the nearest (a half up), by cutting digits, to the nearest (a half to even).
+ROUNDINGS = ("nearest", "cut", "half to even")
+
+
+def bounds(text: str, rounding: str = "nearest") -> Bounds:
+    """Return the values that print as a string under one of ROUNDINGS. Raises ValueError naming the string."""
+    found = parse_printed(text)
+    if rounding == "nearest":
+        return Bounds(found.low, found.high, high_open=True)
+    if rounding == "cut":
+        return Bounds(found.cut.low, found.cut.high, high_open=True)
+    odd = int(found.value / found.place) % 2 == 1
+    return Bounds(found.low, found.high, odd, odd)
 
 
 def plain(x: Decimal) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -81,8 +82,40 @@ class RawArchitecture(Strict):
         return self
 
 
+#: Why a printed number can be judged at all, the strongest first; `repeat` inherits what it repeats.
+GROUNDS = ("printed", "released", "open", "constructed", "quoted", "repeat")
+
+
+class RawGround(Strict):
+    """Say what fixes some cells of a table: `columns` of `rows` (default: of every row that repeats no other).
+
+    printed: the text fixes them; released: the text and the authors' released code. open: `decided_by` names what
+    decides them and is not printed. constructed: the network is this project's. quoted: another work's number, with its
+    `source`; `drawn` says so where the network that is counted for it is this project's. repeat: the same columns of
+    row `of`.
+    """
+
+    kind: Literal["printed", "released", "open", "constructed", "quoted", "repeat"]
+    columns: list[Column] = Field(min_length=1)
+    rows: list[Identifier] | None = None
+    decided_by: list[Text] = []
+    source: Text | None = None
+    drawn: Text | None = None
+    of: Identifier | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> RawGround:
+        wanted = {"open": "decided_by", "constructed": "drawn", "quoted": "source", "repeat": "of"}.get(self.kind)
+        if wanted and not getattr(self, wanted):
+            raise ValueError(f"a ground `{self.kind}` needs `{wanted}`")
+        allowed = {wanted, "drawn"} if self.kind == "quoted" else {wanted}
+        if extra := [k for k in ("decided_by", "source", "drawn", "of") if getattr(self, k) and k not in allowed]:
+            raise ValueError(f"a ground `{self.kind}` has no `{extra[0]}`; remove it")
+        return self
+
+
 class RawTable(Strict):
-    """Describe one table file."""
+    """Describe one table file; without `grounds` the text is taken to fix every cell."""
 
     schema_: Literal[1] = Field(alias="schema")
     id: TableId
@@ -91,6 +124,7 @@ class RawTable(Strict):
     labels: list[str]
     columns: list[Column]
     rows: list[RawRow] = Field(min_length=1)
+    grounds: list[RawGround] = []
     architecture: RawArchitecture | None = None
 
     @model_validator(mode="after")
@@ -109,38 +143,85 @@ class RawTable(Strict):
         return self
 
 
+class RawReading(Strict):
+    """Say where a printed setting stands in the configs that run: `key` of every row of `tables`, less `but`.
+
+    rows: further ones. equals: a text or list that the setting is to be; the result is then whether it is. default:
+    what a config that has no such key runs with.
+    """
+
+    key: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*(\[[\w=]+\][\w.]*)*$")]
+    tables: list[TableId] = []
+    rows: list[Identifier] = []
+    but: list[Identifier] = []
+    equals: str | list[int] | list[float] | None = None
+    default: float | int | None = None
+
+    @model_validator(mode="after")
+    def _of(self) -> RawReading:
+        if not (self.tables or self.rows):
+            raise ValueError("`read` names `tables` or `rows`")
+        return self
+
+
 class RawClaim(Strict):
     """Describe one checkable statement.
 
-    relation: `expr` over cells. cost, structure, data: a `computation` whose result `expect` judges as `computed`.
-    `reading` states how loose words ("about", "similar") were read.
+    relation: `expr` over cells, judged on the paper's own numbers and on achieved ones. print: `expr` over printed
+    cells alone, which nothing that is run can test ("prints the same"). cost, structure, data: a `computation` whose
+    result `expect` judges as `computed`; recipe: a printed setting, which `read` finds in the configs that run.
+    `shows`: what a computation that agrees shows: a derivation holds, a network is built as stated, or printed tables
+    and text agree. `reading` states how loose words ("about", "similar") were read.
     """
 
     id: Identifier
     section: Text
     statement: Text
-    kind: Literal["relation", "cost", "structure", "data"]
+    kind: Literal["relation", "print", "cost", "structure", "data", "recipe"]
     expr: Text | None = None
     computation: Identifier | None = None
     expect: Text | None = None
+    shows: Literal["derivation", "built", "print"] | None = None
+    read: RawReading | None = None
     reading: Text | None = None
     issue: Identifier | None = None
 
     @model_validator(mode="after")
     def _shape(self) -> RawClaim:
-        if self.kind == "relation" and (self.expr is None or self.computation or self.expect):
-            raise ValueError(f"claim {self.id}: a relation has `expr` and neither `computation` nor `expect`")
-        if self.kind != "relation" and (self.expr or not (self.computation and self.expect)):
+        over_cells = self.kind in ("relation", "print")
+        if over_cells and (self.expr is None or self.computation or self.expect or self.shows or self.read):
+            raise ValueError(f"claim {self.id}: a {self.kind} has `expr` and neither `computation` nor `expect`")
+        if self.kind == "recipe" and (self.expr or self.computation or self.shows or not (self.expect and self.read)):
+            raise ValueError(f"claim {self.id}: a recipe has `read` and `expect` alone")
+        computed = self.kind in ("cost", "structure", "data")
+        if computed and (self.expr or self.read or not (self.computation and self.expect)):
             raise ValueError(f"claim {self.id}: kind {self.kind} has `computation` and `expect`, not `expr`")
+        if self.shows and self.kind not in ("cost", "structure"):
+            raise ValueError(f"claim {self.id}: `shows` says what a cost or a structure shows, and of nothing else")
         try:
             compiled = compile_expr(self.expr or self.expect or "")
         except ExpressionError as error:
             raise ValueError(f"claim {self.id}: {error}") from None
-        if self.kind == "relation" and (compiled.names or not compiled.refs):
-            raise ValueError(f"claim {self.id}: a relation reads cells only, not {list(compiled.names)}")
-        if self.kind != "relation" and "computed" not in compiled.names:
+        if over_cells and (compiled.names or not compiled.refs):
+            raise ValueError(f"claim {self.id}: a {self.kind} reads cells only, not {list(compiled.names)}")
+        if not over_cells and "computed" not in compiled.names:
             raise ValueError(f"claim {self.id}: `expect` must judge `computed`")
+        if self.kind == "relation" and (text := equates_trained(compiled.tree)):
+            raise ValueError(
+                f'claim {self.id}: {text}: two trained means are never equal; write agrees(a - b, "0.0"), or make it '
+                "a `print` where the printed strings are meant"
+            )
         return self
+
+
+def equates_trained(tree: ast.AST) -> str:
+    """Return the first comparison of a tree that asks trained cells to be equal or unequal, or to print a string."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare) and any(isinstance(op, ast.Eq | ast.NotEq | ast.In) for op in node.ops):
+            columns = {n.attr for n in ast.walk(node) if isinstance(n, ast.Attribute)}
+            if columns - set(COST_COLUMNS):
+                return ast.unparse(node)
+    return ""
 
 
 class RawClaims(Strict):
@@ -150,9 +231,27 @@ class RawClaims(Strict):
     claims: list[RawClaim]
 
 
+class RawCheck(Strict):
+    """State how a number in an issue's text is computed: `says` is its string, `is` an expression.
+
+    Beside printed cells (row.column) that reads what was computed for a row: row.built_params, row.plain, row.S, and
+    of a variant row.VARIANT__params, row.VARIANT__plain.
+    """
+
+    says: Text
+    is_: Text = Field(alias="is")
+
+    @field_validator("is_")
+    @classmethod
+    def _is_compiled(cls, text: str) -> str:
+        compile_expr(f"{text} == 0")
+        return text
+
+
 class RawIssue(Strict):
     """Describe one known issue: a transcription doubt or an inconsistency of the paper, with its arithmetic.
 
+    `checks` compute the numbers of its text, so that none goes stale unseen.
     `contradiction` is an expression over printed cells that the paper implies and its numbers break: cells listed here
     that do not reproduce are then the paper's inconsistency, not only a difference.
     """
@@ -164,6 +263,14 @@ class RawIssue(Strict):
     arithmetic: Text
     cells: list[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.[A-Za-z0-9]+$")]] = []
     contradiction: Text | None = None
+    checks: list[RawCheck] = []
+
+    @model_validator(mode="after")
+    def _says(self) -> RawIssue:
+        for check in self.checks:
+            if check.says not in f"{self.detail} {self.arithmetic}":
+                raise ValueError(f"issue {self.id}: no {check.says!r} in its text; mend `checks`")
+        return self
 
     @field_validator("contradiction")
     @classmethod
@@ -196,13 +303,14 @@ class RawIssues(Strict):
 
 
 class RawBudget(Strict):
-    """Describe what one experiment of the paper costs to run."""
+    """Describe what one experiment of the paper costs to run, and how many images its accuracy is measured on."""
 
     task: Identifier
     tables: list[TableId]
     dataset: Text
     images: Count
     epochs: Count
+    test_images: Count | None = None
     source: Text
 
 

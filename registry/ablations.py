@@ -90,8 +90,8 @@ def solved_m1(
 
     def distance(width: float) -> tuple[float, float]:
         arch = scaled_m1(width, multiplier, groups, lite_low, lite_high)
-        cost, _ = Plan(arch, {"type": "ReLU"}, factorized=factorized).cost((224, 224))
-        total = cost + classifier_cost(arch.blocks[-1].out_channels, arch.hidden, 1000)
+        cost, out = Plan(arch, {"type": "ReLU"}, factorized=factorized).cost((224, 224))
+        total = cost + classifier_cost(arch.blocks[-1].out_channels, arch.hidden, 1000, out)
         return abs(total.madds("plain") - madds), width
 
     best = min(STEPS, key=distance)

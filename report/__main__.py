@@ -17,12 +17,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from evidence.forensics import read_forensics
 from evidence.io import EvidenceError, write_json_atomic, write_text_atomic
 from evidence.places import Places, up
 from evidence.read import read_evidence
 from evidence.settings import Settings, SettingsError, check_margins, data_pins, load_settings
 from paper.ledger import LedgerError, load_ledger
 from paper.output import run
+from paper.supplements import load_supplements
 from report import diff, metadata, versions
 from report.judge import verdicts
 from report.judge.model import Report, build, changes, read_baseline
@@ -55,6 +57,8 @@ def write(
     check_margins(settings, ledger)
     evidence = read_evidence(root, runs, data_pins(root), places.results)
     report = build(ledger, evidence, settings, read_benches(root))
+    report.supplements = load_supplements(ledger, places.ledger)
+    report.forensics = read_forensics(root, places.results)
     if accept:
         write_json_atomic(places.baseline, report.verdict_map())
     if places.baseline.exists():

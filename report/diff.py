@@ -19,6 +19,8 @@ from paper.faults import one_line
 from report.judge import verdicts
 
 ABSENT = "absent"
+#: Verdicts of reports of schema 1 alone, where a cost within 2 % was `close`.
+OLD = ("close",)
 OK, BROKEN, GATED = 0, 1, 3
 
 
@@ -34,7 +36,8 @@ class Change:
     @property
     def worse(self) -> bool:
         """Tell whether a verdict that passed no longer does."""
-        return self.before in verdicts.PASSED and self.after not in verdicts.PASSED
+        passed = (*verdicts.PASSED, *OLD)
+        return self.before in passed and self.after not in passed
 
 
 def verdict_map(path: Path) -> dict[tuple[str, str], str]:
@@ -48,7 +51,7 @@ def verdict_map(path: Path) -> dict[tuple[str, str], str]:
     except (ValueError, KeyError, TypeError) as error:
         fault = f"{path}: is no report.json ({one_line(repr(error))})"
         raise ValueError(f"{fault}; write it anew with `python -m report`") from None
-    if unknown := sorted({str(v) for v in found.values()} - set(verdicts.VERDICTS)):
+    if unknown := sorted({str(v) for v in found.values()} - {*verdicts.VERDICTS, *OLD}):
         raise ValueError(f"{path}: unknown verdict {unknown[0]!r}; write it anew with `python -m report`")
     return found
 

@@ -13,27 +13,43 @@ COLUMNS = {
     "AP75": "AP 0.75", "APM": "AP M", "APL": "AP L", "miou": "mIoU",
 }  # fmt: skip
 SYMBOLS = {
-    "reproduced": "✅", "close": "🟢", "consistent (n = 1)": "🟢", "differs": "❌", "not-reproduced": "❌",
+    "reproduced": "✅", "depends": "🔶", "predicted": "🔵", "not-predicted": "🔷",
+    "consistent (n = 1)": "🟢", "differs": "❌", "not-reproduced": "❌",
     "inconsistent (n = 1)": "❌", "paper-inconsistent": "🟣", "invalid-evidence": "⚠️", "underpowered": "🟡",
-    "blocked": "⛔", "not-run": "▫️",
+    "blocked": "⛔", "not-run": "▫️", "agrees-with-itself": "☑️", "derivation-holds": "✅", "built-as-stated": "✅",
+    "run-as-stated": "✅", "derivation-fails": "❌", "built-otherwise": "❌", "run-otherwise": "❌", "undecided": "🟡",
 }  # fmt: skip
 #: A verdict's sign on the page, so that colour never stands alone.
 GLYPHS = {
-    "reproduced": "✓", "close": "≈", "consistent (n = 1)": "~", "differs": "≠", "not-reproduced": "✕",
+    "reproduced": "✓", "depends": "⋯", "predicted": "+", "not-predicted": "−",
+    "consistent (n = 1)": "~", "differs": "≠", "not-reproduced": "✕",
     "inconsistent (n = 1)": "≁", "paper-inconsistent": "§", "invalid-evidence": "!", "underpowered": "?",
-    "blocked": "⊘", "not-run": "○",
+    "blocked": "⊘", "not-run": "○", "agrees-with-itself": "=", "derivation-holds": "∴", "built-as-stated": "▣",
+    "run-as-stated": "▸", "derivation-fails": "∌", "built-otherwise": "▢", "run-otherwise": "▹", "undecided": "±",
 }  # fmt: skip
 #: How bars and legends run, from settled to open.
 ORDER = (
-    "reproduced", "close", "consistent (n = 1)", "paper-inconsistent", "differs", "not-reproduced",
-    "inconsistent (n = 1)", "underpowered", "invalid-evidence", "blocked", "not-run",
+    "reproduced", "derivation-holds", "built-as-stated", "run-as-stated", "agrees-with-itself", "consistent (n = 1)",
+    "depends", "undecided", "paper-inconsistent", "differs", "not-reproduced", "derivation-fails", "built-otherwise",
+    "run-otherwise", "inconsistent (n = 1)", "predicted", "not-predicted", "underpowered", "invalid-evidence",
+    "blocked", "not-run",
 )  # fmt: skip
 #: These stand on the first screen even where none was given.
-ALWAYS = ("reproduced", "close", "paper-inconsistent", "differs", "blocked", "not-run")
+ALWAYS = ("reproduced", "depends", "paper-inconsistent", "differs", "blocked", "not-run")
 PROFILES = {
     "mini": "small stand-in data: proves the path, never compared with the paper",
     "proxy": "small real data: orderings only, never compared with the paper",
     "paper": "the paper's data and recipe",
+}
+#: Entries of a list from which on their number stands for them.
+MANY = 12
+#: What each ground means, for a reader.
+GROUND_WORDS = {
+    "printed": "the text fixes what is judged",
+    "released": "the text and the authors' released code fix what is judged",
+    "open": "something that the paper does not print decides: a way of counting, a reduction, a width",
+    "constructed": "the network is this project's drawing: said apart, and neither for nor against the paper",
+    "quoted": "another work's number, which this paper copies",
 }
 TICK = "✓"
 NO_TICK = ("", "-", "–")
@@ -124,6 +140,10 @@ def quantity(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (list, tuple)) and len(value) > MANY:
+        return f"{len(value)} entries"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(quantity(v) for v in value) + "]"
     number = float(value)

@@ -9,6 +9,7 @@ import io
 import json
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,20 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from paper.supplements import quoted
 from report.judge import verdicts
+from report.judge.architecture import architecture_cells
+from report.judge.conventions import FamilyView
+from report.judge.issues import check_issues
 from report.judge.views import Report
-from report.names import ORDER, SYMBOLS, column_name, short_title, slug
+from report.names import GROUND_WORDS, ORDER, SYMBOLS, column_name, short_title, slug
 from report.page.page import Page, build_page
 from report.page.sources import Sources
 from report.versions import Versions
 
 TEMPLATES = Path(__file__).resolve().parent / "page/templates"
+#: What report.json says of a search for edits.
+FORENSICS = {"row", "params", "madds", "structures", "admissible", "reason", "sizes", "edits"}
 #: What Markdown reads as markup, within a line.
 _MARKUP = re.compile(r"([\\`*_|\[\]~])")
 
@@ -87,7 +94,13 @@ def versions_page(page: Versions) -> str:
 
 def markdown(report: Report) -> str:
     """Return the Markdown summary: what changed and failed first, the rest folded."""
-    names = {"failed": verdicts.FAILED, "order": ORDER, "column_name": column_name, "symbols": SYMBOLS}
+    names = {
+        "failed": verdicts.FAILED,
+        "order": ORDER,
+        "column_name": column_name,
+        "symbols": SYMBOLS,
+        "words": GROUND_WORDS,
+    }
     title = short_title(report.ledger.title)
     return _environment(False).get_template("report.md.j2").render(r=report, title=title, **names)
 
@@ -95,7 +108,7 @@ def markdown(report: Report) -> str:
 def as_json(report: Report) -> dict[str, Any]:
     """Return report.json: its keys are an interface and fixed."""
     return {
-        "schema": 1,
+        "schema": 2,
         "paper": {"arxiv": report.ledger.arxiv},
         "profile": report.settings.profile,
         "cells": [
@@ -110,6 +123,11 @@ def as_json(report: Report) -> dict[str, Any]:
                 "rule": c.rule,
                 "evidence": c.evidence,
                 "note": c.note,
+                "ground": c.ground,
+                "conventions": None
+                if c.conventions is None
+                else dict(zip(("holds", "of"), c.conventions, strict=True)),
+                "distinct": c.distinct,
             }
             for c in report.cells
         ],
@@ -122,19 +140,45 @@ def as_json(report: Report) -> dict[str, Any]:
                 "achieved": c.achieved,
                 "verdict": c.verdict,
                 "note": c.note,
+                "own": c.own_truth,
+                "shown": c.shown_as,
             }
             for c in report.claims
         ],
         "checks": [finding.as_json() for finding in report.checks],
-        "summary": report.summary(),
+        "summary": {**report.summary(), "own": report.own_summary(), "grounds": report.grounds()},
+        "architecture": [asdict(c) for c in architecture_cells(report.ledger, report.evidence)],
+        "quotations": [asdict(q) for q in quoted(report.ledger, report.supplements.quotations)]
+        if report.supplements
+        else [],
+        "issues": [
+            {"id": c.issue, "says": c.says, "is": c.expression, "holds": c.holds}
+            for c in check_issues(report.ledger, report.evidence)
+        ],
+        "conventions": {
+            "families": [_family(f) for f in report.families],
+            "held_out": [asdict(h) for h in report.held_out],
+            "certificates": [
+                asdict(c) | {"impossible": c.impossible} for of in report.certificates.values() for c in of
+            ],
+            "forensics": [f.model_dump(include=FORENSICS) for f in report.forensics],
+        },
     }
+
+
+def _family(found: FamilyView) -> dict[str, Any]:
+    """Return what one convention can do for a family, with the left-out cells of best ones as objects."""
+    left = [{"cells": list(cells), "conventions": n} for cells, n in found.left_out]
+    return asdict(found) | {"left_out": left}
 
 
 def cells_csv(report: Report) -> str:
     """Return the cells as CSV."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    rows = as_json(report)["cells"]
+    rows = [{k: v for k, v in c.items() if k != "conventions"} for c in as_json(report)["cells"]]
+    for row, cell in zip(rows, report.cells, strict=True):
+        row["holds"], row["of"] = cell.conventions or ("", "")
     writer.writerow(rows[0])
     # A lone carriage return would end a line for some readers, and the writer does not quote it.
     writer.writerows([v.replace("\r", " ") if isinstance(v, str) else v for v in row.values()] for row in rows)
@@ -171,7 +215,7 @@ def junit(report: Report) -> str:
 def files(report: Report, up: str, sources: Sources | None = None) -> dict[str, str]:
     """Return every output file's text by name; `up` leads from them to the repository's root."""
     data = as_json(report)
-    metrics = {f"{k}_{slug(v)}": n for k, counts in data["summary"].items() for v, n in counts.items()}
+    metrics = {f"{k}_{slug(v)}": n for k, counts in report.summary().items() for v, n in counts.items()}
     return {
         **html(build_page(report, sources or Sources(), up)),
         "report.md": markdown(report),

@@ -16,8 +16,8 @@ from evidence.places import Places, up
 from evidence.read import read_evidence
 from evidence.settings import SettingsError, check_margins, data_pins, load_settings
 from paper.ledger import Alias, LedgerError, load_ledger
+from report.judge.costs import agreement
 from report.judge.model import build
-from report.judge.verdicts import deterministic
 from report.judge.views import CellView, Report
 from report.names import GLYPHS, column_name, column_place, row_name, short_title, show, slug, spoken
 
@@ -84,15 +84,14 @@ def _rule_lines(report: Report, rows: Sequence[str]) -> list[str]:
     found = [report.evidence.cost.get(report.ledger.canonical(row)) for row in rows]
     out = []
     params = [c for c in report.cells if c.row_id in rows and c.column == "params" and c.achieved is not None]
-    good = sum(c.verdict == "reproduced" for c in params)
+    good = sum(c.achieved in report.ledger.cell(c.row_id, "params").interval for c in params)
     out.append(f"params: {good} of {len(params)} print as they should")
     for rule in report.rules:
-        close = report.settings.close_percent
         judged = [
-            deterministic(cell.interval, cost.values.madds[rule], close).name
+            cost.values.madds[rule] in cell.interval
             for cell, cost in zip(cells, found, strict=True) if cost is not None and cell.numeric
         ]  # fmt: skip
-        out.append(f"MAdds, rule {rule}: {judged.count('reproduced')} of {len(judged)} print as they should")
+        out.append(f"MAdds, rule {rule}: {sum(judged)} of {len(judged)} print as they should")
     return out
 
 
@@ -106,9 +105,8 @@ def _side(report: Report, row: str, column: str, way: str) -> Side | None:
     if column == "madds" and cost is not None:
         for rule, value in cost.values.madds.items():
             if rule != report.evidence.rule:
-                interval = report.ledger.cell(row, column).interval
-                verdict = deterministic(interval, value, report.settings.close_percent)
-                others.append(f"rule {rule}: {show(value, found.printed)}, {verdict.name}")
+                said = agreement(value, found.printed, report.ledger.cell(row, column).interval)
+                others.append(f"rule {rule}: {show(value, found.printed)}, {said}")
     return Side(
         found.printed, found.shown, spoken(found.verdict), slug(found.verdict), GLYPHS[found.verdict],
         f"{way}{found.evidence}" if found.evidence else "", others,

@@ -114,7 +114,7 @@ def write(root: Path, text: Callable[[str], str] = str) -> Path:
     """Write the checkout under `root` and return it; text: what becomes of every free text."""
     for name, content in _paper(text).items():
         write_text_atomic(root / "paper" / name, yaml.safe_dump(content, allow_unicode=True, sort_keys=False))
-    settings = {"alpha": 0.05, "seeds": 3, "close_percent": 2.0}
+    settings = {"alpha": 0.05, "seeds": 3}
     settings["margins"] = dict.fromkeys(("top1", "top5", "AP", "AP50", "AP75", "APM", "APL", "miou"), 0.5)
     params = {
         "profile": "mini", "report": settings, "data": {"dots": {"pin": PIN}}, "mini": {"classification": MINI},
@@ -135,8 +135,8 @@ def write(root: Path, text: Callable[[str], str] = str) -> Path:
         _file(root / f"results/cost/{row}.json", {
             "schema": 2, "kind": "cost", "row": row, "config": f"configs/classification/{row}.py",
             "fingerprint": parts(read_fingerprint(root, row), "cost"), "construction": made,
-            "values": {"params": count, "madds": {"plain": madds, "S": madds - 1000}},
-            "variants": {"other": {"params": count, "madds": {"plain": madds + 5000, "S": madds}}},
+            "values": {"params": count, "terms": {"conv": madds - 1000, "relu@stem": 1000}},
+            "variants": {"other": {"params": count, "terms": {"conv": madds, "relu@stem": 5000}}},
             "notes": [text("a note")], "input_size": [3, 8, 8], "code_revision": text("abc"),
             "environment": {k: text(v) for k, v in ENVIRONMENT.items()},
         })  # fmt: skip

@@ -13,7 +13,9 @@ from evidence.provenance import environment
 from evidence.revision import code_revision
 from evidence.seal import file_computed, seal
 from paper import load_ledger
-from pipelines.analysis.computations import load_all
+from pipelines.analysis.computations.base import Result
+from pipelines.analysis.computations.load import load_all
+from pipelines.analysis.recipes import configured
 from pipelines.common import ROOT, PipelineError, guard, told
 
 RESULTS = Path("results/claims")
@@ -25,8 +27,11 @@ def results(root: Path = ROOT) -> dict[str, dict[str, Any]]:
     Raises PipelineError for a claim that names no known computation.
     """
     known = load_all()
-    out = {}
-    for claim in load_ledger().claims:
+    ledger, out = load_ledger(), {}
+    for claim in ledger.claims:
+        if claim.kind == "recipe":
+            assert claim.read is not None
+            out[claim.id] = evidence_of(claim.id, "recipe", configured(claim.read, ledger), root)
         if claim.computation is None:
             continue
         if claim.kind == "data":
@@ -38,19 +43,24 @@ def results(root: Path = ROOT) -> dict[str, dict[str, Any]]:
                 f"paper/claims.yaml: claim {claim.id!r} names the computation {claim.computation!r}, which "
                 f"pipelines/analysis/computations does not have; known: {', '.join(sorted(known))}"
             )
-        result = known[claim.computation]()
-        evidence = {
+        out[claim.id] = evidence_of(claim.id, claim.computation, known[claim.computation](), root)
+    return out
+
+
+def evidence_of(claim_id: str, computation: str, result: Result, root: Path) -> dict[str, Any]:
+    """Return a computation's sealed evidence."""
+    return seal(
+        {
             "schema": 1,
             "kind": "claim",
-            "claim": claim.id,
-            "computation": claim.computation,
+            "claim": claim_id,
+            "computation": computation,
             "computed": result.computed,
             "detail": result.detail,
             "code_revision": code_revision(root),
             "environment": environment(),
         }
-        out[claim.id] = seal(evidence)
-    return out
+    )
 
 
 #: Computation -> the dataset that `python -m pipelines verify` counted, and its count or list of counts.

@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from registry.baselines import build_net
-from registry.cost.count import Cost, batch_norm_cost, linear_cost
+from registry.cost.count import Cost, batch_norm_cost, linear_cost, pool_cost
 from registry.inputs.errors import check_finite
 
 
-def classifier_cost(channels: int, hidden: int, classes: int) -> Cost:
-    """Return the cost of ClassificationHead: Table 1's 2 fc; neither rule counts its element-wise functions."""
-    first = linear_cost(channels, hidden, head=True) + batch_norm_cost(hidden)
+def classifier_cost(channels: int, hidden: int, classes: int, size: tuple[int, int]) -> Cost:
+    """Return the cost of ClassificationHead on a map of `size`; no convention counts its element-wise functions."""
+    first = pool_cost(channels, size) + linear_cost(channels, hidden, head=True) + batch_norm_cost(hidden)
     return first + linear_cost(hidden, classes, head=True) + batch_norm_cost(classes)
 
 

@@ -1,13 +1,16 @@
-"""Closed-form cost: terms that operators declare, and the two named rules that weigh them into MAdds.
+"""Closed-form cost: terms that operators declare; conventions (paper/conventions.py) weigh them into MAdds.
 
-An operator never decides what counts. It lists what it computes (`Term`s), and a `CountingRule`, stated once
-here and applied to every model, turns terms into multiply-adds.
+An operator never decides what counts. It lists what it computes (`Term`s), and a convention, stated once and applied to
+every model, turns terms into multiply-adds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+
+from paper import conventions
+from paper.conventions import TermName
 
 #: Every kind of work that a term can name; `count` is multiply-adds for conv and fc kinds, elements otherwise.
 KINDS = (
@@ -19,6 +22,10 @@ KINDS = (
     "relu",  # elements through a ReLU-like activation (site tells where)
     "shift_max",  # elements through Shift-Max, static or dynamic (j, k)
     "dynamic_relu",  # elements through Dynamic ReLU (k pieces)
+    "conv_bias",  # elements to which a convolution adds a bias
+    "batch_norm",  # elements through a BatchNorm
+    "pool",  # elements that an average or maximum is taken over
+    "activation",  # elements through any other element-wise function on a feature map
 )
 
 
@@ -51,12 +58,15 @@ class Cost:
         return self if other == 0 else self.__add__(other)  # type: ignore[arg-type]
 
     def madds(self, rule: str = "plain") -> int:
-        """Return multiply-adds for one image under the counting rule of that name."""
-        try:
-            weigh = RULES[rule].weigh
-        except KeyError:
-            raise ValueError(f"unknown counting rule {rule!r}; known: {', '.join(RULES)}") from None
-        return sum(weigh(term) for term in self.terms)
+        """Return multiply-adds for one image under the convention of that name."""
+        known = conventions.members()
+        if rule not in known:
+            raise ValueError(f"unknown counting rule {rule!r}; known: {', '.join(known)}")
+        return conventions.madds(self.named(), known[rule].counting)
+
+    def named(self) -> dict[str, int]:
+        """Return the terms' counts by name, as evidence holds them; nothing of count 0."""
+        return {str(TermName(*key)): n for key, n in sorted(self.by_kind().items())}
 
     def by_kind(self) -> dict[tuple[str, str, int, int], int]:
         """Return counts summed over equal (kind, site, J, K), for comparing two ways of counting."""
@@ -68,77 +78,26 @@ class Cost:
 
     def convs_and_linears(self) -> int:
         """Return multiply-adds of convolution and fully connected weights alone (what generic counters see)."""
-        return sum(t.count for t in self.terms if t.kind in ("conv", "fc", "head_fc"))
-
-
-@dataclass(frozen=True)
-class CountingRule:
-    """Name a rule and weigh a term with it; `statement` is what the report prints."""
-
-    name: str
-    statement: str
-    weigh: Callable[[Term], int]
-
-
-def _plain(t: Term) -> int:
-    if t.kind == "shift_max":
-        return t.j * t.k * t.count
-    if t.kind == "dynamic_relu":
-        return t.k * t.count
-    if t.kind in ("fc_bias", "head_bias"):
-        return 0
-    return t.count
-
-
-#: Sites whose activation is followed by nothing else: the bottleneck (A2) and the last expansion.
-LINEAR_SITES = ("A2", "last")
-
-
-def _rule_s(t: Term) -> int:
-    if t.kind == "relu":
-        return t.count if t.site in ("A1", "A3") else 0
-    if t.kind == "shift_max":
-        per_element = max(1, t.j * t.k - 1) if t.site in LINEAR_SITES else t.j * t.k - 1
-        return per_element * t.count
-    if t.kind == "dynamic_relu":
-        return t.k * t.count
-    return 0 if t.kind == "head_bias" else t.count
-
-
-RULES: dict[str, CountingRule] = {
-    rule.name: rule
-    for rule in (
-        CountingRule(
-            "plain",
-            "Nothing fitted: one per weight application of convolutions and fully connected layers, one per "
-            "element of a ReLU or ReLU6 on a feature map (MicroNets: stem and A1-A3), K per element of Dynamic ReLU, "
-            "J*K per element of Shift-Max. Biases, "
-            "BatchNorm, pooling, shuffles, skips and the classifier's element-wise functions are not counted.",
-            _plain,
-        ),
-        CountingRule(
-            "S",
-            "Fitted to Table 2-7's MicroNet-M1 cells, shown beside the plain rule, never as the paper's: "
-            "convolutions, fully connected weights, biases of the dynamic layers; ReLU one per element at A1 "
-            "and A3 only; Shift-Max J*K-1 per element at A1 and A3, max(1, J*K-1) at A2 and the last expansion; "
-            "Dynamic ReLU K per element. BatchNorm, pooling, classifier biases and the stem's ReLU are not counted.",
-            _rule_s,
-        ),
-    )
-}
+        return conventions.weights(self.named())
 
 
 def conv2d_cost(
     cin: int, cout: int, kernel: tuple[int, int], out_size: tuple[int, int], groups: int = 1, bias: bool = False
 ) -> Cost:
     """Return the cost of a 2-D convolution whose output is `out_size` (height, width)."""
-    weights = kernel[0] * kernel[1] * (cin // groups) * cout
-    return Cost(weights + (cout if bias else 0), (Term("conv", weights * out_size[0] * out_size[1]),))
+    weights, positions = kernel[0] * kernel[1] * (cin // groups) * cout, out_size[0] * out_size[1]
+    terms = (Term("conv", weights * positions), Term("conv_bias", cout * positions if bias else 0))
+    return Cost(weights + (cout if bias else 0), terms)
 
 
-def batch_norm_cost(channels: int) -> Cost:
-    """Return a BatchNorm's two parameters a channel; both rules fold its arithmetic into the convolution."""
-    return Cost(2 * channels)
+def batch_norm_cost(channels: int, size: tuple[int, int] = (1, 1)) -> Cost:
+    """Return the cost of a BatchNorm on a map of `size`: two parameters a channel."""
+    return Cost(2 * channels, (Term("batch_norm", channels * size[0] * size[1]),))
+
+
+def pool_cost(channels: int, size: tuple[int, int]) -> Cost:
+    """Return the cost of averaging a map of `size` to one value a channel."""
+    return Cost(0, (Term("pool", channels * size[0] * size[1]),))
 
 
 def linear_cost(cin: int, cout: int, head: bool = False) -> Cost:

@@ -16,20 +16,20 @@ from registry.pose.head import HeadPlan
 Config = Mapping[str, Any]
 
 
-def backbone_cost(config: Config, size: tuple[int, int]) -> tuple[Cost, int]:
-    """Return a MicroNet backbone's cost on images of `size` and the channels it puts out, from its config."""
+def backbone_cost(config: Config, size: tuple[int, int]) -> tuple[Cost, int, tuple[int, int]]:
+    """Return a MicroNet backbone's cost on images of `size`, the channels it puts out and their map's size."""
     arch = get_arch(config.get("arch", "m1"))
     plan = Plan(arch, config.get("activation"), config.get("wiring", "paper"), config.get("factorized", True))
-    cost, _ = plan.cost(size)
-    return cost, arch.blocks[-1].out_channels
+    cost, out = plan.cost(size)
+    return cost, arch.blocks[-1].out_channels, out
 
 
 def _classifier(config: Config, size: tuple[int, int]) -> Cost:
-    cost, channels = backbone_cost(config["backbone"], size)
+    cost, channels, out = backbone_cost(config["backbone"], size)
     head = config["head"]
     if head.get("channels", channels) != channels:
         raise ValueError(f"head.channels is {head['channels']}, but the backbone puts out {channels}")
-    return cost + classifier_cost(channels, head.get("hidden", 1024), head.get("classes", 1000))
+    return cost + classifier_cost(channels, head.get("hidden", 1024), head.get("classes", 1000), out)
 
 
 def _net_classifier(config: Config, size: tuple[int, int]) -> Cost:

@@ -12,7 +12,13 @@ from registry.classification.models import ClassificationHead, NetClassifier
 from registry.cost.count import Cost, Term
 from registry.ops.activations import DynamicReLU
 from registry.ops.dynamic import DynamicConv2d
-from registry.ops.shift_max import DynamicShiftMax, SiteReLU, StaticShiftMax
+from registry.ops.shift_max import DynamicShiftMax, HyperFunction, SiteReLU, StaticShiftMax
+
+#: Layers that average or maximize over positions; timm's squeeze-and-excitation does so by a tensor's method.
+POOLS = (nn.AdaptiveAvgPool2d, nn.AvgPool2d, nn.MaxPool2d, HyperFunction, ClassificationHead)
+POOL_NAMES = ("SqueezeExcite", "SEModule")
+#: Element-wise functions other than ReLU.
+ACTIVATIONS = (nn.Hardswish, nn.SiLU, nn.GELU, nn.ELU, nn.LeakyReLU, nn.PReLU, nn.Sigmoid, nn.Hardsigmoid, nn.Tanh)
 
 
 def trace_cost(module: nn.Module, input_size: Sequence[int] = (3, 224, 224)) -> Cost:
@@ -28,6 +34,17 @@ def trace_cost(module: nn.Module, input_size: Sequence[int] = (3, 224, 224)) -> 
 
     def conv(m: nn.Conv2d, _: object, out: Tensor) -> None:
         terms.append(Term("conv", m.weight.numel() * out.shape[2] * out.shape[3]))
+        terms.append(Term("conv_bias", 0 if m.bias is None else out[0].numel()))
+
+    def norm(m: nn.Module, _: object, out: Tensor) -> None:
+        terms.append(Term("batch_norm", out[0].numel()))
+
+    def pool(m: nn.Module, args: tuple[Tensor, ...], _: object) -> None:
+        terms.append(Term("pool", args[0][0].numel()))
+
+    def element_wise(m: nn.Module, _: object, out: Tensor) -> None:
+        if out.dim() == 4 and out.shape[2] * out.shape[3] > 1:
+            terms.append(Term("activation", out[0].numel(), "body"))
 
     def linear(m: nn.Linear, _: object, out: Tensor) -> None:
         kind = "head_fc" if id(m) in heads else "fc"
@@ -60,6 +77,8 @@ def trace_cost(module: nn.Module, input_size: Sequence[int] = (3, 224, 224)) -> 
     handles = []
     for m in module.modules():
         hook = None
+        if isinstance(m, POOLS) or type(m).__name__ in POOL_NAMES:
+            handles.append(m.register_forward_hook(pool))
         if isinstance(m, nn.Conv2d):
             hook = conv
         elif isinstance(m, nn.Linear):
@@ -68,6 +87,10 @@ def trace_cost(module: nn.Module, input_size: Sequence[int] = (3, 224, 224)) -> 
             hook = generated
         elif isinstance(m, DynamicConv2d):
             hook = dynamic_conv
+        elif isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d):
+            hook = norm
+        elif isinstance(m, ACTIVATIONS):
+            hook = element_wise
         elif isinstance(m, nn.ReLU | nn.ReLU6):
             hook = body_relu
         elif isinstance(m, SiteReLU | DynamicReLU | DynamicShiftMax | StaticShiftMax):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from registry.cost.count import Cost, Term, linear_cost
+from registry.cost.count import Cost, Term, linear_cost, pool_cost
 from registry.ops.factorized import Size
 from registry.ops.shift_max import SHIFTS, HyperFunction, ShiftMaxSpec, SiteReLU, squeeze_width
 
@@ -91,6 +91,7 @@ class DynamicReLUSpec:
         elements = self.channels * size[0] * size[1]
         hidden = squeeze_width(self.channels, self.reduction)
         cost = Cost(0, (Term("dynamic_relu", elements, self.site, 1, self.k),))
+        cost += pool_cost(self.channels, size)
         return cost + linear_cost(self.channels, hidden) + linear_cost(hidden, 2 * self.k * self.channels), size
 
 

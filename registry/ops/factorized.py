@@ -100,8 +100,9 @@ class FactorizedDepthwise:
         k, mid = self.kernel, self.mid_channels
         tall = conv_out(size, (k, 1), (self.stride, 1))
         out = conv_out(tall, (1, k), (1, self.stride))
-        cost = conv2d_cost(self.channels, mid, (k, 1), tall, groups=self.channels) + batch_norm_cost(mid)
-        cost += conv2d_cost(mid, self.out_channels, (1, k), out, groups=mid) + batch_norm_cost(self.out_channels)
+        cost = conv2d_cost(self.channels, mid, (k, 1), tall, groups=self.channels) + batch_norm_cost(mid, tall)
+        cost += conv2d_cost(mid, self.out_channels, (1, k), out, groups=mid)
+        cost += batch_norm_cost(self.out_channels, out)
         return cost, out
 
 
@@ -136,7 +137,7 @@ class FullDepthwise:
         k = self.kernel
         out = conv_out(size, (k, k), (self.stride, self.stride))
         cost = conv2d_cost(self.channels, self.out_channels, (k, k), out, groups=self.channels)
-        return cost + batch_norm_cost(self.out_channels), out
+        return cost + batch_norm_cost(self.out_channels, out), out
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ class GroupPointwise:
     def cost(self, size: Size) -> tuple[Cost, Size]:
         """Return the cost on an input of `size`, which stays."""
         cost = conv2d_cost(self.in_channels, self.out_channels, (1, 1), size, groups=self.groups)
-        return cost + batch_norm_cost(self.out_channels), size
+        return cost + batch_norm_cost(self.out_channels, size), size
 
 
 @dataclass(frozen=True)
@@ -194,9 +195,9 @@ class FactorizedStem:
         k = self.kernel
         tall = conv_out(size, (k, 1), (self.stride, 1))
         out = conv_out(tall, (1, k), (1, self.stride))
-        cost = conv2d_cost(self.in_channels, self.squeeze, (k, 1), tall) + batch_norm_cost(self.squeeze)
+        cost = conv2d_cost(self.in_channels, self.squeeze, (k, 1), tall) + batch_norm_cost(self.squeeze, tall)
         cost += conv2d_cost(self.squeeze, self.out_channels, (1, k), out, groups=self.squeeze)
-        return cost + batch_norm_cost(self.out_channels), out
+        return cost + batch_norm_cost(self.out_channels, out), out
 
 
 def pointwise_matrix(squeeze: nn.Conv2d, expand: nn.Conv2d, groups: int, fuse: Tensor | None = None) -> Tensor:

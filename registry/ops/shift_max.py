@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from registry.cost.count import Cost, Term, linear_cost
+from registry.cost.count import Cost, Term, linear_cost, pool_cost
 from registry.ops import fused, lean
 from registry.ops.factorized import Size
 
@@ -186,6 +186,7 @@ class ShiftMaxSpec:
         if self.reduction is None:
             return cost + Cost(outputs), size
         hidden = squeeze_width(self.channels, self.reduction)
+        cost += pool_cost(self.channels, size)
         return cost + linear_cost(self.channels, hidden) + linear_cost(hidden, outputs), size
 
 

@@ -136,7 +136,8 @@ class MRASPPPlan:
         """Return the cost on features of these sizes, with the 1 x 1 classifier; bilinear upsampling counts nothing."""
         total = self.high.cost(high)
         if self.low is None:
-            total += conv2d_cost(self.low_channels, self.channels, (1, 1), low) + batch_norm_cost(self.channels)
+            total += conv2d_cost(self.low_channels, self.channels, (1, 1), low)
+            total += batch_norm_cost(self.channels, low)
         else:
             total += self.low.cost(low)
         if self.attention:

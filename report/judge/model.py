@@ -10,15 +10,22 @@ from typing import Any
 from evidence.io import read_json
 from evidence.read import Evidence
 from evidence.settings import Settings
-from paper.expressions import ExpressionError
+from paper.expressions import Expression, ExpressionError, compile_expr
 from paper.ledger import Cell, Claim, Ledger, Row
+from paper.printed import ROUNDINGS, bounds
 from paper.schema import COST_COLUMNS
+from paper.spans import Span, Truth, span
 from report.judge import verdicts
 from report.judge.arithmetic import worked
 from report.judge.budget import table_budget
+from report.judge.certificates import certificates
+from report.judge.conventions import family, held_out
+from report.judge.costs import CostJudge, agreement
+from report.judge.family import Family
 from report.judge.orderings import orderings, relational_claims
 from report.judge.plan import Bench, make_plan
 from report.judge.recipes import RECIPES, Group, beside, groups
+from report.judge.resolution import unresolved
 from report.judge.verdicts import Estimate, Verdict
 from report.judge.views import CellView, ClaimView, Report, RowView, TableView
 from report.names import quantity, show
@@ -44,10 +51,12 @@ class _Builder:
 
     def __init__(self, ledger: Ledger, evidence: Evidence, settings: Settings) -> None:
         self.ledger, self.evidence, self.settings = ledger, evidence, settings
+        self.costs = CostJudge(ledger, evidence)
         self.issue_of: dict[str, list[str]] = {}
         for issue in ledger.issues.values():
             for cell in issue.cells:
                 self.issue_of.setdefault(cell, []).append(issue.id)
+        self.family = Family(ledger, settings, evidence.runs.get("paper", {}), self.costs.span, self.costs.truth)
 
     # cells
 
@@ -67,15 +76,18 @@ class _Builder:
     def cell(self, row: Row, cell: Cell) -> CellView:
         """Judge one cell."""
         judge = self.cost_cell if cell.column in COST_COLUMNS else self.trained_cell
+        ground = self.ledger.ground(row.id, cell.column)
         verdict, readings, achieved, rule, path = judge(row, cell)
         known = self.issue_of.get(f"{row.id}.{cell.column}", [])
-        if verdict.name in ("differs", "close") and self.contradicted(known):
+        if verdict.name == "differs" and self.contradicted(known):
             verdict = Verdict("paper-inconsistent", verdict.note)
         issues = ["known issue " + ", ".join(known)] if known else []
         note = "; ".join(filter(None, (verdict.note, *readings, *issues)))
         shown, half, width, deviation = "", "", 0.0, None
+        finding = self.costs.finding(row.id, cell.column) if cell.column in COST_COLUMNS else None
         if achieved is not None and cell.column in COST_COLUMNS:
-            shown, deviation = show(achieved, cell.printed), verdicts.signed_percent(achieved, cell.value)
+            shown = show(achieved, cell.printed)
+            deviation = float((Decimal(achieved) - cell.value) / cell.value * 100) if cell.value else None
         elif achieved is not None:
             estimate = self.achieved(row.id, cell.column)
             shown, deviation = show(achieved, cell.printed, 1), achieved - float(cell.value)
@@ -83,35 +95,31 @@ class _Builder:
                 half, width = f"± {show(estimate.half_width, cell.printed, 1)}", float(estimate.half_width)
         return CellView(
             row.table, row.number, row.id, cell.column, cell.printed, cell.bold, achieved, shown, verdict.name, rule,
-            path, note, half, width, deviation, verdict.note, tuple(readings), tuple(known),
+            path, note, half, width, deviation, verdict.note, tuple(readings), tuple(known), ground.kind,
+            cell.ground.kind == "repeat", ".".join(self.ledger.root(row.id, cell.column)),
+            (finding.holds, finding.of) if finding and finding.of > 1 else None, finding.deciding if finding else (),
+            finding.units if finding else None, ground.tests,
         )  # fmt: skip
 
     def contradicted(self, issue_ids: list[str]) -> bool:
-        """Tell whether an issue states a relation that the paper's own numbers break."""
-        from paper.expressions import compile_expr
-
-        for issue_id in issue_ids:
-            text = self.ledger.issues[issue_id].contradiction
-            if text and not compile_expr(text).evaluate(self.ledger.printed_value).holds:
-                return True
-        return False
+        """Tell whether an issue states a relation that the paper's own numbers break, however they were rounded."""
+        texts = [self.ledger.issues[i].contradiction for i in issue_ids]
+        return any(text and own_truth(compile_expr(text), self.ledger)[0] is Truth.CANNOT for text in texts)
 
     def cost_cell(self, row: Row, cell: Cell) -> tuple[Verdict, list[str], int | None, str, str | None]:
         """Judge params or MAdds: (verdict, other readings, value, rule, evidence)."""
         source = self.ledger.canonical(row.id)
         rule = verdicts.DETERMINISTIC_RULE
         if cell.column == "madds":
-            rule = f"{rule}, MAdds rule {self.evidence.rule}"
+            rule = f"{rule}; shown by {self.evidence.rule}"
         if problem := self.evidence.problem("cost", source):
             return Verdict("invalid-evidence", problem.fault), [], None, rule, problem.path
         found = self.evidence.cost.get(source)
         if found is None:
             return self.absent(row, "no model of this row is costed yet"), [], None, rule, None
-        achieved = self.cost_value(row.id, cell.column)
-        if achieved is None:
-            return Verdict("invalid-evidence", f"no MAdds under rule {self.evidence.rule}"), [], None, rule, None
-        verdict = verdicts.deterministic(cell.interval, achieved, self.settings.close_percent)
-        return verdict, self.beside(found, cell), achieved, rule, self.evidence.paths["cost", source]
+        judged = self.costs.judge(row, cell)
+        assert judged is not None
+        return judged.verdict, self.beside(found, cell), judged.value, rule, self.evidence.paths["cost", source]
 
     def beside(self, found: Any, cell: Cell) -> list[str]:
         """Return the same cell under the other counting rules and in the row's variants."""
@@ -122,8 +130,8 @@ class _Builder:
         others = [r for r in found.values.madds if r != self.evidence.rule] if cell.column == "madds" else []
         parts = []
         for rule in others:
-            verdict = verdicts.deterministic(cell.interval, found.values.madds[rule], self.settings.close_percent)
-            parts.append(f"rule {rule} {value(found.values, rule)}, {verdict.name}")
+            said = agreement(found.values.madds[rule], cell.printed, cell.interval)
+            parts.append(f"rule {rule} {value(found.values, rule)}, {said}")
         for name, values in found.variants.items():
             text = "".join(f" ({rule} {value(values, rule)})" for rule in others)
             parts.append(f"{name} {value(values, self.evidence.rule)}{text}")
@@ -143,9 +151,12 @@ class _Builder:
             return self.absent(row, "needs the profile `paper`"), [], None, rule, None
         first, others = found[0], found[1:]
         alpha, seeds = self.settings.alpha, self.settings.seeds
-        verdict = verdicts.trained(cell.value, first.values, margin, alpha, seeds)
+        verdict = self.family.cell(row.id, cell, first.values)
+        spread, theirs = self.family.spread(cell.column), self.family.printed_spread(cell.column)
+        if self.ledger.ground(row.id, cell.column).constructed:
+            verdict = Verdict(CONSTRUCTED.get(verdict.name, verdict.name), verdict.note)
         notes = [f"by {RECIPES.get(first.recipe, first.recipe)}"]
-        notes += [beside(group, cell.value, margin, alpha, seeds) for group in others]
+        notes += [beside(group, cell.value, margin, alpha, seeds, spread, theirs) for group in others]
         mean = sum(first.values) / len(first.values)
         return verdict, notes, mean, rule, first.files[0]
 
@@ -183,15 +194,15 @@ class _Builder:
     # claims
 
     def achieved(self, row_id: str, column: str) -> Estimate | None:
-        """Return what was achieved for a cell, with its uncertainty."""
+        """Return what was achieved for a cell, with its uncertainty; None of a network that this project drew."""
+        if self.ledger.ground(row_id, column).constructed:
+            return None
         if column in COST_COLUMNS:
-            found = self.evidence.cost.get(self.ledger.canonical(row_id))
-            if found and column == "madds" and any(word in found.construction for word in ("solved", "fitted")):
-                return None  # built or chosen to meet the printed MAdds: they prove nothing
             value = self.cost_value(row_id, column)
             return None if value is None else Estimate(Decimal(value))
         found = self.trained_groups(row_id, column)
-        return verdicts.estimate(found[0].values, self.settings.alpha) if found else None
+        spread = self.family.spread(column)
+        return verdicts.estimate(found[0].values, self.settings.alpha, spread) if found else None
 
     def value(self, row_id: str, column: str) -> Decimal | None:
         """Return an achieved value: a lookup for expressions."""
@@ -213,71 +224,110 @@ class _Builder:
 
     def claim(self, claim: Claim) -> ClaimView:
         """Judge one claim."""
-        if claim.kind == "relation":
+        if claim.kind in ("relation", "print"):
             return self.relation(claim)
         source = self.evidence.claims.get(claim.id)
         problem = self.evidence.problem("claims", claim.id)
-        holds = None
         achieved = None
         if problem:
             verdict = Verdict("invalid-evidence", problem.fault)
         elif source is None:
             why = "needs the dataset" if claim.kind == "data" else "its computation has not run; `dvc repro claims`"
             verdict = Verdict("not-run", why)
-        elif source.computation != claim.computation:
+        elif source.computation != (claim.computation or claim.kind):
             verdict = Verdict("invalid-evidence", f"is of computation {source.computation!r}; run `dvc repro claims`")
         else:
             achieved = source.computed
+            shows = claim.shows or ("recipe" if claim.kind == "recipe" else None)
             try:
-                verdict = verdicts.computed_claim(claim.expression, self.ledger.printed_value, achieved)
+                verdict = verdicts.computed_claim(claim.expression, self.ledger.printed_value, achieved, shows)
             except ExpressionError as error:
                 verdict = Verdict("invalid-evidence", f"cannot be judged: {error}")
-            if verdict.name in ("reproduced", "differs"):
-                holds = verdict.name == "reproduced"
-                if not holds and claim.issue:
-                    verdict = Verdict("paper-inconsistent")
+            if verdict.name == "paper-inconsistent" and self.doubtful(claim):
+                verdict = Verdict("undecided", "the transcription may be at fault")
+        judged = achieved is not None and verdict.name not in ("invalid-evidence", "not-run")
+        holds = verdict.name in verdicts.PASSED if judged else None
+        own = None
+        if claim.shows == "print" and judged:
+            own = "holds" if holds else "cannot" if verdict.name == "paper-inconsistent" else "undecided"
         detail = [verdict.note, source.detail if source and not problem else ""]
         lines = worked(claim.expression, self.ledger.printed_value, self.printed, {"computed": achieved})
         return ClaimView(
             claim.id, claim.section, claim.statement, claim.kind, claim.expression.text, holds, "", achieved,
             quantity(achieved), verdict.name, self.evidence.paths.get(("claims", claim.id)),
             "; ".join(filter(None, [*detail, *self.remarks(claim)])), "; ".join(filter(None, detail)),
-            claim.reading or "", claim.issue or "", (), tuple(lines) if achieved is not None else (),
+            claim.reading or "", claim.issue or "", (), tuple(lines) if achieved is not None else (), own,
         )  # fmt: skip
+
+    def doubtful(self, claim: Claim) -> bool:
+        """Tell whether a claim's known issue is one of the transcription."""
+        return bool(claim.issue) and self.ledger.issues[claim.issue].kind == "transcription"
 
     def relation(self, claim: Claim) -> ClaimView:
         """Judge a relation on the paper's own numbers, then on achieved ones."""
         outcome = claim.expression.evaluate(self.ledger.printed_value)
+        truth, remark = own_truth(claim.expression, self.ledger)
         margin = max((self.settings.margins[c] for _, c in claim.expression.refs if c not in COST_COLUMNS), default=0)
-        verdict, achieved = verdicts.relation(claim.expression, self.achieved, Decimal(str(margin)))
-        if not outcome.holds:
-            own = f"the paper's own numbers fail at {outcome.part}"
+        if claim.kind == "print" or claim.expression.about_print:
+            names = {Truth.HOLDS: "agrees-with-itself", Truth.UNDECIDED: "undecided"}
+            verdict, achieved = Verdict(names.get(truth, "paper-inconsistent")), None
+        else:
+            verdict, achieved = self.family.statement(claim)
+        if truth is Truth.CANNOT:
+            own = f"the paper's own numbers fail at {outcome.part}, however they were rounded"
             own += "" if achieved is None else f"; on achieved ones: {verdict.name}"
             verdict = Verdict("paper-inconsistent", own)
-        elif verdict.name == "not-run" and self.solved(claim):
-            verdict = Verdict(
-                "not-run", f"{verdict.note}; MAdds of our constructions are met by design and prove nothing"
-            )
+        elif verdict.name == "not-run" and self.drawn(claim):
+            verdict = Verdict("not-run", f"{verdict.note}; a network that this project drew says nothing of the paper")
+        if remark:
+            verdict = Verdict(verdict.name, "; ".join(filter(None, (verdict.note, remark))))
         value = None if achieved is None else float(achieved)
         own = worked(claim.expression, self.ledger.printed_value, self.printed)
         mine = worked(claim.expression, self.value, self.shown, margin=Decimal(str(margin)))
-        known = any(self.achieved(*ref) for ref in claim.expression.refs)
+        known = claim.kind != "print" and any(self.achieved(*ref) for ref in claim.expression.refs)
         return ClaimView(
             claim.id, claim.section, claim.statement, claim.kind, claim.expression.text, outcome.holds,
             quantity(outcome.quantity), value, quantity(value), verdict.name, None,
-            "; ".join(filter(None, [verdict.note, *self.remarks(claim)])), verdict.note, claim.reading or "",
-            claim.issue or "", tuple(own), tuple(mine) if known else (),
+            "; ".join(filter(None, [verdict.note, *self.remarks(claim), *unresolved(self.ledger, claim.expression)])),
+            verdict.note, claim.reading or "",
+            claim.issue or "", tuple(own), tuple(mine) if known else (), truth.value,
         )  # fmt: skip
 
-    def solved(self, claim: Claim) -> bool:
-        """Tell whether a claim reads MAdds of a network that was built to meet them."""
-        rows = [self.ledger.canonical(row) for row, column in claim.expression.refs if column == "madds"]
-        return any(row in self.evidence.cost and "solved" in self.evidence.cost[row].construction for row in rows)
+    def drawn(self, claim: Claim) -> bool:
+        """Tell whether a claim reads a cell of a network that this project drew."""
+        return any(self.ledger.ground(*ref).constructed for ref in claim.expression.refs)
 
     def remarks(self, claim: Claim) -> list[str]:
         """Return the reading and the known issue of a claim."""
         reading = f"read as: {claim.reading}" if claim.reading else ""
         return [reading, f"known issue {claim.issue}" if claim.issue else ""]
+
+
+#: How a trained cell of a network that this project drew comes out.
+CONSTRUCTED = {"reproduced": "predicted", "not-reproduced": "not-predicted"}
+
+
+def own_truth(expression: Expression, ledger: Ledger) -> tuple[Truth, str]:
+    """Return whether a relation holds on the paper's own numbers, whatever they were rounded from, and a remark.
+
+    It cannot hold only where no usual rounding rescues it, and holds only where every one does.
+    """
+
+    def under(rounding: str) -> Truth:
+        def found(row: str, column: str) -> Span | None:
+            cell = ledger.cell(row, column)
+            return span(bounds(cell.printed, rounding)) if cell.numeric else None
+
+        return expression.truth(found, rounding=rounding)
+
+    truths = {rounding: under(rounding) for rounding in ROUNDINGS}
+    for decided in (Truth.HOLDS, Truth.CANNOT):
+        if set(truths.values()) == {decided}:
+            return decided, ""
+    rescued = [f"holds if {w}" for w, t in truths.items() if w == "cut" and t is Truth.HOLDS]
+    point = expression.evaluate(ledger.printed_value).holds
+    as_printed = "holds as printed" if point else "does not hold as printed"
+    return Truth.UNDECIDED, "; ".join([f"on the paper's own numbers: {as_printed}, undecided by rounding", *rescued])
 
 
 def _metric_order(item: tuple[str, float]) -> int:
@@ -300,7 +350,12 @@ def build(ledger: Ledger, evidence: Evidence, settings: Settings, benches: Seque
     report = Report(
         ledger, settings, tables, claims, evidence.problems, rules, orderings(ledger, proxy, settings.alpha),
         relational_claims(ledger, proxy, settings.alpha), evidence, benches=list(benches),
+        statistics=builder.family.told(),
     )  # fmt: skip
+    conventions = ledger.conventions
+    report.families = [f for e in conventions.families if (f := family(ledger, evidence.cost, e))]
+    report.held_out = [h for e in conventions.held_out if (h := held_out(ledger, evidence.cost, e))]
+    report.certificates = certificates(ledger)
     report.plan = make_plan(report, evidence, benches[0] if benches else None)
     return report
 
@@ -321,7 +376,7 @@ def read_baseline(path: Path) -> dict[str, str]:
         raise ValueError(f"{path}: {error.strerror}; restore it or run `python -m report --accept`") from None
     except ValueError as error:
         raise ValueError(f"{path}: corrupt JSON ({error}); restore it or run `python -m report --accept`") from None
-    known = set(verdicts.VERDICTS)
+    known = {*verdicts.VERDICTS, "close"}  # which costs had in reports of schema 1
     if not isinstance(data, dict) or not all(isinstance(v, str) and v in known for v in data.values()):
         raise ValueError(f"{path}: no map of verdicts; restore it or run `python -m report --accept`")
     return data

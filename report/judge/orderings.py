@@ -6,43 +6,57 @@ import ast
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from paper.expressions import Expression
 from paper.schema import COST_COLUMNS
 from report.judge import verdicts
+from report.judge.recipes import spreads
+from report.judge.resolution import resolution, test_images
+from report.judge.spread import Spread, holm, of_row, quantile, tail, welch
+from report.judge.statements import Rule, family, relation
 from report.names import row_name
 
 COLUMN = "top1"
 #: An ordering's verdicts; a relation's names are translated to them.
 NAMES = {
     "reproduced": "holds", "not-reproduced": "fails", "differs": "fails", "underpowered": "underpowered",
-    "consistent (n = 1)": "underpowered", "inconsistent (n = 1)": "underpowered",
+    "consistent (n = 1)": "underpowered", "inconsistent (n = 1)": "underpowered", "blocked": "underpowered",
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Hold two rows, the first printed higher, their difference in points with its interval, and the verdict."""
+    """Hold two rows, the first printed higher.
+
+    gap, half_width: of the small data, in points, with its interval; p: two-sided, of no difference; verdict: with p
+    corrected by Holm over the table; resolution: whether the paper's own test set resolves the printed gap.
+    """
 
     higher: str
     lower: str
     gap: float
     half_width: float
+    p: float
     verdict: str
+    resolution: str = ""
 
 
 @dataclass(frozen=True)
 class Ordering:
-    """Hold a table's rows (label, printed, mean, half width, seeds), Kendall's tau and every printed order of two."""
+    """Hold a table's rows (label, printed, mean, half width, seeds), Kendall's tau and every printed order of two.
+
+    One experiment is one row, however often it is printed; p: of tau, exact for few rows.
+    """
 
     table: str
     rows: list[tuple[str, str, float, float, int]]
     tau: float
+    p: float
     pairs: list[Pair]
     data: str
     epochs: int
+    spread: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,28 +69,32 @@ class RelationalClaim:
     note: str
 
 
-def gap(higher: Sequence[float], lower: Sequence[float], alpha: float) -> tuple[float, float]:
-    """Return the difference of two means and the half width of Welch's (1 - alpha) interval; infinite for one seed."""
-    from scipy.stats import t
+def gap(
+    higher: Sequence[float], lower: Sequence[float], alpha: float, spread: Spread | None = None
+) -> tuple[float, float, float]:
+    """Return (difference of two means, half width of its (1 - alpha) interval, two-sided p of no difference).
 
-    means = [math.fsum(v) / len(v) for v in (higher, lower)]
+    spread: pooled over all rows; where it is None or the rows are unlike, Welch's. One seed decides nothing.
+    """
+    difference = math.fsum(higher) / len(higher) - math.fsum(lower) / len(lower)
     if min(len(higher), len(lower)) < 2:
-        return means[0] - means[1], math.inf
-    parts = [
-        math.fsum((x - m) ** 2 for x in v) / (len(v) - 1) / len(v) for v, m in zip((higher, lower), means, strict=True)
-    ]
-    total = sum(parts)
-    if total == 0:
-        return means[0] - means[1], 0.0
-    freedom = total**2 / sum(p**2 / (len(v) - 1) for p, v in zip(parts, (higher, lower), strict=True))
-    return means[0] - means[1], float(t.ppf(1 - alpha / 2, freedom)) * math.sqrt(total)
+        return difference, math.inf, 1.0
+    found = [(of_row(values, spread), len(values)) for values in (higher, lower)]
+    if all(one is spread for one, _ in found):
+        error = spread.sd * math.sqrt(math.fsum(1 / n for _, n in found))
+        freedom: float = spread.freedom
+    else:
+        error, freedom = welch([(one.sd**2 / n, one.freedom) for one, n in found])
+    if error == 0:
+        return difference, 0.0, float(difference == 0)
+    return difference, quantile(1 - alpha / 2, freedom) * error, 2 * tail(abs(difference) / error, freedom)
 
 
-def judge(difference: float, half_width: float) -> str:
+def judge(difference: float, significant: bool) -> str:
     """Return holds, fails or underpowered for 'the difference is above 0'."""
-    if difference - half_width > 0:
-        return "holds"
-    return "fails" if difference + half_width < 0 else "underpowered"
+    if not significant:
+        return "underpowered"
+    return "holds" if difference > 0 else "fails"
 
 
 def is_relational(expression: Expression) -> bool:
@@ -95,46 +113,67 @@ def orderings(ledger: Any, runs: Mapping[str, list[Any]], alpha: float) -> list[
     """Return every table of which at least two rows have proxy runs."""
     from scipy.stats import kendalltau
 
+    spread = spreads(runs).get(COLUMN)
     out = []
     for table in ledger.tables.values():
-        found = []
+        found: dict[str, tuple[str, Any, list[float], Any]] = {}
         for row in table.rows:
-            cell = row.cells.get(COLUMN)
-            mine = runs.get(ledger.canonical(row.id), [])
-            if cell is None or not cell.numeric or not mine:
-                continue
+            cell, source = row.cells.get(COLUMN), ledger.canonical(row.id)
+            mine = runs.get(source, [])
             values = [run.values[COLUMN] for run in mine if COLUMN in run.values]
-            found.append((row_name(table, row), cell, values, mine[0]))
-        if len({id(f[3]) for f in found}) < 2:
+            if cell is not None and cell.numeric and values:
+                found.setdefault(source, (row_name(table, row), cell, values, mine[0]))
+        if len(found) < 2:
             continue
-        rows, pairs = [], []
-        for label, cell, values, _ in found:
-            estimate = verdicts.estimate(values, alpha)
+        rows, gaps = [], {}
+        for label, cell, values, _ in found.values():
+            estimate = verdicts.estimate(values, alpha, spread)
             rows.append((label, cell.printed, float(estimate.value), float(estimate.half_width), len(values)))
-        for a in found:
-            for b in found:
-                if a[1].value > b[1].value:
-                    pairs.append(Pair(a[0], b[0], *(g := gap(a[2], b[2], alpha)), judge(*g)))
-        printed, achieved = [float(f[1].value) for f in found], [r[2] for r in rows]
-        tau = float(kendalltau(printed, achieved).statistic)
-        first = found[0][3]
-        out.append(Ordering(table.id, rows, tau, pairs, first.data.name, first.epochs))
+        for a, (_, higher, mine, _) in found.items():
+            for b, (_, lower, theirs, _) in found.items():
+                if higher.value > lower.value:
+                    gaps[a, b] = gap(mine, theirs, alpha, spread)
+        significant = holm({f"{a} {b}": p for (a, b), (_, _, p) in gaps.items()}, alpha)
+        pairs = [
+            Pair(
+                found[a][0], found[b][0], *g, judge(g[0], f"{a} {b}" in significant),
+                _resolved(ledger, a, found[a][1], found[b][1]),
+            )
+            for (a, b), g in gaps.items()
+        ]  # fmt: skip
+        printed, achieved = [float(f[1].value) for f in found.values()], [r[2] for r in rows]
+        rank = kendalltau(printed, achieved)
+        first = next(iter(found.values()))[3]
+        told = spread.told() if spread else ""
+        out.append(
+            Ordering(
+                table.id, rows, float(rank.statistic), float(rank.pvalue), pairs, first.data.name, first.epochs, told
+            )
+        )
     return out
+
+
+def _resolved(ledger: Any, row: str, higher: Any, lower: Any) -> str:
+    images = test_images(ledger, row)
+    return resolution(float(higher.value), float(lower.value), images).told() if images else ""
 
 
 def relational_claims(ledger: Any, runs: Mapping[str, list[Any]], alpha: float) -> list[RelationalClaim]:
     """Return the ledger's statements about orders whose cells all have proxy runs."""
+    rule = Rule(alpha, 2, {}, spreads(runs))
 
-    def achieved(row: str, column: str) -> verdicts.Estimate | None:
-        values = [run.values[column] for run in runs.get(ledger.canonical(row), []) if column in run.values]
-        return verdicts.estimate(values, alpha) if values else None
+    def values(row: str, column: str) -> list[float] | None:
+        return [run.values[column] for run in runs.get(row, []) if column in run.values] or None
 
+    found = {
+        claim.id: (claim, relation(claim.expression, values, lambda row, column: None, rule, ledger.canonical))
+        for claim in ledger.claims
+        if claim.kind == "relation" and is_relational(claim.expression)
+    }
+    found = {k: v for k, v in found.items() if v[1].early is None or v[1].early.name != "not-run"}
+    failed = family({name: finding for name, (_, finding) in found.items()}, alpha)
     out = []
-    for claim in ledger.claims:
-        if claim.kind != "relation" or not is_relational(claim.expression):
-            continue
-        if any(achieved(*ref) is None for ref in claim.expression.refs):
-            continue
-        verdict, _ = verdicts.relation(claim.expression, achieved, Decimal(0))
-        out.append(RelationalClaim(claim.id, claim.statement, NAMES[verdict.name], verdict.note))
+    for name, (claim, finding) in found.items():
+        verdict = finding.verdict(rule, name in failed)
+        out.append(RelationalClaim(name, claim.statement, NAMES[verdict.name], verdict.note))
     return out

@@ -18,14 +18,22 @@ from evidence.forms import TrainingEvidence
 from evidence.io import EvidenceError
 from evidence.read import Evidence, read_form
 from paper.schema import COST_COLUMNS
+from report.judge.power import power, seeds_needed
+from report.judge.recipes import spreads
+from report.judge.spread import Spread
 
 #: Verdicts that a further run may change.
 OPEN = ("not-run", "underpowered", "consistent (n = 1)", "inconsistent (n = 1)")
+#: What a run's result would test.
+TESTS = ("paper", "reconstruction", "quotation")
 
 
 @dataclass(frozen=True)
 class Run:
-    """Hold one row's experiment: all seeds that it still needs, its cost and what it settles alone."""
+    """Hold one row's experiment: all seeds that it still needs, its cost and what it settles alone.
+
+    tests: what its result would test: the paper, a reconstruction of what the paper leaves open, or a quotation.
+    """
 
     row: str
     table: str
@@ -35,6 +43,7 @@ class Run:
     hours: float | None
     cells: list[str]
     claims: list[str]
+    tests: str = "paper"
 
     @property
     def settles(self) -> int:
@@ -63,6 +72,7 @@ class Plan:
     runs: list[Run]
     next_row: str | None
     unplanned: list[str] = field(default_factory=list)
+    power: list[str] = field(default_factory=list)
 
     @property
     def hours(self) -> float | None:
@@ -74,13 +84,24 @@ class Plan:
         """Return the images that all runs read."""
         return sum(r.image_passes for r in self.runs)
 
+    def hours_by(self) -> dict[str, tuple[int, int, float | None]]:
+        """Return by what runs test how many cells they settle, how many runs they are, and their hours."""
+        out = {}
+        for tests in TESTS:
+            runs = [r for r in self.runs if r.tests == tests]
+            hours = None if any(r.hours is None for r in runs) else math.fsum(r.hours or 0.0 for r in runs)
+            if runs:
+                out[tests] = (sum(len(r.cells) for r in runs), len(runs), hours)
+        return out
+
     def as_dict(self) -> dict[str, Any]:
         """Return the plan for JSON."""
         runs = [{**asdict(r), "settles": r.settles} for r in self.runs]
         return {
             "schema": 1, "hardware": self.hardware, "gpu": self.gpu, "throughput": self.source, "hours": self.hours,
             "image_passes": self.image_passes, "next": self.next_row, "runs": runs,
-            "items": [asdict(i) for i in self.items], "unplanned": self.unplanned,
+            "tests": {t: {"cells": c, "runs": n, "hours": h} for t, (c, n, h) in self.hours_by().items()},
+            "items": [asdict(i) for i in self.items], "unplanned": self.unplanned, "power": self.power,
         }  # fmt: skip
 
 
@@ -106,7 +127,8 @@ def seconds_per_image(row: str, madds: int, rates: Mapping[str, ModelRates]) -> 
 def make_plan(report: Any, evidence: Evidence, bench: tuple[str, Bench] | None) -> Plan:
     """Return what is open in a report, what settles it and what that costs.
 
-    A row of fewer seeds than settings.seeds needs those that lack; an underpowered one with all of them, one more.
+    A row of fewer seeds than settings.seeds needs those that lack; an underpowered one with all of them, as many as
+    give a power of 80 % at the spread observed, and one more where no number does.
     Runs of the recipe that decides count, a released checkpoint for none. Claims about data need annotation files and
     no training; claims on computations are no matter of runs; what has no budget in the ledger cannot be planned.
     """
@@ -116,6 +138,10 @@ def make_plan(report: Any, evidence: Evidence, bench: tuple[str, Bench] | None) 
     for cell in report.cells:
         if cell.column not in COST_COLUMNS and cell.verdict in OPEN:
             open_cells.setdefault(ledger.canonical(cell.row_id), []).append(cell.key)
+    tested: dict[str, str] = {}
+    for cell in report.cells:
+        if cell.column not in COST_COLUMNS:
+            tested.setdefault(ledger.canonical(cell.row_id), cell.tests)
     needs: dict[str, list[str]] = {}
     unplanned = []
     expressions = {c.id: c.expression for c in ledger.claims}
@@ -134,20 +160,22 @@ def make_plan(report: Any, evidence: Evidence, bench: tuple[str, Bench] | None) 
     unplanned += [name for name, rows in needs.items() if any(budgets[row] is None for row in rows)]
     open_cells = {row: keys for row, keys in open_cells.items() if budgets[row]}
     needs = {name: rows for name, rows in needs.items() if all(budgets[row] for row in rows)}
+    enough, told = _enough(report.settings, evidence)
     runs: dict[str, Run] = {}
     for row, budget in budgets.items():
         if budget is None:
             continue
         table = ledger.row(row).table
         have = _trained(evidence.runs.get("paper", {}).get(row, []))
-        seeds = wanted - have if have < wanted else 1
+        seeds = wanted - have if have < wanted else max(1, enough.get(_column(ledger, row), 0) - have)
         passes = budget.images * budget.epochs * seeds
         cost = evidence.cost.get(row)
         hours = None
         if rates and cost:
             hours = passes * seconds_per_image(row, cost.values.madds[evidence.rule], rates) / 3600
         alone = [name for name, rows in needs.items() if rows == [row]]
-        runs[row] = Run(row, table, budget.dataset, seeds, passes, hours, open_cells.get(row, []), alone)
+        runs[row] = Run(row, table, budget.dataset, seeds, passes, hours, open_cells.get(row, []), alone,
+                        tested.get(row, TESTS[1]))  # fmt: skip
     items = [Item(key, "cell", [row], runs[row].hours) for row, keys in open_cells.items() for key in keys]
     for name, rows in needs.items():
         parts = [runs[row].hours for row in rows]
@@ -161,7 +189,7 @@ def make_plan(report: Any, evidence: Evidence, bench: tuple[str, Bench] | None) 
     return Plan(
         bench[1].hardware if bench else "no machine measured", bool(bench and bench[1].gpu),
         bench[0] if bench else "none; run `make bench`", sorted(items, key=lambda i: (*cheapest(i), i.name)), ordered,
-        best.row if best else None, unplanned,
+        best.row if best else None, unplanned, told,
     )  # fmt: skip
 
 
@@ -169,6 +197,33 @@ def _trained(runs: Sequence[TrainingEvidence]) -> int:
     """Return how many seeds there are of the recipe that decides and that can be trained further."""
     recipes = [run.recipe or "paper" for run in runs]
     return next((recipes.count(name) for name in ("paper", "official") if name in recipes), 0)
+
+
+def _column(ledger: Any, row: str) -> str:
+    """Return the metric that a row's seeds are planned for: its first trained one."""
+    return next((c for c in ledger.row(row).cells if c not in COST_COLUMNS), "")
+
+
+def _enough(settings: Any, evidence: Evidence) -> tuple[dict[str, int], list[str]]:
+    """Return (seeds for a power of 80 % by column, what the spread observed, or stated, lets settings.seeds do)."""
+    seen = spreads(evidence.runs.get("paper", {}))
+    enough, told = {}, []
+    for column in seen or {"top1": None}:
+        if column not in settings.margins:
+            continue
+        theirs = settings.printed_spread.get(column, settings.seed_spread)
+        spread = seen.get(column) or Spread(settings.seed_spread, 10**6)
+        what = "observed" if column in seen else "stated; none is observed yet"
+        rule = (spread, theirs, settings.margins[column], settings.alpha)
+        needed = seeds_needed(*rule, least=settings.seeds)
+        told.append(
+            f"{column}: at a spread of {spread.sd:.2f} points between seeds ({what}) {settings.seeds} seeds reproduce "
+            f"a true number with a chance of {100 * power(settings.seeds, *rule):.0f} %; "
+            + (f"{needed} do so with 80 %" if needed else "no number of seeds up to 30 does so with 80 %")
+        )
+        if needed:
+            enough[column] = needed
+    return enough, told
 
 
 def _settled(report: Any, ledger: Any, row: str) -> bool:

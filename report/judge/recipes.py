@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from evidence.forms import TrainingEvidence
 from report.judge import verdicts
+from report.judge.spread import Spread, pooled
 
 #: The first of these that has runs decides; what each is.
 RECIPES = {
@@ -38,8 +39,26 @@ def groups(runs: Sequence[TrainingEvidence], files: Sequence[str], column: str) 
     return sorted(found.values(), key=lambda g: (order.get(g.recipe, len(order)), g.recipe))
 
 
-def beside(group: Group, printed: Decimal, margin: float, alpha: float, seeds: int) -> str:
+def beside(
+    group: Group,
+    printed: Decimal,
+    margin: float,
+    alpha: float,
+    seeds: int,
+    spread: Spread | None = None,
+    printed_spread: float = 0.0,
+) -> str:
     """Return a further recipe's mean and what its verdict would be."""
-    verdict = verdicts.trained(printed, group.values, margin, alpha, seeds)
+    verdict = verdicts.trained(printed, group.values, margin, alpha, seeds, spread, printed_spread)
     mean = sum(group.values) / len(group.values)
     return f"beside it, {RECIPES.get(group.recipe, group.recipe)}: {mean:.2f}, {verdict.name} ({verdict.note})"
+
+
+def spreads(runs: Mapping[str, Sequence[TrainingEvidence]]) -> dict[str, Spread]:
+    """Return each column's spread pooled over a profile's rows, runs of one row and recipe being one experiment."""
+    found: dict[str, list[list[float]]] = {}
+    for mine in runs.values():
+        for column in dict.fromkeys(c for run in mine for c in run.values):
+            found.setdefault(column, []).extend(g.values for g in groups(mine, [""] * len(mine), column))
+    pools = {column: pooled(values) for column, values in found.items()}
+    return {column: spread for column, spread in pools.items() if spread is not None}

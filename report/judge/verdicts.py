@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from paper.expressions import Expression, MissingValue, Outcome
-from paper.printed import Interval
+from paper.expressions import Expression, MissingValue
+from report.judge.spread import Spread, of_row, quantile, tail, welch
 
 #: Every verdict, worst first, as the report sorts and gates them.
-FAILED = ("not-reproduced", "differs", "inconsistent (n = 1)", "paper-inconsistent")
-UNCHECKED = ("invalid-evidence", "underpowered", "blocked", "not-run")
-PASSED = ("close", "consistent (n = 1)", "reproduced")
-VERDICTS = (*FAILED, *UNCHECKED, *PASSED)
+FAILED = (
+    "not-reproduced", "differs", "inconsistent (n = 1)", "derivation-fails", "built-otherwise", "run-otherwise",
+    "paper-inconsistent",
+)  # fmt: skip
+UNCHECKED = ("invalid-evidence", "underpowered", "depends", "undecided", "blocked", "not-run")
+PASSED = (
+    "consistent (n = 1)", "agrees-with-itself", "derivation-holds", "built-as-stated", "run-as-stated", "reproduced",
+)  # fmt: skip
+#: What a computed statement shows where it agrees, and where it does not.
+SHOWN = {
+    "derivation": ("derivation-holds", "derivation-fails"),
+    "built": ("built-as-stated", "built-otherwise"),
+    "print": ("agrees-with-itself", "paper-inconsistent"),
+    "recipe": ("run-as-stated", "run-otherwise"),
+}
+#: Of networks that this project drew: said apart, and neither for nor against the paper.
+APART = ("not-predicted", "predicted")
+VERDICTS = (*FAILED, *UNCHECKED, *APART, *PASSED)
 
-DETERMINISTIC_RULE = "printed interval"
+DETERMINISTIC_RULE = "prints as the printed string under every admissible convention"
 TRAINED_RULE = "TOST"
 
 
@@ -34,58 +47,77 @@ class Verdict:
             raise ValueError(f"unknown verdict {self.name!r}")
 
 
-def signed_percent(achieved: float | Decimal, printed: Decimal) -> float:
-    """Return the deviation from the printed number in percent of it."""
-    return float((Decimal(repr(achieved) if isinstance(achieved, float) else achieved) - printed) / printed * 100)
+@dataclass(frozen=True)
+class Equivalence:
+    """Hold a trained cell's test against its printed number, all in points.
 
-
-def deterministic(printed: Interval, achieved: int | float | Decimal, close_percent: float) -> Verdict:
-    """Judge a cell that no data decides (params, MAdds).
-
-    reproduced inside the printed string's interval; else close within `close_percent` of the printed number, else
-    differs, with the signed deviation.
+    gap: mean less printed; error: standard error of that gap, the printed run's own noise included; inside, outside:
+    p values that the procedures differ by less, and by more, than the margin; draw: half width of the 95 % prediction
+    interval of one further run.
     """
-    if isinstance(achieved, float) and not math.isfinite(achieved):
-        raise ValueError("the achieved value is not finite")
-    percent = signed_percent(achieved, printed.value)
-    if achieved in printed:
-        return Verdict("reproduced")
-    name = "close" if abs(percent) <= close_percent else "differs"
-    return Verdict(name, f"{percent:+.1f} %")
+
+    gap: float
+    error: float
+    freedom: float
+    inside: float
+    outside: float
+    draw: float
 
 
-def trained(printed: Decimal, values: Sequence[float], margin: float, alpha: float, seeds: int = 2) -> Verdict:
+def equivalence(gap: float, n: int, spread: Spread, printed_spread: float, margin: float) -> Equivalence:
+    """Test a mean of `n` seeds for equivalence within `margin`; the printed number is one run of its authors.
+
+    Their spread is `printed_spread`, as stated, or ours where that is larger: equal procedures have equal spreads.
+    """
+    ours, theirs = spread.sd**2 / n, max(printed_spread, spread.sd) ** 2
+    if theirs > printed_spread**2:
+        error, freedom = welch([(ours + theirs, spread.freedom)])
+    else:
+        error, freedom = welch([(ours, spread.freedom), (theirs, math.inf)])
+    room = margin - abs(gap)
+    # without any spread nothing is left to chance, and on the margin itself nothing is decided
+    inside, beyond = (tail(x / error, freedom) if error else float(x <= 0) for x in (room, -room))
+    draw = quantile(0.975, spread.freedom) * spread.sd * math.sqrt(1 + 1 / n)
+    return Equivalence(gap, error, freedom, inside, min(1.0, 2 * beyond), draw)
+
+
+def trained(
+    printed: Decimal,
+    values: Sequence[float],
+    margin: float,
+    alpha: float,
+    seeds: int = 2,
+    spread: Spread | None = None,
+    printed_spread: float = 0.0,
+    failed: bool | None = None,
+) -> Verdict:
     """Judge a trained cell from one value a seed, by two one-sided t tests against `margin` (both in points).
 
-    reproduced: the (1 - 2 alpha) interval of mean - printed lies inside the margin, with all `seeds` runs;
-    not-reproduced: the (1 - alpha) interval lies outside it; else underpowered. One seed is never more than consistent
-    or inconsistent.
+    reproduced: closer to the printed number than the margin, at level alpha and with all `seeds` runs;
+    not-reproduced: further off; else underpowered. spread: pooled over all rows (None: of these values alone);
+    printed_spread: between the authors' runs, of which they print one; failed: what the correction over all cells
+    left of a failure. One seed is never more than consistent or inconsistent.
     """
     if not values:
         raise ValueError("no values")
     if not all(math.isfinite(v) for v in values):
         raise ValueError("a value is not finite")
     n = len(values)
-    mean = math.fsum(values) / n
-    gap = mean - float(printed)
+    gap = math.fsum(values) / n - float(printed)
     if n == 1:
         inside = abs(gap) <= margin
         return Verdict("consistent (n = 1)" if inside else "inconsistent (n = 1)", f"{gap:+.2f} points, one seed")
-    sd = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1))
-    narrow, wide = (_t(1 - a, n - 1) * sd / math.sqrt(n) for a in (alpha, alpha / 2))
-    note = f"{gap:+.2f} ± {wide:.2f} points ({n} seeds, margin {margin:g})"
-    if -margin < gap - narrow and gap + narrow < margin:
+    found = equivalence(gap, n, of_row(values, spread), printed_spread, margin)
+    half = quantile(1 - alpha / 2, found.freedom) * found.error
+    note = f"{gap:+.2f} ± {half:.2f} points ({n} seeds, margin {margin:g})"
+    among = "among them" if abs(gap) <= found.draw else "beyond them"
+    note += f"; further runs within {found.draw:.2f} of the mean, the printed number {among}"
+    if found.inside <= alpha:
         missing = f"; {n} of {seeds} seeds" if n < seeds else ""
         return Verdict("underpowered" if missing else "reproduced", note + missing)
-    if gap - wide > margin or gap + wide < -margin:
+    if found.outside <= alpha if failed is None else failed:
         return Verdict("not-reproduced", note)
     return Verdict("underpowered", note)
-
-
-def _t(quantile: float, freedom: int) -> float:
-    from scipy.stats import t
-
-    return float(t.ppf(quantile, freedom))
 
 
 @dataclass(frozen=True)
@@ -97,77 +129,22 @@ class Estimate:
     n: int = 0
 
 
-def estimate(values: Sequence[float], alpha: float) -> Estimate:
-    """Return the mean of one value a seed with its (1 - alpha) interval."""
+def estimate(values: Sequence[float], alpha: float, spread: Spread | None = None) -> Estimate:
+    """Return the mean of one value a seed with its (1 - alpha) interval; spread: pooled over all rows."""
     n = len(values)
     mean = math.fsum(values) / n
-    half = 0.0
-    if n > 1:
-        sd = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1))
-        half = _t(1 - alpha / 2, n - 1) * sd / math.sqrt(n)
+    counts = of_row(values, spread)
+    half = quantile(1 - alpha / 2, counts.freedom) * counts.sd / math.sqrt(n) if n > 1 else 0.0
     return Estimate(Decimal(repr(mean)), Decimal(repr(half)), n)
 
 
-#: Beyond this many uncertain cells, corners are too many.
-MAX_CORNERS = 8
-
-
-def corners(n: int) -> set[tuple[int, ...]]:
-    """Return the directions (-1 or 1 a cell) in which n uncertain cells are moved.
-
-    Every combination up to MAX_CORNERS cells; beyond, all cells one way and each cell alone against the others.
-    """
-    if n <= MAX_CORNERS:
-        return set(itertools.product((-1, 1), repeat=n))
-    alone = {tuple(1 - 2 * (i == j) for i in range(n)) for j in range(n)} | {(1,) * n}
-    return alone | {tuple(-s for s in sign) for sign in alone}
-
-
-def relation(
-    expression: Expression, achieved: Callable[[str, str], Estimate | None], margin: Decimal
-) -> tuple[Verdict, Any]:
-    """Judge a relation on achieved values: (verdict, the compared quantity or None).
-
-    Uncertain cells are moved to the ends of their intervals in every combination: holds throughout is reproduced,
-    nowhere is not-reproduced, else underpowered. With one seed only: consistent or inconsistent.
-    """
-    estimates: dict[tuple[str, str], Estimate] = {}
-    missing = []
-    for ref in expression.refs:
-        found = achieved(*ref)
-        if found is None:
-            missing.append(".".join(ref))
-        else:
-            estimates[ref] = found
-    if missing:
-        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        return Verdict("not-run", f"needs {', '.join(missing[:3])}{more}"), None
-
-    def evaluate(point: Mapping[tuple[str, str], Decimal]) -> Outcome:
-        return expression.evaluate(lambda row, column: point[row, column], margin=margin)
-
-    centre = {ref: e.value for ref, e in estimates.items()}
-    outcome = evaluate(centre)
-    holds, quantity = outcome.holds, outcome.quantity
-    if any(e.n == 1 for e in estimates.values()):
-        name = "consistent (n = 1)" if holds else "inconsistent (n = 1)"
-        return Verdict(name, "one seed of a trained cell"), quantity
-    uncertain = [ref for ref, e in estimates.items() if e.half_width]
-    truths = {holds}
-    for sign in corners(len(uncertain)):
-        moved = {ref: estimates[ref].value + s * estimates[ref].half_width for ref, s in zip(uncertain, sign)}  # noqa: B905
-        truths.add(evaluate({**centre, **moved}).holds)
-    if truths == {True}:
-        return Verdict("reproduced"), quantity
-    if truths == {False}:
-        return Verdict("not-reproduced" if uncertain else "differs", f"fails at {outcome.part}"), quantity
-    return Verdict("underpowered", "holds only in part of the intervals"), quantity
-
-
-def computed_claim(expression: Expression, lookup: Callable[[str, str], Any], computed: Any) -> Verdict:
-    """Judge a computation's result by the claim's `expect`."""
+def computed_claim(
+    expression: Expression, lookup: Callable[[str, str], Any], computed: Any, shows: str | None = None
+) -> Verdict:
+    """Judge a computation's result by the claim's `expect`; shows: a key of SHOWN (None: an achieved quantity)."""
     try:
         holds = expression.evaluate(lookup, {"computed": computed}).holds
     except MissingValue as error:
         return Verdict("not-run", f"needs {error}")
-    return Verdict("reproduced" if holds else "differs")
+    passed, failed = SHOWN.get(shows or "", ("reproduced", "differs"))
+    return Verdict(passed if holds else failed)

@@ -7,13 +7,18 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from evidence.forensics import ForensicsEvidence
 from evidence.read import Evidence
 from evidence.settings import Settings
 from paper.checks import Finding, run
 from paper.ledger import Ledger, Row
+from paper.schema import GROUNDS
+from paper.supplements import Supplements
 from report.judge import verdicts
 from report.judge.arithmetic import Line
 from report.judge.budget import TableBudget
+from report.judge.certificates import CertificateView
+from report.judge.conventions import FamilyView, HeldOutView
 from report.judge.orderings import Ordering, RelationalClaim
 from report.judge.plan import Bench, Plan
 
@@ -24,7 +29,9 @@ class CellView:
 
     half: half width of the mean's interval as shown, half_width: in points; deviation: from the printed number, in
     percent (params, MAdds) or points; arithmetic: the verdict's; readings: what other rules, variants and recipes
-    give; issues: ids of known ones.
+    give; issues: ids of known ones. ground: what fixes the cell, of a repeat what fixes the first; repeats: it is one;
+    distinct: the cell that repeats share; conventions: under how many of how many it holds; units: of the last printed
+    place by which the nearest value lies outside; tests: what a result would test.
     """
 
     table: str
@@ -45,6 +52,13 @@ class CellView:
     arithmetic: str = ""
     readings: tuple[str, ...] = ()
     issues: tuple[str, ...] = ()
+    ground: str = "printed"
+    repeats: bool = False
+    distinct: str = ""
+    conventions: tuple[int, int] | None = None
+    deciding: tuple[str, ...] = ()
+    units: float | None = None
+    tests: str = "paper"
 
     @property
     def key(self) -> str:
@@ -84,11 +98,22 @@ class TableView:
     has_mini: bool
 
 
+#: What a statement's verdict says was shown; any other leaves it open.
+SHOWN_AS = {
+    "reproduced": "reproduced", "differs": "not reproduced", "not-reproduced": "not reproduced",
+    "derivation-holds": "derivation holds", "derivation-fails": "derivation fails",
+    "agrees-with-itself": "paper agrees with itself", "paper-inconsistent": "paper contradicts itself",
+    "built-as-stated": "built as stated", "built-otherwise": "built otherwise",
+    "run-as-stated": "run as stated", "run-otherwise": "run otherwise",
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class ClaimView:
     """Hold one claim: does it hold on the paper's own numbers, and on achieved ones.
 
-    own, worked: the expression worked out on the paper's own numbers and on achieved or computed ones.
+    own, worked: the expression worked out on the paper's own numbers and on achieved or computed ones; own_truth:
+    holds, undecided or cannot, whatever the printed numbers were rounded from.
     """
 
     id: str
@@ -108,6 +133,12 @@ class ClaimView:
     issue: str = ""
     own: tuple[Line, ...] = ()
     worked: tuple[Line, ...] = ()
+    own_truth: str | None = None
+
+    @property
+    def shown_as(self) -> str:
+        """Return in words what was shown of the statement: see SHOWN_AS; `open` where nothing was."""
+        return SHOWN_AS.get(self.verdict, "open")
 
 
 @dataclass
@@ -126,6 +157,12 @@ class Report:
     plan: Plan | None = None
     benches: list[tuple[str, Bench]] = field(default_factory=list)
     changed: list[tuple[str, str, str]] = field(default_factory=list)
+    statistics: list[str] = field(default_factory=list)
+    supplements: Supplements | None = None
+    families: list[FamilyView] = field(default_factory=list)
+    held_out: list[HeldOutView] = field(default_factory=list)
+    certificates: dict[str, list[CertificateView]] = field(default_factory=dict)
+    forensics: list[ForensicsEvidence] = field(default_factory=list)
 
     @property
     def cells(self) -> list[CellView]:
@@ -137,12 +174,32 @@ class Report:
         """Return what the checks of the ledger find, the worst first."""
         return run(self.ledger)
 
+    @property
+    def distinct(self) -> list[CellView]:
+        """Return every experiment's or network's number once, as it is printed first."""
+        return list({c.distinct: c for c in reversed(self.cells)}.values())[::-1]
+
+    def grounds(self) -> dict[str, dict[str, Any]]:
+        """Return by ground how many cells there are, how many distinct ones, and these' verdicts."""
+        out: dict[str, dict[str, Any]] = {}
+        for ground in GROUNDS:
+            cells = [c for c in self.cells if c.ground == ground]
+            mine = [c for c in self.distinct if c.ground == ground]
+            if cells:
+                out[ground] = {"cells": len(cells), "distinct": len(mine), "verdicts": _count(c.verdict for c in mine)}
+        return out
+
     def summary(self) -> dict[str, dict[str, int]]:
         """Return how often each verdict was given; verdicts never given are left out."""
         return {
             "cells": _count(c.verdict for c in self.cells),
             "claims": _count(c.verdict for c in self.claims),
         }
+
+    def own_summary(self) -> dict[str, int]:
+        """Return how many statements hold, are undecided or cannot hold on the paper's own numbers."""
+        counts = Counter(c.own_truth for c in self.claims)
+        return {name: counts[name] for name in ("holds", "undecided", "cannot") if counts[name]}
 
     def verdict_map(self) -> dict[str, str]:
         """Return every verdict by the name of its cell or claim."""

@@ -14,7 +14,13 @@ from report.page.sources import Sources
 
 KINDS = {
     "relation": "relation of printed cells", "structure": "structure", "cost": "cost", "data": "data set",
+    "print": "printed cells alone", "recipe": "recipe",
 }  # fmt: skip
+
+#: Kinds that are expressions over cells.
+OF_CELLS = ("relation", "print")
+#: What the paper's own numbers say of a statement, whatever they were rounded from.
+OWN = {"holds": "holds", "undecided": "undecided by rounding", "cannot": "cannot hold"}
 
 
 @dataclass(frozen=True)
@@ -41,20 +47,22 @@ class ClaimPage:
 
 def _own(claim: ClaimView) -> str:
     """Return what the paper's own numbers say of a statement about them."""
-    if claim.kind != "relation":
-        return ""
+    if claim.kind not in OF_CELLS:
+        return OWN.get(claim.own_truth or "", "")
+    said = OWN.get(claim.own_truth or "", "holds" if claim.paper_holds else "does not hold")
     if claim.paper_holds and len(claim.own) > 1:
-        return f"holds, {len(claim.own)} comparisons"
-    return f"{'holds' if claim.paper_holds else 'does not hold'}: {claim.paper_quantity}"
+        return f"{said}, {len(claim.own)} comparisons"
+    return f"{said}: {claim.paper_quantity}"
 
 
 def _result(claim: ClaimView) -> str:
     """Return what makes a statement fail, for the first page."""
-    lines = claim.own if claim.kind == "relation" and not claim.paper_holds else claim.worked
+    own = claim.own_truth == "cannot"
+    lines = claim.own if claim.kind in OF_CELLS and own else claim.worked
     text = next((line.text for line in lines if line.holds is False), claim.shown)
-    if claim.kind != "relation":
+    if claim.kind not in OF_CELLS:
         return text
-    ground = "on achieved numbers" if claim.paper_holds else "on the paper's own numbers"
+    ground = "on the paper's own numbers" if own else "on achieved numbers"
     return f"{ground}: {text}"
 
 

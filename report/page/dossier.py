@@ -14,8 +14,20 @@ from paper.schema import COST_COLUMNS
 from report.judge import verdicts
 from report.judge.model import CellView, Report
 from report.judge.plan import OPEN, Run
-from report.judge.recipes import RECIPES, groups
-from report.names import PROFILES, column_name, column_place, count, large, row_name, show, slug, span, spoken
+from report.judge.recipes import RECIPES, groups, spreads
+from report.names import (
+    GROUND_WORDS,
+    PROFILES,
+    column_name,
+    column_place,
+    count,
+    large,
+    row_name,
+    show,
+    slug,
+    span,
+    spoken,
+)
 from report.page.provenance import UNKNOWN
 from report.page.sources import Sources
 
@@ -74,14 +86,28 @@ class Dossiers:
         cell = row.cells[view.column]
         low, high = (show(x, cell.printed) for x in (cell.interval.low, cell.interval.high))
         facts = [Fact("Printed", [Value(f"{cell.printed}, as every value from {low} up to {high} prints")])]
+        facts += self.ground(row, view)
         facts += self.cost(row, view) if view.column in COST_COLUMNS else self.trained(row, view)
         facts += [Fact("Known issues", [Value(self.report.ledger.issues[i].title, f"#issue-{i}") for i in view.issues])]
-        if row.same_as:
-            facts.append(Fact("Experiment", [Value(f"repeats row {row.same_as}")]))
         title = f"{row_name(table, row)}: {column_name(view.column)}"
         return Dossier(
             view.key, title, table.id, spoken(view.verdict), slug(view.verdict), [f for f in facts if f.values]
         )
+
+    def ground(self, row: Row, view: CellView) -> list[Fact]:
+        """Return what fixes a cell, what it repeats, and under how many conventions it holds."""
+        found = self.report.ledger.ground(row.id, view.column)
+        words = [f"{view.ground}: {GROUND_WORDS[view.ground]}"]
+        words += [f"decided by {', '.join(a.replace('_', ' ') for a in found.decided_by)}"] if found.decided_by else []
+        words += [f"source {found.source}"] if found.source else []
+        words += [found.drawn] if found.drawn else []
+        facts = [Fact("Ground", [Value(text) for text in words])]
+        if view.repeats:
+            facts.append(Fact("Repeats", [Value(view.distinct, f"#e-{view.distinct}")]))
+        if view.conventions:
+            holds, of = view.conventions
+            facts.append(Fact("Conventions", [Value(f"holds under {holds:,} of {of:,}", "#conventions")]))
+        return facts
 
     def judged(self, view: CellView) -> list[Fact]:
         """Return rule, arithmetic and what other rules, variants and recipes give."""
@@ -213,11 +239,11 @@ def small_line(report: Report, row: Row) -> tuple[str, list[tuple[str, str]]]:
     runs: Sequence[TrainingEvidence] = report.evidence.runs.get(profile, {}).get(row.id, [])
     if profile == "paper" or not runs:
         return "", []
-    out = []
+    out, shared = [], spreads(report.evidence.runs[profile])
     for column in sorted({c for run in runs for c in run.values}, key=column_place):
         values = [run.values[column] for run in runs if column in run.values]
         if values:
-            estimate = verdicts.estimate(values, report.settings.alpha)
+            estimate = verdicts.estimate(values, report.settings.alpha, shared.get(column))
             half = f" ± {estimate.half_width:.1f}" if estimate.n > 1 else ""
             out.append((column_name(column), f"{math.fsum(values) / len(values):.1f}{half}"))
     first = runs[0]

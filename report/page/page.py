@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from paper.ledger import Row, Table
 from paper.schema import COST_COLUMNS
 from report.judge import verdicts
+from report.judge.issues import check_issues
 from report.judge.views import CellView, Report, TableView
 from report.names import (
     ALWAYS,
@@ -24,11 +26,13 @@ from report.names import (
 )
 from report.page import figures
 from report.page.checks import ChecksPage, checks_page
-from report.page.claims import ClaimPage, claim_pages
+from report.page.claims import OWN, ClaimPage, claim_pages
+from report.page.conventions import ConventionsPage, GroundPage, conventions_page, grounds_page
 from report.page.dossier import Dossier, Dossiers, rule_names, small_line
 from report.page.provenance import Provenance, provenance
 from report.page.sections import Filter, PlanPage, filters, plan_page, verdict_rules
 from report.page.sources import Sources
+from report.page.supplements import Supplement, supplements_page
 
 KINDS = {"cells": ("Printed numbers", "printed number"), "claims": ("Statements", "statement")}
 
@@ -54,6 +58,7 @@ class Shares:
     head: str
     total: int
     shares: list[Share]
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,7 @@ class PageCell:
     glyph: str
     delta: str
     keys: dict[str, str]
+    ground: str = ""
 
 
 @dataclass(frozen=True)
@@ -125,13 +131,14 @@ class Architecture:
 
 @dataclass(frozen=True)
 class Issue:
-    """Hold a known issue."""
+    """Hold a known issue; checks: each computed number as (what the text says, its expression, whether it is so)."""
 
     id: str
     title: str
     kind: str
     detail: str
     arithmetic: str
+    checks: list[tuple[str, str, bool | None]] = field(default_factory=list)
 
 
 @dataclass
@@ -163,18 +170,27 @@ class Page:
     checks: ChecksPage | None
     claims: list[ClaimPage]
     issues: list[Issue]
+    supplements: list[Supplement]
     aliases: list[tuple[str, str, str]]
     later: str
     versions: list[str]
     counting: list[tuple[str, str, str]]
     verdict_rules: list[tuple[list[Filter], str]]
     margins: str
+    statistics: list[str]
+    grounds: list[GroundPage]
+    conventions: ConventionsPage | None
     has_small: bool = field(default=False)
 
 
 def _shares(report: Report) -> list[Shares]:
     out = []
+    distinct = Counter(c.verdict for c in report.distinct)
     for kind, counts in report.summary().items():
+        note = ""
+        if kind == "cells":
+            note = f"of {count(sum(counts.values()), 'printed cell')}, repeats counted once"
+            counts = {v: distinct[v] for v in counts}
         total, start, shares = sum(counts.values()), 0.0, []
         for verdict in (v for v in ORDER if v in ALWAYS or v in counts):
             n = counts.get(verdict, 0)
@@ -182,7 +198,7 @@ def _shares(report: Report) -> list[Shares]:
             part = (round(start, 2), round(width, 2))
             shares.append(Share(spoken(verdict), slug(verdict), GLYPHS[verdict], n, percent(n, total), *part))
             start += width
-        out.append(Shares(kind, KINDS[kind][0], total, shares))
+        out.append(Shares(kind, KINDS[kind][0], total, shares, note))
     return out
 
 
@@ -190,19 +206,52 @@ def _lead(report: Report) -> str:
     """Return the result in two sentences."""
     parts = []
     for kind, counts in report.summary().items():
+        if kind == "cells":
+            counts = Counter(c.verdict for c in report.distinct)
+        if kind == "claims":
+            parts.append(_statements(report))
+            continue
         total, passed = sum(counts.values()), counts.get("reproduced", 0)
         failed = sum(counts.get(v, 0) for v in verdicts.FAILED)
-        waiting = sum(counts.get(v, 0) for v in verdicts.UNCHECKED)
-        near = total - passed - failed - waiting
-        close = f", {near} close" if near else ""
-        parts.append(f"{count(total, KINDS[kind][1])}: {passed} reproduced{close}, {failed} not, {waiting} open.")
+        apart = sum(counts.get(v, 0) for v in verdicts.APART)
+        depends = counts.get("depends", 0)
+        near = counts.get("consistent (n = 1)", 0)
+        waiting = total - passed - failed - apart - depends - near
+        said = [f"{passed} reproduced", f"{near} consistent" if near else "", f"{failed} not"]
+        said += [f"{depends} depend on what is not printed" if depends else "", f"{waiting} open"]
+        said += [f"{apart} of our own networks, apart" if apart else ""]
+        noun = "distinct number" if kind == "cells" else KINDS[kind][1]
+        parts.append(f"{count(total, noun)}: {', '.join(filter(None, said))}.")
     return " ".join(parts)
 
 
+#: What was shown of a statement, for the first screen.
+STATEMENTS = {
+    "derivation holds": "{} derived rightly", "built as stated": "{} built as stated",
+    "run as stated": "{} run as stated", "paper agrees with itself": "{} in which the paper agrees with itself",
+    "reproduced": "{} reproduced", "not reproduced": "{} not", "derivation fails": "{} derived wrongly",
+    "built otherwise": "{} built otherwise", "run otherwise": "{} run otherwise",
+    "paper contradicts itself": "{} in which it contradicts itself", "open": "{} open",
+}  # fmt: skip
+
+
+def _statements(report: Report) -> str:
+    """Return in one sentence what was shown of the statements, and what the paper's own numbers say of theirs."""
+    shown = Counter(claim.shown_as for claim in report.claims)
+    said = ", ".join(text.format(shown[name]) for name, text in STATEMENTS.items() if shown[name])
+    of = report.own_summary()
+    own = ", ".join(f"{OWN[name]} {n}" for name, n in of.items())
+    return f"{count(len(report.claims), *KINDS['claims'][1:])}: {said}." + (
+        f" Of {sum(of.values())} on the paper's own numbers: {own}." if own else ""
+    )
+
+
 def _delta(cell: CellView) -> str:
-    """Return a deviation for a cell that did not reproduce: percent of the printed number, or points."""
+    """Return what a cell that did not reproduce comes to: conventions under which it does, percent, or points."""
     if cell.deviation is None or cell.verdict == "reproduced":
         return ""
+    if cell.verdict == "depends" and cell.conventions:
+        return f"{cell.conventions[0]:,} of {cell.conventions[1]:,}"
     return f"{cell.deviation:+.1f} %" if cell.column in COST_COLUMNS else f"{cell.deviation:+.2f}"
 
 
@@ -216,7 +265,7 @@ def _cell(report: Report, cell: CellView) -> PageCell:
     }
     return PageCell(
         cell.key, cell.printed, cell.bold, cell.shown, cell.half, spoken(cell.verdict), slug(cell.verdict),
-        GLYPHS[cell.verdict], _delta(cell), keys,
+        GLYPHS[cell.verdict], _delta(cell), keys, cell.ground,
     )  # fmt: skip
 
 
@@ -276,11 +325,21 @@ def _table(report: Report, view: TableView, dossiers: Dossiers, sources: Sources
     )  # fmt: skip
 
 
+def _issues(report: Report) -> list[Issue]:
+    checks: dict[str, list[tuple[str, str, bool | None]]] = {}
+    for found in check_issues(report.ledger, report.evidence):
+        checks.setdefault(found.issue, []).append((found.says, found.expression, found.holds))
+    return [
+        Issue(i.id, i.title, i.kind, i.detail, i.arithmetic, checks.get(i.id, []))
+        for i in report.ledger.issues.values()
+    ]
+
+
 def _off(report: Report) -> str:
     """Return how many printed numbers fail, and how many of them a known issue names."""
-    bad = [c for c in report.cells if c.verdict in verdicts.FAILED]
+    bad = [c for c in report.distinct if c.verdict in verdicts.FAILED]
     named = sum(bool(c.issues) for c in bad)
-    return f"{count(len(bad), 'printed number')}, of which {count(named, 'stands', 'stand')} under known issues."
+    return f"{count(len(bad), 'distinct number')}, of which {count(named, 'stands', 'stand')} under known issues."
 
 
 def build_page(report: Report, sources: Sources, up: str) -> Page:
@@ -316,12 +375,16 @@ def build_page(report: Report, sources: Sources, up: str) -> Page:
         plan=plan_page(report, up),
         checks=checks_page(report.checks),
         claims=claims,
-        issues=[Issue(i.id, i.title, i.kind, i.detail, i.arithmetic) for i in report.ledger.issues.values()],
+        issues=_issues(report),
+        supplements=supplements_page(report),
         aliases=[(a.this, a.later, a.note) for a in report.ledger.aliases],
         later=report.ledger.later_version or "",
         versions=[f"versions_{name}.html" for name in sources.config.versions],
         counting=rule_names(report.rules, report.evidence.rule),
         verdict_rules=verdict_rules(report),
         margins=", ".join(f"{column_name(k)} {v:g}" for k, v in s.margins.items()) + f"; alpha {s.alpha:g}",
+        statistics=list(report.statistics),
+        grounds=grounds_page(report),
+        conventions=conventions_page(report),
         has_small=any(row.small for table in tables for row in table.rows),
     )

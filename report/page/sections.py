@@ -10,6 +10,12 @@ from report.judge.views import Report
 from report.names import GLYPHS, ORDER, count, large, row_name, slug, span, spoken
 from report.page.dossier import Value, link
 
+#: What a run's result would be about.
+TESTED = {
+    "paper": "About the paper", "reconstruction": "About reconstructions of what it leaves open",
+    "quotation": "About other works' numbers that it quotes",
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Filter:
@@ -51,9 +57,12 @@ def plan_page(report: Report, up: str) -> PlanPage | None:
     summary = (
         f"{count(kinds['cell'], 'printed number')} and {count(kinds['claim'], 'statement')} wait for "
         f"{count(len(plan.runs), 'row')} to be trained with {report.settings.seeds} seeds: {large(plan.image_passes)} "
-        "images in training."
-    )
+        "images in training. "
+    ) + " ".join(f"{line[0].upper()}{line[1:]}." for line in plan.power)
     unit = "GPU-hours" if plan.gpu else "machine-hours"
+    for tests, (cells, runs, took) in plan.hours_by().items():
+        settles = f"{count(cells, 'number')} from {count(runs, 'row')}"
+        summary += f" {TESTED[tests]}: {settles}" + ("." if took is None else f", {span(took)} {unit}.")
     hours = "" if plan.hours is None else f"{span(plan.hours)} {unit} on {plan.hardware}"
     names = {row.id: f"{row_name(table, row)}" for table in report.ledger.tables.values() for row in table.rows}
     rows = [
@@ -90,18 +99,30 @@ def verdict_rules(report: Report) -> list[tuple[list[Filter], str]]:
     def of(*names: str) -> list[Filter]:
         return [_filter(name, 0) for name in names]
 
-    narrow, wide = 100 * (1 - 2 * s.alpha), 100 * (1 - s.alpha)
+    narrow = 100 * (1 - 2 * s.alpha)
     return [
         (of("reproduced"),
-         "Params, MAdds: the value prints as the printed string (2.4M stands for 2.35M up to 2.45M). Trained: the "
+         "Params, MAdds: under every admissible convention the value prints as the printed string (2.4M stands for "
+         "2.35M up to 2.45M). Trained: the "
          f"{narrow:g} % interval of mean − printed lies inside the margin (two one-sided t tests)."),
-        (of("close", "differs"),
-         f"Params, MAdds: within {s.close_percent:g} % of the printed number, or further off."),
+        (of("depends", "differs"),
+         "Params, MAdds: so under some of the conventions that the paper leaves open, or under none; the deviation is "
+         "in units of the last printed place and in percent."),
+        (of("predicted", "not-predicted"),
+         "A network that this project drew comes out as printed, or not: neither for nor against the paper."),
         (of("not-reproduced", "underpowered"),
-         f"Trained: the {wide:g} % interval lies outside the margin, or neither is shown."),
+         "Trained: further off than the margin, corrected by Holm over all cells; or neither is shown."),
         (of("consistent (n = 1)", "inconsistent (n = 1)"), "Trained, one seed: never more than that."),
-        (of("paper-inconsistent"), "The paper's own numbers contradict the statement or the cell."),
-        (of("blocked"), "The paper does not give the architecture and no construction of ours stands in."),
+        (of("derivation-holds", "derivation-fails"),
+         "A formula or a property that the text derives, checked on real modules or exhaustively."),
+        (of("built-as-stated", "built-otherwise"), "What the text says of a network, read back from the built one."),
+        (of("run-as-stated", "run-otherwise"), "A setting of the recipe as printed, read from the configs that run."),
+        (of("agrees-with-itself", "undecided"),
+         "The paper's tables and text agree with each other, or rounding leaves that open; nothing was run for it."),
+        (of("paper-inconsistent"),
+         "The paper's own numbers contradict the statement or the cell, however they were rounded."),
+        (of("blocked"),
+         "The paper does not give the architecture: nobody has drawn one, or it was drawn to meet this number."),
         (of("not-run"), "Nobody ran it."),
         (of("invalid-evidence"), "A result file is corrupt, stale or altered."),
     ]  # fmt: skip

@@ -69,7 +69,7 @@ def test_sound_evidence_counts(checkout):
         (lambda root: (root / COST).write_bytes(b"\x00\xff"), "corrupt JSON"),
         (lambda root: (root / COST).write_text("[]"), "the file"),
         (lambda root: change(root, COST, schema=1), "schema"),
-        (lambda root: change(root, COST, values={"params": -1, "madds": {}}), "values.params"),
+        (lambda root: change(root, COST, values={"params": -1, "terms": {}}), "values.params"),
         (lambda root: change(root, COST, surprise=1), "surprise"),
         (lambda root: change(root, COST, row="t5_se_relu"), "not of the row that names the file"),
         (lambda root: change(root, COST, fingerprint={"model": "0" * 64}), "stale: its network and its variants or no"),

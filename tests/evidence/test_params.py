@@ -104,7 +104,7 @@ CASES = [
     (("report",), "alpha", "0", "above 0"), (("report",), "alpha", "1.5", "below 0.5"), (("report",),
     "alpha", "5 %", "is text"),
     (("report",), "seeds", "1", "of at least 2"), (("report",), "seed_spread", "0", "above 0"),
-    (("report",), "close_percent", ".inf", "not finite"), (("report", "margins"), "top1", "0", "above 0"),
+    (("report",), "seed_spread", ".inf", "not finite"), (("report", "margins"), "top1", "0", "above 0"),
     (("report", "margins"), "top1", "-0.5", "above 0"), (("report", "margins"), "top1", "~", "is empty"),
     (("paper",), "seeds", "[0, 1, 1]", "seed 1 stands twice"), (("paper",), "seeds", "[]", "has 0 entries"),
     (("paper",), "seeds", "3", "write a list"), (("paper",), "seeds", "[0, -1]", "of at least 0"),

@@ -11,6 +11,7 @@ import pytest
 from paper import LedgerError, load_ledger
 from paper.__main__ import main
 from paper.ledger import HERE
+from paper.schema import COST_COLUMNS, RawClaim, equates_trained
 
 
 @pytest.fixture(scope="module")
@@ -69,18 +70,69 @@ def test_repeated_rows_lead_to_one_experiment(ledger):
     assert ledger.canonical("t2_micronet_m1_ml") == "t2_micronet_m1_ml"
 
 
+def test_every_cell_has_a_ground_and_54_trained_ones_test_the_paper(ledger):
+    kinds, paper = Counter(), set()
+    for row, cell in ledger.cells():
+        found = ledger.ground(row.id, cell.column)
+        kinds[found.kind] += 1
+        if cell.column not in COST_COLUMNS and found.tests == "paper":
+            paper.add((row.id, cell.column))
+    assert set(kinds) == {"released", "open", "constructed", "quoted"}  # repeats take over what they repeat
+    assert (kinds["quoted"], len(paper)) == (59, 54)
+    assert len({ledger.root(*ref) for ref in paper}) == 39
+    assert all(ledger.ground(row, "params").constructed for row in ("t3_mobile", "t4c_none", "t8_mobilenetv2_dyconv"))
+
+
+def test_a_repeat_prints_what_it_repeats(ledger):
+    repeats = [(row.id, c) for row, c in ledger.cells() if c.ground.kind == "repeat"]
+    assert len(repeats) == 62
+    assert all(ledger.cell(*ledger.root(row, c.column)).printed == c.printed for row, c in repeats)
+    assert ledger.root("t6_relu", "top1") == ("t5_relu", "top1")
+    assert ledger.root("t7_j1_k1", "top5") == ("t5_se_relu", "top5")
+    assert ledger.root("t1_m2", "madds") == ledger.root("t2_micronet_m2_ml", "madds") == ("t2_micronet_m2", "madds")
+
+
 def test_at_least_forty_statements_and_those_that_fail_are_the_known_ones(ledger):
     assert len(ledger.claims) >= 40
-    relations = [c for c in ledger.claims if c.kind == "relation"]
+    relations = [c for c in ledger.claims if c.kind in ("relation", "print")]
     failing = {c.id for c in relations if not c.expression.evaluate(ledger.printed_value).holds}
     assert failing == {
-        "dynamic_relu_rows_agree",
         "gain_over_ghostnet",
         "pose_33_percent_mobilenetv3_dyconv",
         "pose_33_percent_mobilenetv3_dyrelu",
         "pose_range",
+        "under_6m",  # 6M is printed, which rounding leaves open
     }
-    assert all(c.issue for c in relations if c.id in failing)
+    assert all(c.issue for c in relations if c.id in failing - {"under_6m"})
+
+
+def test_trained_means_are_never_asked_to_be_equal(ledger):
+    for claim in ledger.claims:
+        if claim.kind == "relation":
+            assert not equates_trained(claim.expression.tree)
+    raw = {"id": "x", "section": "1", "statement": "x", "kind": "relation"}
+    for expr in ("a.top1 == b.top1", "a.top1 != 5", "a.madds > 1 and a.AP in printed('60.1')"):
+        with pytest.raises(ValueError, match=r"write agrees\(a - b, \"0.0\"\)"):
+            RawClaim.model_validate({**raw, "expr": expr})
+    RawClaim.model_validate({**raw, "expr": "a.madds == b.madds"})
+    RawClaim.model_validate({**raw, "kind": "print", "expr": "prints_same(a.top1, b.top1)"})
+
+
+@pytest.mark.parametrize(
+    ("claim", "fault"),
+    [
+        ({"kind": "print", "computation": "x", "expect": "computed == 1"}, "a print has `expr`"),
+        ({"kind": "structure", "computation": "x", "expect": "computed == 1", "read": {"key": "a", "rows": ["b"]}},
+         "has `computation` and `expect`"),
+        ({"kind": "recipe", "expect": "computed == 1"}, "a recipe has `read` and `expect` alone"),
+        ({"kind": "recipe", "expect": "computed == 1", "read": {"key": "a"}}, "names `tables` or `rows`"),
+        ({"kind": "recipe", "expect": "computed == 1", "read": {"key": "a b", "rows": ["b"]}}, "pattern"),
+        ({"kind": "data", "computation": "x", "expect": "computed == 1", "shows": "built"}, "`shows` says"),
+    ],
+)  # fmt: skip
+def test_each_kind_of_statement_has_its_own_keys(claim, fault):
+    with pytest.raises(ValueError, match=fault):
+        RawClaim.model_validate({"id": "x", "section": "1", "statement": "x", **claim})
 
 
 def test_a_contradiction_of_an_issue_is_one(ledger):
@@ -107,6 +159,13 @@ def test_a_contradiction_of_an_issue_is_one(ledger):
         ("tables/table_05.yaml", "schema: 1", "schema: 1\nschema: 1", "'schema' stands twice"),
         ("tables/table_07.yaml", "same_as: t5_dynamic_shift_max", "same_as: t5_dynamic", "is no row"),
         ("tables/table_07.yaml", "same_as: t5_dynamic_shift_max", "same_as: t6_a1_a2_a3", "itself a repeat"),
+        ("tables/table_05.yaml", "columns: [top1, top5]}", "columns: [top1]}", "cell t5_relu.top5 has no ground"),
+        ("tables/table_05.yaml", "columns: [params]}", "columns: [params, top1]}", "has a ground already"),
+        ("tables/table_05.yaml", ", decided_by: [hidden]", "", "needs `decided_by`"),
+        ("tables/table_05.yaml", "kind: released", "kind: guessed", "kind"),
+        ("tables/table_05.yaml", "rows: [t5_relu]", "rows: [t5_gelu]", "is no row of this table"),
+        ("tables/table_07.yaml", "of: t5_se_relu", "of: t5_gelu", "is no number"),
+        ("tables/table_07.yaml", "of: t5_se_relu", "of: t7_j1_k1", "repeats itself"),
         ("tables/table_01.yaml", '"(1, 3)"]', "]", "cells for 5 columns"),
         ("claims.yaml", "kind: relation", "kind: guess", "kind"),
         ("claims.yaml", "t2_micronet_m1_ml.top1", "t2_micronet_m9.top1", "no row 't2_micronet_m9'"),

@@ -42,8 +42,8 @@ def test_solver_comes_near_what_is_asked(madds):
     from registry.classification.models import classifier_cost
 
     arch = solved_m1(madds)
-    cost, _ = Plan(arch, {"type": "ReLU"}).cost((224, 224))
-    total = (cost + classifier_cost(arch.blocks[-1].out_channels, 1024, 1000)).madds("plain")
+    cost, out = Plan(arch, {"type": "ReLU"}).cost((224, 224))
+    total = (cost + classifier_cost(arch.blocks[-1].out_channels, 1024, 1000, out)).madds("plain")
     assert total == pytest.approx(madds, rel=0.04)
 
 

@@ -11,13 +11,14 @@ import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 
 import pytest
-from helpers import fresh, training
+from helpers import ROOT, fresh, training
 
 from evidence.io import write_json_atomic
 from evidence.read import read_evidence
 from evidence.settings import load_settings
 from paper import load_ledger
 from report.__main__ import main
+from report.form import ReportForm, schema
 from report.judge import verdicts
 from report.judge.model import build, changes, show
 from report.names import COLUMNS
@@ -36,22 +37,39 @@ def cell(report, row_id, column):
 def test_report_json_is_the_fixed_interface(checkout):
     report = run(checkout)
     ledger = load_ledger()
-    assert list(report) == ["schema", "paper", "profile", "cells", "claims", "checks", "summary"]
+    assert list(report) == ["schema", "paper", "profile", "cells", "claims", "checks", "summary", "architecture",
+                            "quotations", "issues", "conventions"]  # fmt: skip
+    ReportForm.model_validate(report)
     assert report["paper"] == {"arxiv": "2011.12289v1"}
     printed = [(row.table, row.number, row.id, c.column, c.printed) for row, c in ledger.cells()]
     keys = ("table", "row", "row_id", "column", "printed")
     assert [tuple(c[k] for k in keys) for c in report["cells"]] == printed
     assert len(printed) == 292
     for c in report["cells"]:
-        assert set(c) == {*keys, "achieved", "verdict", "rule", "evidence", "note"}
+        assert set(c) == {*keys, "achieved", "verdict", "rule", "evidence", "note", "ground", "conventions",
+                          "distinct"}  # fmt: skip
         assert c["column"] in COLUMNS
         assert c["verdict"] in verdicts.VERDICTS
         if c["achieved"] is not None:
             assert (checkout / c["evidence"]).is_file()
     assert [c["id"] for c in report["claims"]] == [c.id for c in ledger.claims]
     for c in report["claims"]:
-        assert set(c) == {"id", "section", "statement", "paper_holds", "achieved", "verdict", "note"}
+        assert set(c) == {"id", "section", "statement", "paper_holds", "achieved", "verdict", "note", "own",
+                          "shown"}  # fmt: skip
+    assert sum(report["summary"]["own"].values()) == sum(c["own"] is not None for c in report["claims"])
+    assert len(report["architecture"]) == 500
+    assert len([q for q in report["quotations"] if "." in q["cell"]]) == 59
     assert sum(report["summary"]["cells"].values()) == 292
+    grounds = report["summary"]["grounds"].values()
+    assert (sum(g["cells"] for g in grounds), sum(g["distinct"] for g in grounds)) == (292, 230)
+    assert {c["distinct"] for c in report["cells"]} <= {f"{c['row_id']}.{c['column']}" for c in report["cells"]}
+    for c in report["cells"]:  # a network that this project drew speaks neither for nor against the paper
+        if c["ground"] == "constructed":
+            assert c["verdict"] not in ("reproduced", "differs", "not-reproduced", "close")
+
+
+def test_the_forms_schema_is_committed():
+    assert (ROOT / "report/report.schema.json").read_text("utf-8") == schema()
 
 
 @pytest.mark.slow
@@ -70,7 +88,7 @@ def test_without_evidence_nothing_passes(checkout):
     report = run(checkout)
     assert set(report["summary"]["cells"]) <= {"not-run", "blocked"}
     assert all(c["achieved"] is None for c in report["cells"])
-    assert set(report["summary"]["claims"]) <= {"not-run", "paper-inconsistent"}
+    assert set(report["summary"]["claims"]) <= {"not-run", "paper-inconsistent", "agrees-with-itself", "undecided"}
 
 
 @pytest.mark.slow
@@ -79,8 +97,11 @@ def test_a_cost_cell_carries_value_verdict_and_other_rule(checkout):
     report = run(checkout)
     params, madds = cell(report, "t5_relu", "params"), cell(report, "t5_relu", "madds")
     assert (params["achieved"], params["verdict"]) == (1_876_172, "differs")
-    assert (madds["achieved"], madds["verdict"]) == (10_603_776, "close")
-    assert "rule S 10.466M" in madds["note"]
+    assert (madds["achieved"], madds["verdict"]) == (10_603_776, "depends")
+    assert "rule S 10.466M, prints as 10.5M" in madds["note"]
+    assert (madds["ground"], params["conventions"]) == ("open", None)
+    assert madds["conventions"]["holds"] < madds["conventions"]["of"]
+    assert cell(report, "t6_relu", "madds")["distinct"] == "t5_relu.madds"
     assert cell(report, "t6_relu", "madds")["achieved"] == 10_603_776
 
 
@@ -297,5 +318,4 @@ def test_madds_met_by_construction_prove_no_claim(checkout):
     path.write_text(json.dumps({**evidence, "construction": "ours, solved to the printed MAdds"}))
     report = run(checkout)
     claim = next(c for c in report["claims"] if c["id"] == "path_similar_cost")
-    assert (claim["verdict"], claim["achieved"]) == ("not-run", None)
-    assert "prove nothing" in claim["note"]
+    assert (claim["verdict"], claim["achieved"]) == ("agrees-with-itself", None)  # printed cells alone

@@ -34,9 +34,7 @@ def test_places_of_the_first_paper_and_of_another(tmp_path):
 def test_the_later_versions_costs_are_judged(both):
     verdicts = {c.key: c.verdict for c in both[1].cells}
     assert [verdicts[f"iccv2021_m{i}.params"] for i in range(4)] == ["reproduced"] * 4
-    assert [verdicts[f"iccv2021_m{i}.madds"] for i in range(4)] == [
-        "reproduced", "reproduced", "differs", "reproduced"
-    ]  # fmt: skip
+    assert [verdicts[f"iccv2021_m{i}.madds"] for i in range(4)] == ["depends"] * 4  # on how is counted
     assert {verdicts[f"iccv2021_m{i}.top1"] for i in range(4)} == {"not-run"}
     assert not both[1].problems
 
@@ -50,7 +48,7 @@ def test_models_are_matched_by_the_aliases_and_none_is_lost(both):
     assert [p.later for p in found.alone[2:]] == ["MicroNet-M0", "MicroNet-M3"]
     params, madds, *_ = found.pairs[1].columns
     assert (params[1].printed, params[2].printed) == ("2.4M", "2.4M")
-    assert madds[2].others == ["rule S: 12.19M, reproduced"]
+    assert madds[2].others == ["rule S: 12.19M, prints as 12M"]
     assert madds[2].href == "../results/iccv2021/cost/iccv2021_m2.json"
     assert found.versions[1].costs == [
         "params: 4 of 4 print as they should", "MAdds, rule S: 4 of 4 print as they should",
@@ -118,7 +116,7 @@ def test_a_paper_of_another_field_needs_data_only(checkout, capsys):
     assert main(["--ledger", "speech"], root=checkout) == 1
     assert "params.yaml: report.margins lacks wer; add them" in capsys.readouterr().err
     params = checkout / "params.yaml"
-    params.write_text(params.read_text().replace("margins: {", "margins: {wer: 0.2, "))
+    params.write_text(params.read_text().replace("margins: {", "margins: {wer: 0.5, "))
     config = checkout / "configs/speech/speech_small.py"
     config.parent.mkdir()
     config.write_text("model = {}\n")

@@ -1,96 +1,15 @@
-"""Computations on the printed architectures (Tables 1 and 10) and on the networks built from them."""
+"""Computations on the networks built from the printed architectures (section 4)."""
 
 from __future__ import annotations
-
-import re
-from dataclasses import dataclass
-from functools import cache
 
 import torch
 from torch import nn
 
-from paper import load_ledger
-from pipelines.analysis.computations import Result, computation
+from pipelines.analysis.computations.base import Result, computation
+from pipelines.analysis.computations.printed import MODELS, printed
 from registry.arch import ARCHS
 from registry.micronet import MicroNet
 from registry.ops.shift_max import DynamicShiftMax
-
-MODELS = ("m0", "m1", "m2", "m3")
-POSE_INPUT = 256  # the height of a person's box
-
-
-@dataclass(frozen=True)
-class Printed:
-    """Hold one printed block: part (backbone, head), output height, Block, k, C, C/R, (G1, G2)."""
-
-    part: str
-    height: int
-    block: str
-    kernel: int
-    channels: int
-    squeeze: int
-    groups: tuple[int, int | None]
-
-
-@cache
-def printed(table: str) -> dict[str, list[Printed]]:
-    """Return the printed blocks of Table 1 or 10 by model."""
-    architecture = load_ledger().tables[table].architecture
-    assert architecture is not None
-    out: dict[str, list[Printed]] = {model: [] for model in MODELS}
-    part, height = "backbone", 0
-    for row in architecture.rows:
-        part = row.part or part
-        height = int(re.split("×", row.output)[0]) if row.output else height
-        for model in MODELS:
-            if cells := row.cells(model):
-                block, k, c, s, groups = cells
-                g1, g2 = re.findall(r"[\d-]+", groups)
-                pair = (int(g1), None if g2 == "-" else int(g2))
-                out[model].append(Printed(part, height, block, int(k), int(c), int(s), pair))
-    return out
-
-
-def _kinds(blocks: list[Printed], part: str = "backbone") -> str:
-    """Return 'sAAB...' for the blocks of a part."""
-    return "".join("s" if b.block == "stem" else b.block.removeprefix("Micro-")[0] for b in blocks if b.part == part)
-
-
-def _relaxed(table: str) -> Result:
-    off = [
-        f"{model} {b.block} C/R={b.squeeze}: {b.groups[0]}*{b.groups[1]}"
-        for model, blocks in printed(table).items()
-        for b in blocks
-        if b.groups[1] is not None and b.block != "stem" and b.groups[0] * b.groups[1] != b.squeeze
-    ]
-    count = sum(b.groups[1] is not None and b.block != "stem" for blocks in printed(table).values() for b in blocks)
-    return Result(not off, f"{count} group pairs of Table {table}; off: {', '.join(off) or 'none'}")
-
-
-@computation
-def relaxed_groups() -> Result:
-    """Compare G1 G2 with C/R for every Micro-Block-B and C of Table 1 (section 4)."""
-    return _relaxed("1")
-
-
-@computation
-def relaxed_groups_pose() -> Result:
-    """Compare G1 G2 with C/R for every Micro-Block-B and C of Table 10."""
-    return _relaxed("10")
-
-
-@computation
-def one_block_b_each() -> Result:
-    """Count the Micro-Block-Bs of each column of Table 1 (section 4)."""
-    counts = [_kinds(blocks).count("B") for blocks in printed("1").values()]
-    return Result(counts, f"M0 to M3: {', '.join(_kinds(b) for b in printed('1').values())}")
-
-
-@computation
-def block_order() -> Result:
-    """Check that every column of Table 1 reads stem, A, B, C in this order (section 4)."""
-    kinds = [_kinds(blocks) for blocks in printed("1").values()]
-    return Result(all(re.fullmatch("sA+B+C+", k) for k in kinds), f"M0 to M3: {', '.join(kinds)}")
 
 
 @computation
@@ -175,68 +94,111 @@ def all_use_shift_max() -> Result:
 
 
 @computation
-def micro_a_at_high_resolution() -> Result:
-    """Compare the output sizes of Micro-Block-A with those of B and C in Table 1 (section 4)."""
+def default_j_and_k() -> Result:
+    """Return the distinct (J, K) of all activation sites of M0 to M3 as built (section 5.3's default: J = K = 2)."""
+    found: dict[tuple[int, int], int] = {}
+    for model in MODELS:
+        for module in MicroNet(model).modules():
+            if isinstance(module, DynamicShiftMax):
+                found[module.j, module.k] = found.get((module.j, module.k), 0) + 1
+    told = ", ".join(f"J = {j}, K = {k} at {n} sites" for (j, k), n in sorted(found.items(), reverse=True))
+    return Result(sorted(map(list, found)), f"{told}; K = 1 at A2 and after the last expansion is the released code's")
+
+
+@computation
+def stem_ends_in_relu() -> Result:
+    """Find what follows the stem's two convolutions as built: no value below 0, and values above kept (section 4)."""
+    torch.manual_seed(0)
     ok, seen = True, []
-    for model, blocks in printed("1").items():
-        a = [b.height for b in blocks if b.block == "Micro-A"]
-        others = [b.height for b in blocks if b.block in ("Micro-B", "Micro-C")]
-        ok &= min(a) >= max(others)
-        seen.append(f"{model} A at {sorted(set(a), reverse=True)}, B and C from {max(others)}")
-    return Result(bool(ok), "; ".join(seen))
-
-
-def _divides(table: str) -> Result:
-    bad = []
-    for model, blocks in printed(table).items():
-        cin = 3
-        for number, b in enumerate(blocks):
-            g1, g2 = b.groups
-            if b.block == "stem":
-                channels = [(cin, g1), (b.squeeze, g1), (b.squeeze, g2), (b.channels, g2)]
-            elif b.block.startswith("Micro-A"):
-                channels = [(b.channels, g1), (b.squeeze, g1)]
-            else:
-                hidden = cin * 4 if b.block == "Micro-B" else cin
-                channels = [(hidden, g1), (b.squeeze, g1), (b.squeeze, g2), (b.channels, g2)]
-            bad += [f"{model} block {number}: {g} does not divide {c}" for c, g in channels if g and c % g]
-            cin = b.squeeze if b.block.startswith("Micro-A") else b.channels
-    return Result(not bad, "; ".join(bad) or f"every group number of Table {table} divides its channels")
+    for model in MODELS:
+        stem = MicroNet(model).stem.eval()
+        norms = [m for m in stem.modules() if isinstance(m, nn.BatchNorm2d)]
+        handle = norms[-1].register_forward_hook(lambda module, given, put: seen.append(put.clone()))
+        with torch.no_grad():
+            out = stem(torch.randn(1, 3, 32, 32))
+        handle.remove()
+        ok &= bool(torch.equal(out, seen[-1].clamp_min(0))) and bool((seen[-1] < 0).any())
+    return Result(ok, "M0 to M3: the stem puts out max(0, x) of its second convolution's BatchNorm")
 
 
 @computation
-def group_counts_divide() -> Result:
-    """Check that every group number of Table 1 divides the channels on both of its sides."""
-    return _divides("1")
+def partner_shares_width_and_depth() -> Result:
+    """Compare M0 to M3 with their full-rank partners, block by block (section 5.1).
 
-
-@computation
-def group_counts_divide_pose() -> Result:
-    """Check that every group number of Table 10 divides the channels on both of its sides."""
-    return _divides("10")
-
-
-@computation
-def pose_head_three_blocks() -> Result:
-    """Return the strides of each pose head's blocks by Table 10's output sizes (section 6.1)."""
-    columns = printed("10").values()
-    strides = [[POSE_INPUT // b.height for b in blocks if b.part == "head"] for blocks in columns]
-    return Result(strides, f"input height {POSE_INPUT}; heads: {', '.join(_kinds(b, 'head') for b in columns)}")
-
-
-@computation
-def pose_backbone_stops_at_16() -> Result:
-    """Return the stride of each pose backbone's last block by Table 10's output sizes (section 8.1)."""
-    last = [[b for b in blocks if b.part == "backbone"][-1] for blocks in printed("10").values()]
-    return Result([POSE_INPUT // b.height for b in last], f"output heights {[b.height for b in last]} of {POSE_INPUT}")
-
-
-@computation
-def pose_last_block_does_not_expand() -> Result:
-    """Compare the C of each head's last Micro-Block-A with the channels before it (section 8.1)."""
+    The partner has the same blocks and widths, k x k depthwise and ungrouped pointwise convolutions.
+    """
     ok, seen = True, []
-    for model, blocks in printed("10").items():
-        before, last = blocks[-2:]
-        ok &= last.block.startswith("Micro-A") and last.channels == before.channels
-        seen.append(f"{model} {before.channels} to {last.channels} to {last.squeeze}")
-    return Result(bool(ok), "; ".join(seen))
+    for model in MODELS:
+        own, partner = MicroNet(model), MicroNet(model, factorized=False)
+        ok &= len(own.blocks) == len(partner.blocks)
+        for mine, theirs in zip(own.blocks, partner.blocks, strict=True):
+            for part in ("depthwise", "squeeze", "expand"):
+                a, b = getattr(mine, part), getattr(theirs, part)
+                if a is None:
+                    ok &= b is None
+                    continue
+                convs = [[m for m in net.modules() if isinstance(m, nn.Conv2d)] for net in (a, b)]
+                ok &= convs[0][-1].out_channels == convs[1][-1].out_channels and len(convs[1]) == 1
+                k = max(max(c.kernel_size) for c in convs[0])
+                full = convs[1][0]
+                ok &= full.kernel_size == (k, k) and full.groups == (full.in_channels if part == "depthwise" else 1)
+        weights = [sum(p.numel() for p in net.blocks.parameters()) for net in (own, partner)]
+        seen.append(
+            f"{model} {weights[0] / 1e6:.2f}M and {weights[1] / 1e6:.2f}M parameters in {len(own.blocks)} blocks"
+        )
+    return Result(bool(ok), f"blocks, widths, k: equal; {'; '.join(seen)}")
+
+
+@computation
+def pose_heads_put_out_17_heatmaps() -> Result:
+    """Return the shapes (keypoints, height, width) that the pose heads put out on a 256 x 192 box (section 6.1)."""
+    from registry.pose.archs import POSE_ARCHS
+    from registry.pose.head import HeadPlan
+
+    shapes = []
+    for model in MODELS:
+        name = f"pose_{model}"
+        plan = HeadPlan(POSE_ARCHS[name], name)
+        net = nn.Sequential(plan.build(), nn.Conv2d(plan.out_channels, 17, 1)).eval()
+        with torch.no_grad():
+            features = MicroNet(name).eval()(torch.zeros(1, 3, 256, 192))[-1]
+            shapes.append(list(net(features).shape[1:]))
+    return Result(sorted(map(list, set(map(tuple, shapes)))), f"M0 to M3 on 256 x 192: {shapes}")
+
+
+@computation
+def segmentation_stops_at_16() -> Result:
+    """Return the strides of the segmentation backbones' last features as built (section 6.2)."""
+    from registry.segmentation.aspp import SEG_ARCHS
+
+    strides = []
+    for model in MODELS:
+        with torch.no_grad():
+            out = MicroNet(SEG_ARCHS[f"seg_{model}"]).eval()(torch.zeros(1, 3, 64, 128))[-1]
+        strides.append(64 // out.shape[2])
+    return Result(strides, "M0 to M3: last features of 64 x 128 images")
+
+
+@computation
+def mr_aspp_is_lighter() -> Result:
+    """Compare MR-ASPP with LR-ASPP of the same width on the same features of each segmentation MicroNet (section 6.2).
+
+    Convolutions alone, at 1024 x 2048, in both readings. LR-ASPP: 1 x 1 at stride 16, pooled 1 x 1, and the 1 x 1
+    classifiers of both branches at stride 8 (MobileNetV3's paper).
+    """
+    from registry.cost.count import conv2d_cost
+    from registry.segmentation.aspp import CHANNELS, CLASSES, READINGS, SEG_ARCHS, MRASPPPlan
+
+    ok, seen, low, high = True, [], (128, 256), (64, 128)
+    for model in MODELS:
+        told = []
+        for name in READINGS:
+            plan = MRASPPPlan(SEG_ARCHS[f"seg_{model}"], name)
+            ours = plan.cost(low, high).convs_and_linears()
+            theirs = conv2d_cost(plan.high_channels, CHANNELS, (1, 1), high)
+            theirs += conv2d_cost(plan.high_channels, CHANNELS, (1, 1), (1, 1))
+            theirs += conv2d_cost(plan.low_channels + CHANNELS, CLASSES, (1, 1), low)
+            ok &= ours < theirs.convs_and_linears()
+            told.append(f"{name} {ours / 1e6:.0f}M, LR-ASPP {theirs.convs_and_linears() / 1e6:.0f}M")
+        seen.append(f"{model}: {'; '.join(told)}")
+    return Result(ok, " | ".join(seen))

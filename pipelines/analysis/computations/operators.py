@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pipelines.analysis.computations import Result, computation
+from pipelines.analysis.computations.base import Result, computation
 from registry.arch import ARCHS
 from registry.blocks import plan_stem
 from registry.cost.count import conv2d_cost

@@ -48,13 +48,14 @@ class Figure:
 
 @dataclass(frozen=True)
 class Gap:
-    """Hold a printed order of two rows and what the small data says of it."""
+    """Hold a printed order of two rows, what the small data says of it, and what the paper's test set resolves."""
 
     higher: str
     lower: str
     difference: str
     verdict: str
     svg: Markup
+    resolution: str
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class Orders:
     tau: str
     counts: str
     gaps: list[Gap]
+    spread: str
 
 
 def figures(report: Report, sources: Sources, up: str) -> list[Figure]:
@@ -196,14 +198,15 @@ def orders(report: Report) -> list[Orders]:
         low, high = padded([*ends, *(p.gap for p in order.pairs), 0.0], 0.05)
         gaps = [
             Gap(p.higher, p.lower, f"{p.gap:+.2f} ± {p.half_width:.2f}", p.verdict,
-                forest.gap(low, high, p.gap, p.half_width, DRAWN[p.verdict]))
+                forest.gap(low, high, p.gap, p.half_width, DRAWN[p.verdict]), p.resolution)
             for p in order.pairs
         ]  # fmt: skip
         found = Counter(p.verdict for p in order.pairs)
         told = [f"{count(found['holds'], 'order holds', 'orders hold')} of {len(order.pairs)}"]
         told += [count(found["fails"], "fails", "fail")] if found["fails"] else []
         told += [f"{found['underpowered']} underpowered"] if found["underpowered"] else []
-        out.append(Orders(order.table, f"{order.tau:.2f}", ", ".join(told), gaps))
+        tau = f"{order.tau:.2f}, p = {order.p:.2g}"
+        out.append(Orders(order.table, tau, ", ".join(told), gaps, order.spread))
     return out
 
 

@@ -68,10 +68,10 @@ def facts(page, key):
 
 def test_a_trained_cell_shows_its_mean_with_interval_and_its_seeds(page):
     found = cell(page, "one_plain.top1")
-    assert (found.printed, found.shown, found.half, found.verdict) == ("60.0", "60.00", "± 0.25", "reproduced")
+    assert (found.printed, found.shown, found.half, found.verdict) == ("60.0", "60.00", "± 0.16", "reproduced")
     behind = facts(page, "one_plain.top1")
     assert (
-        behind["Achieved"][0].text == "60.00 ± 0.25 (95 % interval of the mean), +0.00 points from the printed number"
+        behind["Achieved"][0].text == "60.00 ± 0.16 (95 % interval of the mean), +0.00 points from the printed number"
     )
     seeds = behind["Seeds, the printed recipe (learning rate 0.02)"]
     assert [s.text.partition(",")[0] for s in seeds] == ["seed 0: 60.10", "seed 1: 60.00", "seed 2: 59.90"]
@@ -109,7 +109,8 @@ def test_computed_cells_show_readings_issues_and_source(page):
     assert behind["Computed"][0].text == "23.00M (23,000,000), +15.0 % from the printed number"
     assert behind["Printed"][0].text.startswith("20M, as every value from 19.50M up to 20.50M")
     assert [v.text for v in behind["Other readings"]] == [
-        "rule S 23.00M, differs", "other 23.00M (S 23.00M)", "construction: ours, by hand",
+        "rule S 23.00M, 2.50 last places above what prints as 20M, +15.0 %", "other 23.00M (S 23.00M)",
+        "construction: ours, by hand",
     ]  # fmt: skip
     assert behind["Known issues"][0].href == "#issue-cheap"
     assert (behind["To rerun"][0].text, behind["To rerun"][0].code) == ("run cost", True)
@@ -138,22 +139,24 @@ def test_shares_cover_everything_once(page):
         assert sum(s.count for s in kind.shares) == kind.total
         assert sum(s.width for s in kind.shares) == pytest.approx(100, abs=0.1)
         shown = {s.verdict for s in kind.shares}
-        assert {"reproduced", "close", "differs", "paper inconsistent", "not run", "blocked"} <= shown
+        assert {"reproduced", "depends", "differs", "paper inconsistent", "not run", "blocked"} <= shown
     assert page.lead == (
-        "17 printed numbers: 7 reproduced, 1 close, 3 not, 6 open. 5 statements: 1 reproduced, 2 not, 2 open."
+        "15 distinct numbers: 5 reproduced, 1 consistent, 3 not, 6 open. 5 statements: "
+        "1 reproduced, 1 not, 1 in which it contradicts itself, 2 open. "
+        "Of 3 on the paper's own numbers: holds 1, undecided by rounding 1, cannot hold 1."
     )
 
 
 def test_statements_are_worked_out_on_both_sides(page):
     claims = {c.id: c for c in page.claims}
     gain = claims["gain"]
-    assert (gain.own, gain.achieved, gain.verdict) == ("holds: 4", "1.1", "not reproduced")
+    assert (gain.own, gain.achieved, gain.verdict) == ("undecided by rounding: 4", "1.1", "not reproduced")
     assert [(line.text, line.holds) for line in gain.own_lines] == [
         ("64.0 − 60.0 = 4; wanted what rounds to 4.0", True)
     ]
-    assert gain.worked_lines[0].text == "61.10 ± 0.25 − 60.00 ± 0.25 = 1.1; wanted 4.0 ± 0.5"
+    assert gain.worked_lines[0].text == "61.10 ± 0.16 − 60.00 ± 0.16 = 1.1; wanted 4.0 ± 0.5"
     assert [line.holds for line in claims["order"].worked_lines] == [None, True]
-    assert claims["contradiction"].own == "does not hold: 20M"
+    assert claims["contradiction"].own == "cannot hold: 20M"
     assert claims["contradiction"].facts[-1].values[0].href == "index.html#issue-cheap"
     assert claims["count"].worked_lines[0].text == "computed 3; wanted 3"
     assert (claims["waits"].achieved, claims["waits"].worked_lines) == ("", [])

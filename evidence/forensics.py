@@ -1,0 +1,62 @@
+"""The form of what forensics finds: the smallest edits of a printed architecture that reach its printed totals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from evidence.forms import Choice, Sealed, Strict
+from evidence.read import read_form
+
+Number = Annotated[int, Field(ge=0)]
+
+
+class EditSize(Strict):
+    """Count edits of one kind: tried, buildable, reaching both totals, and of these not against another table."""
+
+    kind: str
+    tried: Number
+    built: Number
+    reached: Number
+    uncontradicted: Number
+
+
+class Edit(Strict):
+    """Hold an edit that reaches the printed totals under `conventions` ways of counting, with one structure of these.
+
+    against: what another table says against it, "" for nothing.
+    """
+
+    kind: str
+    changes: list[str]
+    structure: dict[str, Choice]
+    params: Number
+    conventions: Number
+    against: str
+
+
+class ForensicsEvidence(Sealed):
+    """Hold one network's search; admissible: the conventions of counting that were tried, and why these."""
+
+    schema_: Literal[1] = Field(alias="schema")
+    kind: Literal["forensics"]
+    row: str
+    params: str
+    madds: str
+    structures: Number
+    admissible: Number
+    reason: str
+    sizes: list[EditSize]
+    edits: list[Edit]
+    code_revision: str
+    environment: dict[str, str]
+
+
+def read_forensics(root: Path, results: Path) -> list[ForensicsEvidence]:
+    """Return the filed searches by name. Raises EvidenceError naming a corrupt one."""
+    return [
+        read_form(path, path.relative_to(root).as_posix(), ForensicsEvidence)
+        for path in sorted((results / "forensics").glob("*.json"))
+    ]
