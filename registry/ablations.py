@@ -12,8 +12,9 @@ from __future__ import annotations
 import math
 from functools import cache
 
-from registry.arch import ArchSpec, BlockSpec
-from registry.classification.models import classifier_cost
+from .classification.models import classifier_cost
+from .plan import Plan
+from .specs import ArchSpec, BlockSpec
 
 #: MicroNet-M1 by bottleneck: C/R, kernel, stride, G1, G2 (Table 1); hidden widths are 4 (low) or 6 (high) times C/R.
 M1 = (
@@ -86,7 +87,6 @@ def solved_m1(
 
     factorized False costs k x k depthwise convolutions, as Table 3's first row has them.
     """
-    from registry.micronet import Plan
 
     def distance(width: float) -> tuple[float, float]:
         arch = scaled_m1(width, multiplier, groups, lite_low, lite_high)

@@ -17,7 +17,7 @@ from pipelines.data.digits import read_manifest
 from pipelines.training.datasets import FolderClassification
 from pipelines.training.filing import file_training, metrics_path
 from pipelines.training.train import build_model, checkpoint_path, quiet, row_entry, row_params
-from registry.checkpoints import CheckpointError, fill, read_file, tensors
+from registry.checkpoints import CheckpointError, fill_model, read_file, sound_tensors
 from registry.classification.models import TopK
 
 
@@ -35,14 +35,14 @@ def load_weights(model: nn.Module, path: Path, expected: dict[str, str]) -> dict
         if not parts or not all(isinstance(part, Mapping) for part in parts):
             raise CheckpointError("it has no state_dict with meta beside it, as a row's training writes them")
         meta = parts[1]
-        state = tensors(parts[0], strip=False)
+        state = sound_tensors(parts[0], strip=False)
     except CheckpointError as error:
         raise PipelineError(f"{path}: corrupt checkpoint ({error}); {mend}") from None
     for key, value in expected.items():
         if meta.get(key) != value:
             raise PipelineError(f"{path}: its {key} is {meta.get(key)}, today's is {value}; {mend}")
     try:
-        fill(model, state)
+        fill_model(model, state)
     except CheckpointError as error:
         raise PipelineError(f"{path}: {error}; {mend}") from None
     return meta

@@ -34,6 +34,7 @@ from pipelines.common import (
 )
 from pipelines.data.digits import check_batch, read_manifest
 from pipelines.training import datasets, hooks  # noqa: F401  register themselves
+from registry.compat import training_types
 
 #: The code that decides what training gives.
 CODE = (
@@ -136,7 +137,8 @@ def newest_checkpoint(work_dir: Path) -> Path | None:
     found = sorted(work_dir.glob("epoch_*.pth"), key=lambda p: int(p.stem.split("_")[1]), reverse=True)
     for path in found:
         try:
-            torch.load(path, map_location="cpu", weights_only=True)
+            with training_types():
+                torch.load(path, map_location="cpu", weights_only=True)
             return path
         except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from registry.ops.factorized import ChannelShuffle
+from ..ops.factorized import ChannelShuffle
 
 #: pointwise(cin, cout) builds one convolution without bias or norm; unit(cin, cout, stride) a whole unit.
 Pointwise = Callable[[int, int], nn.Module]

@@ -12,9 +12,9 @@ from mmengine.registry import METRICS, MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from registry.baselines import build_net
-from registry.cost.count import Cost, batch_norm_cost, linear_cost
-from registry.inputs.errors import check_finite
+from ..baselines import build_net
+from ..cost.count import Cost, batch_norm_cost, linear_cost
+from ..inputs.errors import check_finite
 
 
 def classifier_cost(channels: int, hidden: int, classes: int) -> Cost:

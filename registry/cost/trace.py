@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from registry.baselines.weightnet import GeneratedConv2d
-from registry.classification.models import ClassificationHead, NetClassifier
-from registry.cost.count import Cost, Term
-from registry.ops.activations import DynamicReLU
-from registry.ops.dynamic import DynamicConv2d
-from registry.ops.shift_max import DynamicShiftMax, SiteReLU, StaticShiftMax
+from ..baselines.weightnet import GeneratedConv2d
+from ..classification.models import ClassificationHead, NetClassifier
+from ..ops.activations import DynamicReLU
+from ..ops.dynamic import DynamicConv2d
+from ..ops.shift_max import DynamicShiftMax, SiteReLU, StaticShiftMax
+from .count import Cost, Term
 
 
 def trace_cost(module: nn.Module, input_size: Sequence[int] = (3, 224, 224)) -> Cost:

@@ -76,7 +76,7 @@ def _triton(x: Tensor, forced: bool) -> str:
     """Return triton where the kernels take this tensor, else eager. Raises RuntimeError where it was asked for."""
     if not has_triton():
         raise RuntimeError(f"{VARIABLE}=triton: Triton is not installed; install it or choose another backend")
-    from registry.ops import kernels
+    from . import kernels
 
     fault = kernels.refusal(x)
     if fault and forced:

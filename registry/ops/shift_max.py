@@ -5,15 +5,17 @@ y_i = max_k sum_j a[i, j, k](x) * x[(i + j * C/G) mod C]
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from registry.cost.count import Cost, Term, linear_cost
-from registry.ops import fused, lean
-from registry.ops.factorized import Size
+from ..cost.count import Cost, Term, linear_cost
+from . import fused, lean
+from .constants import ConstantsModule
+from .factorized import Size
 
 #: `group`: Eq. 4, whole groups only. `group_channel`: the official code also moves one channel inside the group.
 SHIFTS = ("group", "group_channel")
@@ -56,7 +58,7 @@ def shift_max(x: Tensor, coefficients: Tensor, groups: int, shift: str = "group"
     if form == "lean":
         return lean.shift_max(x, coefficients, groups, shift)
     if form == "triton":
-        from registry.ops import kernels
+        from . import kernels
 
         return kernels.shift_max(x, coefficients, groups, shift)
     return eager_shift_max(x, coefficients, groups, shift)
@@ -77,6 +79,21 @@ def eager_shift_max(x: Tensor, coefficients: Tensor, groups: int, shift: str = "
     return out
 
 
+#: K rows of J numbers: what is added to the coefficients of every piece and shift.
+Constants = Sequence[Sequence[float]]
+
+
+def default_constants(j: int, k: int) -> Constants:
+    """Return 1 for the unshifted channel and 0 for shifted ones, in every piece."""
+    return tuple((1.0,) + (0.0,) * (j - 1) for _ in range(k))
+
+
+def check_constants(constants: Constants, j: int, k: int) -> None:
+    """Raise ValueError where constants are not K rows of J."""
+    if len(constants) != k or any(len(row) != j for row in constants):
+        raise ValueError(f"Shift-Max's constants {constants} are not {k} rows (K) of {j} (J)")
+
+
 class HyperFunction(nn.Module):
     """Generate activation parameters from the input: average pool, two fully connected layers, hard sigmoid.
 
@@ -93,27 +110,29 @@ class HyperFunction(nn.Module):
         return F.hardsigmoid(self.generate(hidden))
 
 
-class DynamicShiftMax(nn.Module):
+class DynamicShiftMax(ConstantsModule):
     """Maximize over K dynamic fusions of J group shifts (Eq. 5).
 
-    Coefficients are initial + (h - 0.5) * 4 with h in [0, 1] from the hyper function; initially the unshifted
-    channel has coefficient 1 in every piece and shifted ones 0, as in the official code.
+    Coefficients are constants + (h - 0.5) * 4 with h in [0, 1] from the hyper function. `constants` (K rows of J)
+    never leave: they are added in every pass, as the official code's INIT_A and INIT_B are. Default: the unshifted
+    channel has 1 in every piece and shifted ones 0, as there in all released sizes but the largest.
     """
 
     def __init__(
-        self, channels: int, groups: int, j: int = 2, k: int = 2, hidden: int = 4, shift: str = "group", site: str = ""
-    ) -> None:
+        self, channels: int, groups: int, j: int = 2, k: int = 2, hidden: int = 4, shift: str = "group", site: str = "",
+        constants: Constants | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.channels, self.groups, self.j, self.k, self.shift, self.site = channels, groups, j, k, shift, site
         self.hyper = HyperFunction(channels, hidden, channels * j * k)
-        initial = torch.zeros(1, k, j, 1)
-        initial[:, :, 0] = 1
-        self.register_buffer("initial", initial, persistent=False)
+        rows = default_constants(j, k) if constants is None else constants
+        check_constants(rows, j, k)
+        self.hold_constant("constants", [value for row in rows for value in row], (1, k, j, 1))
 
     def coefficients(self, x: Tensor) -> Tensor:
         """Return a(x) of Eq. 5 with shape (N, K, J, C)."""
         h = self.hyper(x).view(-1, self.k, self.j, self.channels)
-        return (h - 0.5) * 4 + self.initial
+        return (h - 0.5) * 4 + self.constants
 
     def forward(self, x: Tensor) -> Tensor:
         return shift_max(x, self.coefficients(x), self.groups, self.shift)
@@ -159,6 +178,7 @@ class ShiftMaxSpec:
     shift: str = "group"
     relu: bool = False
     relu_max: float | None = 6.0
+    constants: Constants | None = None
 
     def __post_init__(self) -> None:
         if self.shift not in SHIFTS:
@@ -173,7 +193,7 @@ class ShiftMaxSpec:
             layer: nn.Module = StaticShiftMax(self.channels, self.groups, **args)
         else:
             hidden = squeeze_width(self.channels, self.reduction)
-            layer = DynamicShiftMax(self.channels, self.groups, hidden=hidden, **args)
+            layer = DynamicShiftMax(self.channels, self.groups, hidden=hidden, constants=self.constants, **args)
         return nn.Sequential(layer, SiteReLU(self.site, self.relu_max)) if self.relu else layer
 
     def cost(self, size: Size) -> tuple[Cost, Size]:

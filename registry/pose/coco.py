@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from registry.inputs.errors import DataError
-from registry.inputs.files import missing, shown
-from registry.pose.coco_entries import ANEW, Entries, is_number, short
-from registry.pose.coco_images import check_images
+from ..inputs.errors import DataError
+from ..inputs.files import missing, shown
+from .coco_entries import ANEW, Entries, is_number, short
+from .coco_images import check_images
 
 KEYPOINTS = 17
 #: COCO's keypoints in their order, as mmpose and the sigmas of the evaluation take them.

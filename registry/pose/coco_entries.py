@@ -8,8 +8,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from registry.inputs.errors import DataError
-from registry.inputs.files import shown
+from ..inputs.errors import DataError
+from ..inputs.files import shown
 
 ANEW = "or unpack annotations_trainval2017.zip anew"
 OWN_ID = "give every entry an id of its own"

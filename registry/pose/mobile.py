@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torchvision.models import mobilenet_v2, mobilenet_v3_small
 from torchvision.ops.misc import SqueezeExcitation
 
-from registry.ops.attention import Upsample
-from registry.ops.dynamic import DynamicConv2d, DYReLU
+from ..ops.attention import Upsample
+from ..ops.dynamic import DynamicConv2d, DYReLU
 
 NETS = ("MobileNetV2x0.5", "MobileNetV3Small")
 DYNAMICS = ("conv", "relu", None)
