@@ -9,16 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.fx
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..cost.count import Cost, Term, linear_cost
 from . import fused, lean
 from .constants import ConstantsModule
+from .eager import SHIFTS, eager_shift_max
 from .factorized import Size
-
-#: `group`: Eq. 4, whole groups only. `group_channel`: the official code also moves one channel inside the group.
-SHIFTS = ("group", "group_channel")
 
 
 def squeeze_width(channels: int, reduction: int) -> int:
@@ -26,27 +25,6 @@ def squeeze_width(channels: int, reduction: int) -> int:
     base = channels // reduction
     width = max(4, (base + 2) // 4 * 4)
     return width + 4 if width < 0.9 * base else width
-
-
-def shift_index(channels: int, groups: int, steps: int, shift: str = "group") -> Tensor:
-    """Return the source channel of every output channel after `steps` shifts: int64 of shape (C,) (Eq. 4)."""
-    index = torch.arange(channels).view(groups, channels // groups)
-    return _roll(index, (0, 1), steps, shift).reshape(channels)
-
-
-def _roll(x: Tensor, dims: tuple[int, int], steps: int, shift: str) -> Tensor:
-    if shift == "group":
-        return torch.roll(x, -steps, dims[0])
-    return torch.roll(x, (-steps, -steps), dims)
-
-
-def shift_channels(x: Tensor, groups: int, steps: int, shift: str = "group") -> Tensor:
-    """Shift (N, C, ...) circularly by `steps` groups along the channels (Eq. 4); steps=0 returns x."""
-    if steps == 0:
-        return x
-    n, c = x.shape[:2]
-    grouped = x.reshape(n, groups, c // groups, *x.shape[2:])
-    return _roll(grouped, (1, 2), steps, shift).reshape(x.shape)
 
 
 def shift_max(x: Tensor, coefficients: Tensor, groups: int, shift: str = "group") -> Tensor:
@@ -64,19 +42,7 @@ def shift_max(x: Tensor, coefficients: Tensor, groups: int, shift: str = "group"
     return eager_shift_max(x, coefficients, groups, shift)
 
 
-def eager_shift_max(x: Tensor, coefficients: Tensor, groups: int, shift: str = "group") -> Tensor:
-    """Apply Eq. 5 as it reads: the reference for every other form."""
-    _, k, j, _ = coefficients.shape
-    a = coefficients[..., None, None]
-    shifted = [shift_channels(x, groups, step, shift) for step in range(j)]
-    out = None
-    for piece in range(k):
-        total = shifted[0] * a[:, piece, 0]
-        for step in range(1, j):
-            total = total + shifted[step] * a[:, piece, step]
-        out = total if out is None else torch.maximum(out, total)
-    assert out is not None
-    return out
+torch.fx.wrap("shift_max")  # one node in a symbolic trace: which form serves is decided by tensors
 
 
 #: K rows of J numbers: what is added to the coefficients of every piece and shift.
@@ -149,10 +115,14 @@ class StaticShiftMax(nn.Module):
     ) -> None:
         super().__init__()
         self.channels, self.groups, self.j, self.k, self.shift, self.site = channels, groups, j, k, shift, site
-        # Piece 0 starts as the identity and the others as zero, so that K = 2 starts as a ReLU.
-        start = torch.zeros(1, k, j, channels)
-        start[:, 0, 0] = 1
-        self.weight = nn.Parameter(start)
+        self.weight = nn.Parameter(torch.empty(1, k, j, channels))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Start piece 0 as the identity and the others as zero, so that K = 2 starts as a ReLU."""
+        with torch.no_grad():
+            self.weight.zero_()
+            self.weight[:, 0, 0] = 1
 
     def forward(self, x: Tensor) -> Tensor:
         return shift_max(x, self.weight, self.groups, self.shift)

@@ -48,7 +48,7 @@ class SegMicroNet(MicroNet):
         """Return features (N, C8, H/8, W/8) and (N, C16, H/16, W/16) of images (N, 3, H, W)."""
         x, narrow = self.stem(x), None
         for i, block in enumerate(self.blocks):
-            x, narrow = block(x, narrow)
+            x, narrow = self.run_block(block, x, narrow)
             if i == self.low_block:
                 low = narrow if self.bottleneck else x
         return low, x

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.ops.activations import TYPES, ActivationRule
+from registry.ops.eager import shift_channels, shift_index
 from registry.ops.factorized import (
     ChannelShuffle,
     FactorizedDepthwise,
@@ -22,8 +23,6 @@ from registry.ops.shift_max import (
     DynamicShiftMax,
     ShiftMaxSpec,
     StaticShiftMax,
-    shift_channels,
-    shift_index,
     shift_max,
     squeeze_width,
 )
