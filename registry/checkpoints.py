@@ -87,7 +87,7 @@ def _reason(path: Path, error: Exception) -> str:
     if tarfile.is_tarfile(path):
         return "it is a tar archive; unpack it, or save a file of torch before 0.4 anew"
     first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
-    if not isinstance(error, RuntimeError | OSError):  # what the unpickler says of other bytes tells nobody anything
+    if not isinstance(error, (RuntimeError, OSError)):  # what the unpickler says of other bytes tells nobody anything
         first = "no file that torch wrote, or a truncated one"
     return f"{first[:160]}; fetch it again"
 
@@ -114,7 +114,8 @@ def _text_keys(found: Mapping[Any, Any]) -> dict[str, Any]:
 
 def _is_state_dict(found: Any) -> bool:
     return isinstance(found, Mapping) and any(
-        isinstance(v, Tensor) and isinstance(k, str | bytes) and not _is_extra(_decoded(k), v) for k, v in found.items()
+        isinstance(v, Tensor) and isinstance(k, (str, bytes)) and not _is_extra(_decoded(k), v)
+        for k, v in found.items()
     )
 
 
@@ -134,7 +135,7 @@ def _entries(found: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str
         yield path, found
         return
     for key, value in found.items():
-        name = _decoded(key) if isinstance(key, str | bytes) else repr(key)
+        name = _decoded(key) if isinstance(key, (str, bytes)) else repr(key)
         if isinstance(value, Mapping) and not NOT_WEIGHTS.search(name):
             yield from _entries(value, (*path, name))
 

@@ -17,6 +17,7 @@ from .inputs.errors import DataError
 from .ops.norms import exchange_norms, reset_untrained
 from .ops.recompute import recomputed
 from .plan import Plan
+from .strict import zip_strict
 
 
 @MODELS.register_module()
@@ -112,7 +113,7 @@ class MicroNet(BaseModule):
     def _freeze(self) -> None:
         if self.frozen_stages < 0:
             return
-        frozen = [b for b, s in zip(self.blocks, self._stage_of_block, strict=True) if s <= self.frozen_stages]
+        frozen = [b for b, s in zip_strict(self.blocks, self._stage_of_block) if s <= self.frozen_stages]
         for module in (self.stem, *frozen):
             module.eval()
             for p in module.parameters():

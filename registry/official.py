@@ -122,7 +122,7 @@ def _mapped(source: Mapping[str, Tensor], net: nn.Module) -> dict[str, Tensor]:
     groups = _operators(source)
     targets = _targets(net)
     out: dict[str, Tensor] = {}
-    for name, target in zip(groups, targets, strict=False):
+    for name, target in zip(groups, targets):
         for leaf, tensor in groups[name].items():
             key = f"{target}.{leaf}"
             if key not in ours:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .ops.activations import ActivationRule
+from .strict import zip_strict
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class ArchSpec:
 def parse_blocks(strided: Sequence[int], ratios: Sequence[int], rows: str) -> tuple[BlockSpec, ...]:
     """Read block rows 'A 3 24 8 2' or 'C 5 192 32 4 8'; `strided` numbers the blocks (from 1) with stride 2."""
     out = []
-    for number, (row, ratio) in enumerate(zip(rows.strip().split("\n"), ratios, strict=True), start=1):
+    for number, (row, ratio) in enumerate(zip_strict(rows.strip().split("\n"), ratios), start=1):
         kind, k, c, s, g1, *g2 = row.split()
         groups = (int(g1), int(g2[0]) if g2 else None)
         out.append(BlockSpec(kind, int(k), int(c), int(s), groups, 2 if number in strided else 1, ratio))

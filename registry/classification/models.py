@@ -16,6 +16,7 @@ from ..baselines import build_net
 from ..cost.count import Cost, batch_norm_cost, linear_cost
 from ..inputs.errors import check_finite
 from ..ops.norms import reset_untrained
+from ..strict import zip_strict
 
 
 def classifier_cost(channels: int, hidden: int, classes: int) -> Cost:
@@ -77,7 +78,7 @@ class ClassificationHead(BaseModule):
 
             data_samples = [DataSample() for _ in range(len(feats[-1]))]
         scores = self(feats).softmax(1)
-        for sample, score in zip(data_samples, scores, strict=True):
+        for sample, score in zip_strict(data_samples, scores):
             sample.set_pred_score(score).set_pred_label(score.argmax())
         return list(data_samples)
 
@@ -109,7 +110,7 @@ class Classifier(BaseModel):
         labels = data_samples.to(inputs.device)
         if mode == "loss":
             return self.losses(inputs, labels)
-        return [{"scores": s, "label": y} for s, y in zip(self.logits(inputs), labels, strict=True)]
+        return [{"scores": s, "label": y} for s, y in zip_strict(self.logits(inputs), labels)]
 
     def logits(self, inputs: Tensor) -> Tensor:
         """Return logits (N, classes)."""
@@ -196,4 +197,4 @@ class TopK(BaseMetric):
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Return {'top1': percent, 'top5': percent}."""
         hits = torch.tensor(results, dtype=torch.float64)
-        return {f"top{k}": float(v) for k, v in zip(self.topk, 100 * hits.mean(0), strict=True)}
+        return {f"top{k}": float(v) for k, v in zip_strict(self.topk, 100 * hits.mean(0))}

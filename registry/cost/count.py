@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from ..strict import zip_strict
+
 #: Every kind of work that a term can name; `count` is multiply-adds for conv and fc kinds, elements otherwise.
 KINDS = (
     "conv",  # multiply-adds of a convolution's weights
@@ -150,7 +152,7 @@ def linear_cost(cin: int, cout: int, head: bool = False) -> Cost:
 
 def conv_out(size: tuple[int, int], kernel: tuple[int, int], stride: tuple[int, int]) -> tuple[int, int]:
     """Return the output (height, width) of a convolution padded by kernel // 2."""
-    h, w = ((n + 2 * (k // 2) - k) // s + 1 for n, k, s in zip(size, kernel, stride, strict=True))
+    h, w = ((n + 2 * (k // 2) - k) // s + 1 for n, k, s in zip_strict(size, kernel, stride))
     return h, w
 
 

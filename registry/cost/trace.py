@@ -68,9 +68,9 @@ def trace_cost(module: nn.Module, input_size: Sequence[int] = (3, 224, 224)) -> 
             hook = generated
         elif isinstance(m, DynamicConv2d):
             hook = dynamic_conv
-        elif isinstance(m, nn.ReLU | nn.ReLU6):
+        elif isinstance(m, (nn.ReLU, nn.ReLU6)):
             hook = body_relu
-        elif isinstance(m, SiteReLU | DynamicReLU | DynamicShiftMax | StaticShiftMax):
+        elif isinstance(m, (SiteReLU, DynamicReLU, DynamicShiftMax, StaticShiftMax)):
             hook = activation
         if hook is not None:
             handles.append(m.register_forward_hook(hook))

@@ -48,7 +48,7 @@ def _row(text: str, ratio: int) -> BlockSpec:
 
 def _rows(text: str, ratios: Sequence[int]) -> tuple[BlockSpec, ...]:
     rows = [row.strip() for row in text.split("|")]
-    return tuple(_row(row, ratio) for row, ratio in zip(rows, [*ratios, *[2] * len(rows)], strict=False))
+    return tuple(_row(row, ratio) for row, ratio in zip(rows, [*ratios, *[2] * len(rows)]))
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def _attended(plan: BlockPlan) -> BlockPlan:
     if "expand" in ops:
         channels["act3"] = ops["expand"].out_channels
     for name in ACTIVATIONS:
-        if name in ops and not isinstance(ops[name], IdentitySpec | ReLUSpec):
+        if name in ops and not isinstance(ops[name], (IdentitySpec, ReLUSpec)):
             ops[name] = AttendedSpec(ops[name], channels[name])
     return replace(plan, ops=ops)
 

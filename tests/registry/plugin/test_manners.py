@@ -1,4 +1,8 @@
-"""The backbone under what OpenMMLab and torch users do with one: every form of Shift-Max, in one small net."""
+"""The backbone under what OpenMMLab and torch users do with one: every form of Shift-Max, in one small net.
+
+Files of this folder run on Python 3.9 and torch 2.0 too, with pytest and the plugin's own dependencies alone
+(tests/test_versions.py).
+"""
 
 from __future__ import annotations
 
@@ -45,7 +49,7 @@ def images(*size: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
 )
 def test_norm_cfg_exchanges_every_norm(norm_cfg, kind):
     net = small(norm_cfg={**norm_cfg, "eps": 1e-3})
-    norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d | nn.SyncBatchNorm | nn.GroupNorm)]
+    norms = [m for m in net.modules() if isinstance(m, (nn.BatchNorm2d, nn.SyncBatchNorm, nn.GroupNorm))]
     assert len(norms) == len([m for m in small().modules() if isinstance(m, nn.BatchNorm2d)])
     assert all(isinstance(m, kind or nn.BatchNorm2d) and m.eps == 1e-3 for m in norms)
     with torch.no_grad():
@@ -79,7 +83,7 @@ def test_recomputing_gives_the_same_bits_and_counts_once(wiring):
         x = images().requires_grad_()
         net(x)[0].square().sum().backward()
         results.append([x.grad, *(p.grad for p in net.parameters()), *net.buffers()])
-    assert all(torch.equal(one, other) for one, other in zip(*results, strict=True))
+    assert all(torch.equal(one, other) for one, other in zip(*results))
 
 
 def test_recomputing_keeps_less():
@@ -121,18 +125,17 @@ def test_data_parallel_trains_a_net_that_stops_early(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["DynamicShiftMax", "DynamicReLU", "StaticShiftMax", "SE"])
-def test_the_meta_device_leaves_nothing_undefined(kind):
-    """Memory that to_empty gives is filled with a value that no network has; none of it may stay."""
+def test_the_meta_device_leaves_nothing_undefined(kind, monkeypatch):
+    """Memory that to_empty gives is filled with NaN; none of it may stay."""
     with torch.device("meta"):
         net = nn.Sequential(MicroNet(SMALL, {"type": kind}), ClassificationHead(32, 8, 10))
-    fill = torch.utils.deterministic.fill_uninitialized_memory
-    torch.use_deterministic_algorithms(True)  # fills empty memory with NaN
-    torch.utils.deterministic.fill_uninitialized_memory = True
-    try:
-        net.to_empty(device="cpu")
-    finally:
-        torch.use_deterministic_algorithms(False)
-        torch.utils.deterministic.fill_uninitialized_memory = fill
+
+    def undefined(like: torch.Tensor, **settings: object) -> torch.Tensor:
+        dtype = like.dtype
+        return torch.full(like.shape, float("nan") if dtype.is_floating_point else -1, dtype=dtype, **settings)
+
+    monkeypatch.setattr(torch, "empty_like", undefined)
+    net.to_empty(device="cpu")
     assert any(torch.isnan(p).any() for p in net.parameters())
     torch.manual_seed(0)
     for part in net:
@@ -142,7 +145,7 @@ def test_the_meta_device_leaves_nothing_undefined(kind):
     torch.manual_seed(0)
     for part in usual:
         part.init_weights()
-    for one, other in zip([*net.parameters(), *net.buffers()], [*usual.parameters(), *usual.buffers()], strict=True):
+    for one, other in zip([*net.parameters(), *net.buffers()], [*usual.parameters(), *usual.buffers()]):
         assert torch.equal(one, other)
 
 
@@ -203,7 +206,7 @@ def test_traces_serve_other_sizes(form):
             with use_backend("eager"):
                 wanted = net(images(*size))
             for other in (traced, graph):
-                for one, want in zip(other(images(*size)), wanted, strict=True):
+                for one, want in zip(other(images(*size)), wanted):
                     torch.testing.assert_close(one, want)
 
 
