@@ -34,3 +34,19 @@ def check_own(root: Path, *names: str) -> None:
                 f"error: {found or name}: found in place of the package {name!r} in {root}; rename it, or take its "
                 "folder off PYTHONPATH"
             )
+
+
+def main() -> int:
+    """Run the harness's verbs (`micronet VERB ...`); from a wheel, say where they are."""
+    try:
+        from pipelines.__main__ import main as run
+    except ModuleNotFoundError as error:
+        if error.name not in ("pipelines", "pipelines.__main__"):
+            raise
+        print(
+            "error: this is the plugin alone (import micronet_repro); the harness runs from a checkout of its "
+            "repository, after `make setup`",
+            file=sys.stderr,
+        )
+        return 2
+    return run()

@@ -12,8 +12,10 @@ from __future__ import annotations
 import math
 from functools import cache
 
-from registry.arch import ArchSpec, BlockSpec
-from registry.classification.models import classifier_cost
+from .classification.models import classifier_cost
+from .plan import Plan
+from .specs import ArchSpec, BlockSpec
+from .strict import zip_strict
 
 #: MicroNet-M1 by bottleneck: C/R, kernel, stride, G1, G2 (Table 1); hidden widths are 4 (low) or 6 (high) times C/R.
 M1 = (
@@ -53,7 +55,7 @@ def scaled_m1(
     stem = max(2, 2 * math.floor(4 * width + 0.5))
     narrow = [_multiple_of_4(row[0] * width) for row in M1]
     blocks, cin, previous = [], stem, 1
-    for i, ((_, k, stride, g1, g2), s) in enumerate(zip(M1, narrow, strict=True)):
+    for i, ((_, k, stride, g1, g2), s) in enumerate(zip_strict(M1, narrow)):
         low, last = i < LOW, i == len(M1) - 1
         lite = lite_low if low else lite_high
         ratio = 1 if i < 4 else 2
@@ -86,7 +88,6 @@ def solved_m1(
 
     factorized False costs k x k depthwise convolutions, as Table 3's first row has them.
     """
-    from registry.micronet import Plan
 
     def distance(width: float) -> tuple[float, float]:
         arch = scaled_m1(width, multiplier, groups, lite_low, lite_high)

@@ -11,10 +11,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from registry.arch import ArchSpec, BlockSpec
-from registry.cost.count import Cost
-from registry.ops.activations import ActivationRule, ReLUSpec
-from registry.ops.factorized import (
+from .cost.count import Cost
+from .ops.activations import ActivationRule, ReLUSpec
+from .ops.factorized import (
     ChannelShuffle,
     FactorizedDepthwise,
     FactorizedStem,
@@ -22,6 +21,7 @@ from registry.ops.factorized import (
     GroupPointwise,
     Size,
 )
+from .specs import ArchSpec, BlockSpec
 
 WIRINGS = ("paper", "official")
 
@@ -162,12 +162,15 @@ def plan_block(
     ops: dict[str, Any] = {}
     if spec.before:
         groups_in = spec.before[1] if factorized else 1
-        ops |= {"before": GroupPointwise(cin, width, groups_in), "act0": rule.at("A3", width, groups_in, spec.ratio)}
+        ops |= {
+            "before": GroupPointwise(cin, width, groups_in),
+            "act0": rule.spec_at("A3", width, groups_in, spec.ratio),
+        }
     ops |= {
         "depthwise": depthwise,
-        "act1": rule.at("A1", mid, act1_groups, spec.ratio, first),
+        "act1": rule.spec_at("A1", mid, act1_groups, spec.ratio, first),
         "squeeze": GroupPointwise(mid, spec.squeeze, g1 if factorized else 1),
-        "act2": rule.at("A2", spec.squeeze, g1, spec.ratio),
+        "act2": rule.spec_at("A2", spec.squeeze, g1, spec.ratio),
     }
     shuffles: dict[str, tuple[int, ...]] = {}
     if official:
@@ -184,7 +187,7 @@ def plan_block(
         shuffles["shuffle2"] = (g1,)
     if g2 is not None:
         ops["expand"] = GroupPointwise(spec.squeeze, spec.channels, g2 if factorized else 1)
-        ops["act3"] = rule.at("last" if last else "A3", spec.channels, g2, a3_ratio)
+        ops["act3"] = rule.spec_at("last" if last else "A3", spec.channels, g2, a3_ratio)
         if official and not last:
             shuffles["shuffle3"] = (g2,)
     keeps = spec.stride == 1

@@ -16,6 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .compat import training_types
+
 #: What parallel, compiled and wrapped modules put before every key.
 PREFIXES = frozenset(("module", "_orig_mod", "model", "net", "network", "backbone", "ema", "ema_model", "model_ema"))
 #: Single numbers that profilers, averages and wrappers leave among the weights.
@@ -51,7 +53,8 @@ def read_file(path: str | Path) -> Any:
     try:
         if head[8:9] == b"{" and not head.startswith(b"PK"):
             return _read_safetensors(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with training_types():
+            return torch.load(path, map_location="cpu", weights_only=True)
     except CheckpointError:
         raise
     except Exception as error:  # torch raises many kinds for truncated or unsafe files
@@ -84,7 +87,7 @@ def _reason(path: Path, error: Exception) -> str:
     if tarfile.is_tarfile(path):
         return "it is a tar archive; unpack it, or save a file of torch before 0.4 anew"
     first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
-    if not isinstance(error, RuntimeError | OSError):  # what the unpickler says of other bytes tells nobody anything
+    if not isinstance(error, (RuntimeError, OSError)):  # what the unpickler says of other bytes tells nobody anything
         first = "no file that torch wrote, or a truncated one"
     return f"{first[:160]}; fetch it again"
 
@@ -111,7 +114,8 @@ def _text_keys(found: Mapping[Any, Any]) -> dict[str, Any]:
 
 def _is_state_dict(found: Any) -> bool:
     return isinstance(found, Mapping) and any(
-        isinstance(v, Tensor) and isinstance(k, str | bytes) and not _is_extra(_decoded(k), v) for k, v in found.items()
+        isinstance(v, Tensor) and isinstance(k, (str, bytes)) and not _is_extra(_decoded(k), v)
+        for k, v in found.items()
     )
 
 
@@ -131,7 +135,7 @@ def _entries(found: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str
         yield path, found
         return
     for key, value in found.items():
-        name = _decoded(key) if isinstance(key, str | bytes) else repr(key)
+        name = _decoded(key) if isinstance(key, (str, bytes)) else repr(key)
         if isinstance(value, Mapping) and not NOT_WEIGHTS.search(name):
             yield from _entries(value, (*path, name))
 
@@ -168,7 +172,7 @@ def _contents(found: Any) -> str:
     return f"it is a {type(found).__name__}"
 
 
-def tensors(state: Mapping[str, Any], strip: bool = True) -> dict[str, Tensor]:
+def sound_tensors(state: Mapping[str, Any], strip: bool = True) -> dict[str, Tensor]:
     """Return a state dict's tensors, dense, and without extras; strip: by names without wrappers' prefixes.
 
     Raises CheckpointError naming the key that is no sound weight: quantized, without data, complex, of whole numbers
@@ -179,7 +183,7 @@ def tensors(state: Mapping[str, Any], strip: bool = True) -> dict[str, Tensor]:
     for key, value in state.items():
         if not isinstance(value, Tensor) or _is_extra(key, value):
             continue
-        name = bare(key) if strip else key
+        name = strip_prefixes(key) if strip else key
         if name in source:
             # one of two nets in one state dict is the other's average
             if AVERAGED.search(key) and not AVERAGED.search(source[name]):
@@ -190,7 +194,7 @@ def tensors(state: Mapping[str, Any], strip: bool = True) -> dict[str, Tensor]:
     return out
 
 
-def bare(key: str) -> str:
+def strip_prefixes(key: str) -> str:
     """Return a key without the prefixes of wrapping modules."""
     parts = key.split(".")
     while len(parts) > 1 and parts[0] in PREFIXES:
@@ -225,7 +229,7 @@ def _sound(key: str, value: Tensor) -> Tensor:
     return value
 
 
-def fitted(key: str, value: Tensor, like: Tensor) -> Tensor:
+def cast_weight(key: str, value: Tensor, like: Tensor) -> Tensor:
     """Return a weight in the model's type. Raises CheckpointError where that type cannot hold it."""
     out = value.to(like.dtype)
     if out.is_floating_point() and not torch.isfinite(out).all():
@@ -233,7 +237,7 @@ def fitted(key: str, value: Tensor, like: Tensor) -> Tensor:
     return out
 
 
-def fill(model: nn.Module, state: Mapping[str, Tensor], surplus: bool = False) -> None:
+def fill_model(model: nn.Module, state: Mapping[str, Tensor], surplus: bool = False) -> None:
     """Load sound weights into a model; surplus: further keys are passed over.
 
     Raises CheckpointError naming the keys that lack, are too many, or have another shape.
@@ -242,15 +246,15 @@ def fill(model: nn.Module, state: Mapping[str, Tensor], surplus: bool = False) -
     missing = [key for key in ours if key not in state and not key.endswith("num_batches_tracked")]
     more = [] if surplus else [key for key in state if key not in ours]
     if missing or more:
-        faults = [f"it lacks {named(missing)}"] * bool(missing) + [f"it alone has {named(more)}"] * bool(more)
-        found = f"; its keys are {named(list(state))}" if not more else ""
+        faults = [f"it lacks {list_keys(missing)}"] * bool(missing) + [f"it alone has {list_keys(more)}"] * bool(more)
+        found = f"; its keys are {list_keys(list(state))}" if not more else ""
         raise CheckpointError(f"does not fit the model: {' and '.join(faults)}{found}")
     for key, value in ours.items():
         if key in state and state[key].shape != value.shape:
             raise CheckpointError(
                 f"does not fit the model: {key} has shape {tuple(state[key].shape)}, the model's {tuple(value.shape)}"
             )
-    model.load_state_dict({k: fitted(k, state[k], v) if k in state else v for k, v in ours.items()})
+    model.load_state_dict({k: cast_weight(k, state[k], v) if k in state else v for k, v in ours.items()})
 
 
 def load_pretrained(model: nn.Module, path: str, prefix: str | None = None) -> None:
@@ -264,15 +268,15 @@ def load_pretrained(model: nn.Module, path: str, prefix: str | None = None) -> N
             start = prefix.rstrip(".") + "."
             kept = {key[len(start) :]: value for key, value in state.items() if key.startswith(start)}
             if not kept:
-                raise CheckpointError(f"no key begins with {start!r}; its keys are {named(state)}")
-            fill(model, tensors(kept, strip=False), surplus=True)
+                raise CheckpointError(f"no key begins with {start!r}; its keys are {list_keys(state)}")
+            fill_model(model, sound_tensors(kept, strip=False), surplus=True)
         else:
-            fill(model, tensors(state), surplus=True)
+            fill_model(model, sound_tensors(state), surplus=True)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from None
 
 
-def named(keys: Mapping[str, Any] | list[str], count: int = 3) -> str:
+def list_keys(keys: Mapping[str, Any] | list[str], count: int = 3) -> str:
     """Return the first keys, for a message."""
     names = list(keys)
     return ", ".join(names[:count]) + (f", … ({len(names)} in all)" if len(names) > count else "")

@@ -5,10 +5,18 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import wraps
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from pickle import UnpicklingError
 from types import ModuleType
 from typing import Any
+
+import torch
+
+#: torch's version, (2, 15).
+TORCH = tuple(int(part) for part in torch.__version__.split(".")[:2])
 
 
 def _missing_op(name: str) -> Any:
@@ -43,16 +51,46 @@ def provide_mmcv_extension() -> bool:
     return True
 
 
-def allow_checkpoint_types() -> None:
-    """Allow-list what mmengine writes into its own checkpoints, so that weights_only=True can read them back."""
-    import numpy as np
-    import torch
+def _statistic(owner: Any, name: str) -> Any:
+    """Stand in for getattr in a checkpoint: mmengine's HistoryBuffer pickles its methods so, and nothing else may."""
     from mmengine.logging.history_buffer import HistoryBuffer
 
+    if owner is not HistoryBuffer or name.startswith("_"):
+        raise UnpicklingError(f"it asks for {name!r} of {owner!r}")
+    return getattr(HistoryBuffer, name)
+
+
+def training_types() -> AbstractContextManager[None]:
+    """Return a context in which torch.load(weights_only=True) reads what mmengine writes beside weights.
+
+    Elsewhere in the process nothing more is allowed than torch allows. Before torch 2.6, which refuses nothing where
+    weights_only is not asked for, it does nothing.
+    """
+    import numpy as np
+    from mmengine.logging.history_buffer import HistoryBuffer
+
+    if not hasattr(torch.serialization, "safe_globals") or TORCH < (2, 6):
+        return nullcontext()
     reconstruct = np.zeros(1).__reduce__()[0]
     scalar = np.float64(0).__reduce__()[0]
     dtypes = {type(np.dtype(t)) for t in ("float64", "float32", "int64", "int32", "uint8", "bool", "uint32")}
-    torch.serialization.add_safe_globals([HistoryBuffer, reconstruct, scalar, np.ndarray, np.dtype, getattr, *dtypes])
+    allowed = [HistoryBuffer, reconstruct, scalar, np.ndarray, np.dtype, (_statistic, "builtins.getattr"), *dtypes]
+    return torch.serialization.safe_globals(allowed)
+
+
+def let_mmengine_resume() -> None:
+    """Let mmengine read its own local checkpoints, as `mim train --resume` does, where torch loads weights only."""
+    from mmengine.runner.checkpoint import CheckpointLoader, load_from_local
+
+    if CheckpointLoader._get_checkpoint_loader("") is not load_from_local:  # done, or a user's own
+        return
+
+    @wraps(load_from_local)
+    def load(filename: str, map_location: Any) -> Any:
+        with training_types():
+            return load_from_local(filename, map_location)
+
+    CheckpointLoader.register_scheme("", load, force=True)
 
 
 class CocoFinder(MetaPathFinder, Loader):
@@ -74,7 +112,7 @@ class CocoFinder(MetaPathFinder, Loader):
 
             module.COCO = COCO  # type: ignore[attr-defined]
         elif module.__name__.endswith(".cocoeval"):
-            from registry.compat_coco import COCOeval
+            from .compat_coco import COCOeval
 
             module.COCOeval = COCOeval  # type: ignore[attr-defined]
         elif module.__name__.endswith(".mask"):
@@ -93,4 +131,4 @@ def prepare() -> None:
     """Apply all of it, once, before any OpenMMLab framework is imported."""
     provide_mmcv_extension()
     provide_xtcocotools()
-    allow_checkpoint_types()
+    let_mmengine_resume()

@@ -5,61 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from mmengine.model import BaseModule
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from registry.arch import ArchSpec, default_rule, get_arch
-from registry.blocks import BlockPlan, StemPlan, plan_block, plan_stem
-from registry.checkpoints import CheckpointError, load_pretrained
-from registry.cost.count import Cost
-from registry.inputs.errors import DataError
-from registry.ops.factorized import Size
-
-
-class Plan:
-    """Plan a whole backbone: stem and blocks, grouped into stages of equal stride.
-
-    Stage 0 is the stem; every block with stride 2 opens the next stage. With Table 1's models, stages 0 to 4 have
-    strides 2, 4, 8, 16 and 32.
-    """
-
-    def __init__(
-        self, arch: ArchSpec, activation: Mapping[str, Any] | None, wiring: str = "paper", factorized: bool = True
-    ) -> None:
-        rule = default_rule(arch, activation)
-        self.stem: StemPlan = plan_stem(arch, wiring, rule.relu_max)
-        self.blocks: list[BlockPlan] = []
-        self.stages: list[list[int]] = [[]]
-        self.stage_channels = [arch.stem[0]]
-        cin, previous = arch.stem[0], None
-        for i, spec in enumerate(arch.blocks):
-            last = i == len(arch.blocks) - 1
-            produced = (previous.groups[1] or previous.groups[0]) if previous else arch.stem[1]
-            plan = plan_block(
-                spec, cin, rule, wiring,
-                # an expanding depthwise makes a group of every channel; without it the groups before remain
-                a1_groups=produced if spec.kind == "C" or not spec.expand else None,
-                previous_squeeze=previous.squeeze if previous else None,
-                a3_ratio=arch.last_ratio if last else arch.blocks[i + 1].ratio,
-                last=last and arch.ends, first=i == 0, factorized=factorized,
-            )  # fmt: skip
-            if spec.stride == 2:
-                self.stages.append([])
-                self.stage_channels.append(0)
-            self.stages[-1].append(i)
-            self.stage_channels[-1] = spec.out_channels
-            self.blocks.append(plan)
-            cin, previous = spec.out_channels, spec
-
-    def cost(self, size: Size) -> tuple[Cost, Size]:
-        """Return the backbone's cost on an input of `size` and the last feature map's size, without any tensor."""
-        total, size = self.stem.cost(size)
-        for block in self.blocks:
-            cost, size = block.cost(size)
-            total += cost
-        return total, size
+from .arch import get_arch
+from .checkpoints import CheckpointError, load_pretrained
+from .inputs.errors import DataError
+from .ops.norms import exchange_norms, reset_untrained
+from .ops.recompute import recomputed
+from .plan import Plan
+from .strict import zip_strict
 
 
 @MODELS.register_module()
@@ -71,10 +29,13 @@ class MicroNet(BaseModule):
             the one to change.
         activation: keys of ActivationRule (type, j, k, sites, shift ...); default Dynamic Shift-Max, J = K = 2.
         wiring: `paper` (Eq. 1, Figure 5) or `official` (the released code's shuffles and skips).
-        out_indices: stages to return: 0 is the stem (stride 2), then strides 4, 8, 16, 32; negatives count from the
-            end. The default is the last stage alone.
+        out_indices: stages to return, one or several: 0 is the stem (stride 2), then strides 4, 8, 16, 32; negatives
+            count from the end. The default is the last stage alone. Stages after the last one returned are not built.
         frozen_stages: freeze stages 0 to this one (-1: none): no gradient, BatchNorm in eval mode.
         norm_eval: keep every BatchNorm in eval mode while training.
+        norm_cfg: what stands in BatchNorm's place: {'type': 'SyncBN'}, {'type': 'GN', 'num_groups': 8}, or
+            {'type': 'BN', 'requires_grad': False}; default BatchNorm.
+        with_cp: compute blocks anew in the backward pass instead of keeping their activations.
         factorized: False builds the full-rank partner of mutual learning (section 5.1).
         init_cfg: mmengine's; default normal for convolutions as in the official code, small for linears.
 
@@ -86,26 +47,34 @@ class MicroNet(BaseModule):
         arch: str | Mapping[str, Any] = "m1",
         activation: Mapping[str, Any] | None = None,
         wiring: str = "paper",
-        out_indices: Sequence[int] = (-1,),
+        out_indices: int | Sequence[int] = (-1,),
         frozen_stages: int = -1,
         norm_eval: bool = False,
         factorized: bool = True,
+        norm_cfg: Mapping[str, Any] | None = None,
+        with_cp: bool = False,
         init_cfg: Any = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg if init_cfg is not None else DEFAULT_INIT)
         self.arch = get_arch(arch)
         plan = Plan(self.arch, activation, wiring, factorized)
         n = len(plan.stages)
+        out_indices = (out_indices,) if isinstance(out_indices, int) else tuple(out_indices)
+        if not out_indices:
+            raise ValueError(f"out_indices is empty: this MicroNet has stages 0 to {n - 1}")
         if bad := [i for i in out_indices if not -n <= i < n]:
             raise ValueError(f"out_indices {bad}: this MicroNet has stages 0 to {n - 1}")
         if not -1 <= frozen_stages < n:
             raise ValueError(f"frozen_stages {frozen_stages}: this MicroNet has stages 0 to {n - 1} (-1: none)")
         self.out_indices = tuple(sorted({i % n for i in out_indices}))
-        self.frozen_stages, self.norm_eval = frozen_stages, norm_eval
+        self.frozen_stages, self.norm_eval, self.with_cp = frozen_stages, norm_eval, with_cp
+        stages = plan.stages[: self.out_indices[-1] + 1]  # with DDP, what is built and unused stops the training
         self.stem = plan.stem.build()
-        self.blocks = nn.ModuleList(block.build() for block in plan.blocks)
-        self._last_of_stage = {0 if not s else s[-1] + 1: i for i, s in enumerate(plan.stages)}
-        self._stage_of_block = [i for i, s in enumerate(plan.stages) for _ in s]
+        self.blocks = nn.ModuleList(plan.blocks[i].build() for stage in stages for i in stage)
+        self._last_of_stage = {0 if not s else s[-1] + 1: i for i, s in enumerate(stages)}
+        self._stage_of_block = [i for i, s in enumerate(stages) for _ in s]
+        if norm_cfg is not None:
+            exchange_norms(self, norm_cfg)
         self.out_channels = tuple(plan.stage_channels[i] for i in self.out_indices)
         self._freeze()
 
@@ -113,15 +82,19 @@ class MicroNet(BaseModule):
         """Return the features of `out_indices`, each (N, C, H/stride, W/stride)."""
         outs = []
         x, bottleneck = self.stem(x), None
-        for i, block in enumerate((None, *self.blocks)):
-            if block is not None:
-                x, bottleneck = block(x, bottleneck)
-            stage = self._last_of_stage.get(i)
-            if stage in self.out_indices:
+        if 0 in self.out_indices:
+            outs.append(x)
+        for i, block in enumerate(self.blocks, start=1):
+            x, bottleneck = self.run_block(block, x, bottleneck)
+            if self._last_of_stage.get(i) in self.out_indices:
                 outs.append(x)
-                if stage == self.out_indices[-1]:
-                    break
         return tuple(outs)
+
+    def run_block(self, block: nn.Module, x: Tensor, bottleneck: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return a block's output and bottleneck, computed anew in the backward pass where `with_cp` says so."""
+        if self.with_cp and torch.is_grad_enabled() and self.training:
+            return recomputed(block, x, bottleneck)
+        return block(x, bottleneck)
 
     def init_weights(self) -> None:
         """Initialize as configured; weights from a local file (`Pretrained`) must be there for every parameter."""
@@ -129,6 +102,7 @@ class MicroNet(BaseModule):
         path = str(config.get("checkpoint", ""))
         if config.get("type") != "Pretrained" or "://" in path:
             super().init_weights()
+            reset_untrained(self)
             return
         try:
             load_pretrained(self, path, config.get("prefix"))
@@ -139,7 +113,7 @@ class MicroNet(BaseModule):
     def _freeze(self) -> None:
         if self.frozen_stages < 0:
             return
-        frozen = [b for b, s in zip(self.blocks, self._stage_of_block, strict=True) if s <= self.frozen_stages]
+        frozen = [b for b, s in zip_strict(self.blocks, self._stage_of_block) if s <= self.frozen_stages]
         for module in (self.stem, *frozen):
             module.eval()
             for p in module.parameters():
@@ -160,5 +134,5 @@ class MicroNet(BaseModule):
 DEFAULT_INIT = [
     {"type": "Kaiming", "layer": "Conv2d", "mode": "fan_out", "nonlinearity": "relu"},
     {"type": "Normal", "layer": "Linear", "std": 0.01},
-    {"type": "Constant", "layer": ["_BatchNorm"], "val": 1},
+    {"type": "Constant", "layer": ["_BatchNorm", "GroupNorm"], "val": 1},
 ]

@@ -15,17 +15,23 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from registry.checkpoints import CheckpointError, fitted, named, read_file, tensors, unwrap
-from registry.classification.models import ClassificationHead
-from registry.micronet import MicroNet
+from .arch import get_arch
+from .checkpoints import CheckpointError, cast_weight, list_keys, read_file, sound_tensors, unwrap
+from .classification.models import ClassificationHead
+from .micronet import MicroNet
 
 #: Released sizes and the model of the same structure: this paper's where it has one.
 SIZES = {"4M": "iccv2021_m0", "6M": "m0", "12M": "m1", "21M": "iccv2021_m3"}
+#: The architecture that each was trained as: 12M with more dropout than this paper's M1.
+TRAINED_AS = {"4M": "iccv2021_m0", "6M": "iccv2021_m1", "12M": "iccv2021_m2", "21M": "iccv2021_m3"}
 
 #: What the released models do that the paper does not print: shuffles, skips, shift, ReLU6 at the first A1.
 OFFICIAL_ACTIVATION = {"shift": "group_channel", "first_a1": False, "relu_max": 6.0}
-#: The largest has Shift-Max at A1 alone.
-A1_ALONE = {"shift": "group_channel", "sites": ("A1",), "relu_max": 6.0, "bare_last": True}
+#: The largest has Shift-Max at A1 alone, and other constants in its coefficients: INIT_A 1, 0.5 and INIT_B 0, 0.5.
+A1_ALONE = {
+    "shift": "group_channel", "sites": ("A1",), "relu_max": 6.0, "bare_last": True,
+    "constants": ((1.0, 0.0), (0.5, 0.5)),
+}  # fmt: skip
 
 
 def official_backbone(arch: str) -> dict[str, Any]:
@@ -44,7 +50,7 @@ def build(state_dict: Mapping[str, Any], size: str = "6M", entry: str | None = N
     if size not in SIZES:
         raise CheckpointError(f"unknown size {size!r}; released sizes: {', '.join(SIZES)}")
     state, found = unwrap(state_dict, entry)
-    source = tensors(state)
+    source = sound_tensors(state)
     net = _net(size)
     try:
         filled = _mapped(source, net)
@@ -61,7 +67,7 @@ def build(state_dict: Mapping[str, Any], size: str = "6M", entry: str | None = N
 def _net(size: str) -> _Net:
     settings = {key: v for key, v in official_backbone(SIZES[size]).items() if key != "type"}
     backbone = MicroNet(**settings)
-    arch = backbone.arch
+    arch = get_arch(TRAINED_AS[size])
     return _Net(backbone, ClassificationHead(backbone.out_channels[-1], arch.hidden, 1000, arch.dropout))
 
 
@@ -102,7 +108,7 @@ def map_state_dict(state_dict: Mapping[str, Any], net: nn.Module) -> dict[str, T
 
     Raises CheckpointError for entries that have no counterpart on either side or another shape.
     """
-    return _mapped(tensors(unwrap(state_dict)[0]), net)
+    return _mapped(sound_tensors(unwrap(state_dict)[0]), net)
 
 
 def _mapped(source: Mapping[str, Tensor], net: nn.Module) -> dict[str, Tensor]:
@@ -110,13 +116,13 @@ def _mapped(source: Mapping[str, Tensor], net: nn.Module) -> dict[str, Tensor]:
     foreign = [key for key in source if key.partition(".")[0] not in ("features", "classifier")]
     if foreign:
         raise CheckpointError(
-            f"has keys without counterpart in a released MicroNet: {named(foreign)}; expected features.… and "
+            f"has keys without counterpart in a released MicroNet: {list_keys(foreign)}; expected features.… and "
             "classifier.…"
         )
     groups = _operators(source)
     targets = _targets(net)
     out: dict[str, Tensor] = {}
-    for name, target in zip(groups, targets, strict=False):
+    for name, target in zip(groups, targets):
         for leaf, tensor in groups[name].items():
             key = f"{target}.{leaf}"
             if key not in ours:
@@ -129,12 +135,12 @@ def _mapped(source: Mapping[str, Tensor], net: nn.Module) -> dict[str, Tensor]:
                     f"{name}.{leaf} has shape {tuple(tensor.shape)}, the model's {key} "
                     f"{tuple(ours[key].shape)}{_counted(groups, targets)}"
                 )
-            out[key] = fitted(f"{name}.{leaf}", tensor, ours[key])
+            out[key] = cast_weight(f"{name}.{leaf}", tensor, ours[key])
     if len(groups) != len(targets):
         rest = list(groups)[len(targets) :] or targets[len(groups) :]
         side = "the checkpoint" if len(groups) > len(targets) else "the model"
         raise CheckpointError(
-            f"the checkpoint has {len(groups)} operators, the model {len(targets)}; {side} alone has {named(rest)}"
+            f"the checkpoint has {len(groups)} operators, the model {len(targets)}; {side} alone has {list_keys(rest)}"
         )
     # Checkpoints saved by old torch versions lack BatchNorm's step counters, which evaluation does not use.
     missing = [k for k in ours if k not in out and not k.endswith("num_batches_tracked")]

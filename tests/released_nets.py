@@ -1,4 +1,8 @@
-"""The released networks, restated: an oracle that draws random weights under the released names."""
+"""The released networks, restated: an oracle that draws random weights under the released names.
+
+Every number is from the public code at ed89b26: ROWS from backbone/microconfig.py, SETTINGS from scripts/eval_*.sh,
+which the training scripts repeat.
+"""
 
 from __future__ import annotations
 
@@ -70,17 +74,32 @@ ROWS = {
 }
 
 
-class Released:
-    """Run the released network, drawing each weight under its released name when it is first asked for."""
+#: ACT_MAX, INIT_A, INIT_B, INIT_A_BLOCK3, DROPOUT. Pieces' coefficients of x get INIT_A, those of shifted x INIT_B, and
+#: in activations of one piece INIT_A_BLOCK3's two numbers.
+SETTINGS = {
+    "4M": (2.0, (1.0, 1.0), (0.0, 0.0), (1.0, 0.0), 0.05),
+    "6M": (2.0, (1.0, 1.0), (0.0, 0.0), (1.0, 0.0), 0.05),
+    "12M": (2.0, (1.0, 1.0), (0.0, 0.0), (1.0, 0.0), 0.1),
+    "21M": (2.0, (1.0, 0.5), (0.0, 0.5), (1.0, 0.0), 0.1),
+}
 
-    def __init__(self, size: str) -> None:
+
+class Released:
+    """Run the released network, drawing each weight under its released name when it is first asked for.
+
+    training: BatchNorm by the batch, running statistics updated in `state`, dropout before the last layer.
+    """
+
+    def __init__(self, size: str, dtype: torch.dtype = torch.float32) -> None:
         (self.stem, self.squeeze), self.hidden, self.rows = ROWS[size]
+        self.act_max, self.init_a, self.init_b, self.init_block3, self.dropout = SETTINGS[size]
         self.state: dict[str, Tensor] = {}
+        self.dtype, self.training = dtype, False
         self.random = torch.Generator().manual_seed(7)
 
     def draw(self, name: str, *shape: int, low: float = -0.4, high: float = 0.4) -> Tensor:
         if name not in self.state:
-            self.state[name] = torch.empty(*shape).uniform_(low, high, generator=self.random)
+            self.state[name] = torch.empty(*shape).uniform_(low, high, generator=self.random).to(self.dtype)
         return self.state[name]
 
     def norm(self, x: Tensor, name: str) -> Tensor:
@@ -88,7 +107,7 @@ class Released:
         weight, bias = self.draw(f"{name}.weight", c, low=0.5, high=1.5), self.draw(f"{name}.bias", c)
         mean, var = self.draw(f"{name}.running_mean", c), self.draw(f"{name}.running_var", c, low=0.5, high=1.5)
         self.state.setdefault(f"{name}.num_batches_tracked", torch.tensor(5))
-        return F.batch_norm(x, mean, var, weight, bias)
+        return F.batch_norm(x, mean, var, weight, bias, self.training)
 
     def conv(self, x: Tensor, name: str, out: int, k: tuple[int, int], stride: tuple[int, int], groups: int) -> Tensor:
         weight = self.draw(f"{name}.weight", out, x.shape[1] // groups, *k)
@@ -109,10 +128,12 @@ class Released:
         width += 4 if width < 0.9 * base else 0
         y = F.relu(self.linear(x.mean((2, 3)), f"{name}.fc.0", width))
         y = F.hardsigmoid(self.linear(y, f"{name}.fc.2", c * 2 * pieces))
-        a = ((y - 0.5) * 4).view(-1, 2 * pieces, c, 1, 1)
+        a = ((y - 0.5) * self.act_max * 2).view(-1, 2 * pieces, c, 1, 1)
+        # at the squeeze and the last expansion another pair of constants serves than elsewhere
+        init_a, init_b = (self.init_a, self.init_b) if pieces == 2 else zip(self.init_block3)
         size = c // groups
         order = [((g + 1) % groups) * size + (i + 1) % size for g in range(groups) for i in range(size)]
-        sums = [x * (a[:, 2 * p] + 1) + x[:, order] * a[:, 2 * p + 1] for p in range(pieces)]
+        sums = [x * (a[:, 2 * p] + init_a[p]) + x[:, order] * (a[:, 2 * p + 1] + init_b[p]) for p in range(pieces)]
         return torch.stack(sums).amax(0)
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -154,6 +175,7 @@ class Released:
                 x = x + skip
         x = F.hardswish(F.relu6(x).mean((2, 3)))
         x = F.hardswish(self.norm(self.linear(x, "classifier.0.linear.0", self.hidden), "classifier.0.linear.1"))
+        x = F.dropout(x, self.dropout, self.training)
         return F.hardswish(self.norm(self.linear(x, "classifier.2.linear.0", 1000), "classifier.2.linear.1"))
 
     def last(self, x: Tensor, p: str, out: int, expand: int, g2: int, ratio: int) -> Tensor:

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from pipelines.analysis.structure import classifier
 from pipelines.bench.networks import Bencher
+from registry.ops.eager import eager_shift_max
 from registry.ops.fused import use_backend
-from registry.ops.shift_max import DynamicShiftMax, eager_shift_max, shift_max
+from registry.ops.shift_max import DynamicShiftMax, shift_max
 
 NETWORKS = ("t2_micronet_m0", "t2_micronet_m1", "t2_micronet_m3")
 SITES_OF = "t2_micronet_m1"

@@ -14,7 +14,8 @@ from torch import nn
 
 from evidence.io import read_json, write_json_atomic
 from pipelines.common import PipelineError
-from registry.checkpoints import CheckpointError, fill, read_file, tensors
+from registry.checkpoints import CheckpointError, fill_model, read_file, sound_tensors
+from registry.compat import training_types
 
 UNREADABLE = (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, pickle.UnpicklingError)
 START = "start.json"
@@ -25,7 +26,8 @@ def newest_checkpoint(work_dir: Path) -> Path | None:
     found = sorted(work_dir.glob("epoch_*.pth"), key=lambda p: int(p.stem.split("_")[1]), reverse=True)
     for path in found:
         try:
-            torch.load(path, map_location="cpu", weights_only=True)
+            with training_types():
+                torch.load(path, map_location="cpu", weights_only=True)
             return path
         except UNREADABLE as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -90,11 +92,11 @@ def load_weights(model: nn.Module, path: Path, mend: str) -> dict[str, Any]:
         found = [saved.get(key) for key in ("state_dict", "meta")] if isinstance(saved, Mapping) else []
         if not found or not all(isinstance(part, Mapping) for part in found):
             raise CheckpointError("it has no state_dict with meta beside it, as a row's training writes them")
-        state = tensors(found[0], strip=False)
+        state = sound_tensors(found[0], strip=False)
     except CheckpointError as error:
         raise PipelineError(f"{path}: corrupt checkpoint ({error}); {mend}") from None
     try:
-        fill(model, state)
+        fill_model(model, state)
     except CheckpointError as error:
         raise PipelineError(f"{path}: {error}; {mend}") from None
     return dict(found[1])

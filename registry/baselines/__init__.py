@@ -9,13 +9,13 @@ from torch import nn
 
 
 def _mobilenetv3_small(**kwargs: Any) -> nn.Module:
-    from registry.baselines.mobilenetv3 import mobilenetv3_small
+    from .mobilenetv3 import mobilenetv3_small
 
     return mobilenetv3_small(**kwargs)
 
 
 def _shufflenetv1(**kwargs: Any) -> nn.Module:
-    from registry.baselines.shufflenet import ShuffleNetV1
+    from .shufflenet import ShuffleNetV1
 
     return ShuffleNetV1(**kwargs)
 
@@ -33,19 +33,19 @@ def _ghostnet_050(classes: int) -> nn.Module:
 
 
 def _weightnet(**kwargs: Any) -> nn.Module:
-    from registry.baselines.weightnet import weightnet
+    from .weightnet import weightnet
 
     return weightnet(**kwargs)
 
 
 def _butterfly_mobilenetv3(**kwargs: Any) -> nn.Module:
-    from registry.baselines.butterfly import butterfly_mobilenetv3
+    from .butterfly import butterfly_mobilenetv3
 
     return butterfly_mobilenetv3(**kwargs)
 
 
 def _butterfly_shufflenetv2(**kwargs: Any) -> nn.Module:
-    from registry.baselines.butterfly import butterfly_shufflenetv2
+    from .butterfly import butterfly_shufflenetv2
 
     return butterfly_shufflenetv2(**kwargs)
 

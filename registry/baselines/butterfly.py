@@ -11,7 +11,7 @@ import math
 
 from torch import Tensor, nn
 
-from registry.ops.factorized import ChannelShuffle
+from ..ops.factorized import ChannelShuffle
 
 
 def prime_factors(n: int) -> list[int]:
@@ -70,7 +70,7 @@ class _Rotate(nn.Module):
 
 def butterfly_mobilenetv3(width: float = 0.5, classes: int = 1000) -> nn.Module:
     """Build MobileNetV3-small whose blocks' pointwise convolutions are butterflies."""
-    from registry.baselines.mobilenetv3 import mobilenetv3_small
+    from .mobilenetv3 import mobilenetv3_small
 
     net = mobilenetv3_small(width, classes=classes)
     for block in net.blocks.modules():
@@ -83,6 +83,6 @@ def butterfly_mobilenetv3(width: float = 0.5, classes: int = 1000) -> nn.Module:
 
 def butterfly_shufflenetv2(channels: tuple[int, int, int], classes: int = 1000) -> nn.Module:
     """Build ShuffleNetV2 whose units' pointwise convolutions are butterflies, at the given stage widths."""
-    from registry.baselines.shufflenet import ShuffleNetV2
+    from .shufflenet import ShuffleNetV2
 
     return ShuffleNetV2(channels, pointwise=ButterflyPointwise, classes=classes)

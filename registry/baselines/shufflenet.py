@@ -7,7 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from registry.ops.factorized import ChannelShuffle
+from ..ops.factorized import ChannelShuffle
+from ..strict import zip_strict
 
 #: pointwise(cin, cout) builds one convolution without bias or norm; unit(cin, cout, stride) a whole unit.
 Pointwise = Callable[[int, int], nn.Module]
@@ -116,7 +117,7 @@ class ShuffleNetV2(nn.Module):
         self.stem = conv_bn(nn.Conv2d(3, stem, 3, 2, 1, bias=False), stem)
         self.pool = nn.MaxPool2d(3, 2, 1)
         units, cin = [], stem
-        for cout, repeats in zip(channels, (4, 8, 4), strict=True):
+        for cout, repeats in zip_strict(channels, (4, 8, 4)):
             for i in range(repeats):
                 stride = 2 if i == 0 else 1
                 units.append(unit(cin, cout, stride) if unit else ShuffleUnitV2(cin, cout, stride, pointwise))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from registry.ops.factorized import ChannelShuffle
+from ..ops.factorized import ChannelShuffle
 
 
 class GeneratedConv2d(nn.Module):
@@ -77,7 +77,7 @@ class WeightNetUnit(nn.Module):
 
 def weightnet(m: int = 8, g: int = 1, classes: int = 1000) -> nn.Module:
     """Build ShuffleNetV2 0.5x with WeightNet in every unit: (N, 3, H, W) to logits (N, classes)."""
-    from registry.baselines.shufflenet import ShuffleNetV2
+    from .shufflenet import ShuffleNetV2
 
     return ShuffleNetV2(
         (48, 96, 192), unit=lambda cin, cout, stride: WeightNetUnit(cin, cout, stride, m, g), classes=classes

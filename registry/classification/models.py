@@ -12,9 +12,11 @@ from mmengine.registry import METRICS, MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from registry.baselines import build_net
-from registry.cost.count import Cost, batch_norm_cost, linear_cost, pool_cost
-from registry.inputs.errors import check_finite
+from ..baselines import build_net
+from ..cost.count import Cost, batch_norm_cost, linear_cost, pool_cost
+from ..inputs.errors import check_finite
+from ..ops.norms import reset_untrained
+from ..strict import zip_strict
 
 
 def classifier_cost(channels: int, hidden: int, classes: int, size: tuple[int, int]) -> Cost:
@@ -23,18 +25,26 @@ def classifier_cost(channels: int, hidden: int, classes: int, size: tuple[int, i
     return first + linear_cost(hidden, classes, head=True) + batch_norm_cost(classes)
 
 
+HEAD_INIT = [
+    {"type": "Normal", "layer": "Linear", "std": 0.01},
+    {"type": "Constant", "layer": ["_BatchNorm"], "val": 1},
+]
+
+
 @MODELS.register_module()
 class ClassificationHead(BaseModule):
     """Classify the last feature map (N, C, H, W) into logits (N, classes): Table 1's avg pool and 2 fc.
 
     ReLU6, average pool, hard-swish, FC, BatchNorm, hard-swish, dropout, FC, BatchNorm, hard-swish: the order of the
-    official code, which the paper does not spell out.
+    official code, which the paper does not spell out. `loss` and `predict` are what mmpretrain's ImageClassifier calls.
     """
 
     def __init__(
-        self, channels: int, hidden: int = 1024, classes: int = 1000, dropout: float = 0.05, init_cfg: Any = None
-    ) -> None:
-        super().__init__(init_cfg=init_cfg or {"type": "Normal", "layer": "Linear", "std": 0.01})
+        self, channels: int, hidden: int = 1024, classes: int = 1000, dropout: float = 0.05,
+        label_smoothing: float = 0.0, init_cfg: Any = None,
+    ) -> None:  # fmt: skip
+        super().__init__(init_cfg=init_cfg or HEAD_INIT)
+        self.label_smoothing = label_smoothing
         self.fc1, self.bn1 = nn.Linear(channels, hidden), nn.BatchNorm1d(hidden)
         self.dropout = nn.Dropout(dropout)
         self.fc2, self.bn2 = nn.Linear(hidden, classes), nn.BatchNorm1d(classes)
@@ -44,6 +54,33 @@ class ClassificationHead(BaseModule):
         x = F.hardswish(F.relu6(x).mean((2, 3)))
         x = self.dropout(F.hardswish(self.bn1(self.fc1(x))))
         return F.hardswish(self.bn2(self.fc2(x)))
+
+    def init_weights(self) -> None:
+        """Initialize as configured, running statistics too."""
+        super().init_weights()
+        reset_untrained(self)
+
+    def loss(self, feats: Tensor | Sequence[Tensor], data_samples: Sequence[Any], **_: Any) -> dict[str, Tensor]:
+        """Return the cross-entropy against mmpretrain's data samples: their scores where images were mixed, or labels.
+
+        feats: the last feature map, or several of which it is the last.
+        """
+        name = "gt_score" if "gt_score" in data_samples[0] else "gt_label"
+        targets = [getattr(sample, name) for sample in data_samples]
+        logits = self(feats)
+        target = (torch.stack if name == "gt_score" else torch.cat)(targets).to(logits.device)
+        return {"loss": F.cross_entropy(logits, target, label_smoothing=self.label_smoothing)}
+
+    def predict(self, feats: Tensor | Sequence[Tensor], data_samples: Sequence[Any] | None = None) -> list[Any]:
+        """Return mmpretrain's data samples with predicted scores and labels."""
+        if data_samples is None:
+            from mmpretrain.structures import DataSample
+
+            data_samples = [DataSample() for _ in range(len(feats[-1]))]
+        scores = self(feats).softmax(1)
+        for sample, score in zip_strict(data_samples, scores):
+            sample.set_pred_score(score).set_pred_label(score.argmax())
+        return list(data_samples)
 
 
 @MODELS.register_module()
@@ -73,7 +110,7 @@ class Classifier(BaseModel):
         labels = data_samples.to(inputs.device)
         if mode == "loss":
             return self.losses(inputs, labels)
-        return [{"scores": s, "label": y} for s, y in zip(self.logits(inputs), labels, strict=True)]
+        return [{"scores": s, "label": y} for s, y in zip_strict(self.logits(inputs), labels)]
 
     def logits(self, inputs: Tensor) -> Tensor:
         """Return logits (N, classes)."""
@@ -160,4 +197,4 @@ class TopK(BaseMetric):
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Return {'top1': percent, 'top5': percent}."""
         hits = torch.tensor(results, dtype=torch.float64)
-        return {f"top{k}": float(v) for k, v in zip(self.topk, 100 * hits.mean(0), strict=True)}
+        return {f"top{k}": float(v) for k, v in zip_strict(self.topk, 100 * hits.mean(0))}

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from paper import conventions
-from paper.conventions import TermName
+from ..strict import zip_strict
 
+#: Applications of weights, which every convention and every generic counter counts.
+WEIGHTS = ("conv", "fc", "head_fc")
 #: Every kind of work that a term can name; `count` is multiply-adds for conv and fc kinds, elements otherwise.
 KINDS = (
     "conv",  # multiply-adds of a convolution's weights
@@ -27,6 +28,11 @@ KINDS = (
     "pool",  # elements that an average or maximum is taken over
     "activation",  # elements through any other element-wise function on a feature map
 )
+
+
+def term_name(kind: str, site: str = "", j: int = 1, k: int = 1) -> str:
+    """Return a term's name, as paper/conventions.py reads it: kind, @site where it has one, :JxK beyond 1 x 1."""
+    return kind + (f"@{site}" if site else "") + (f":{j}x{k}" if (j, k) != (1, 1) else "")
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,8 @@ class Cost:
 
     def madds(self, rule: str = "plain") -> int:
         """Return multiply-adds for one image under the convention of that name."""
+        from paper import conventions  # the harness's: the plugin alone counts terms
+
         known = conventions.members()
         if rule not in known:
             raise ValueError(f"unknown counting rule {rule!r}; known: {', '.join(known)}")
@@ -66,7 +74,7 @@ class Cost:
 
     def named(self) -> dict[str, int]:
         """Return the terms' counts by name, as evidence holds them; nothing of count 0."""
-        return {str(TermName(*key)): n for key, n in sorted(self.by_kind().items())}
+        return {term_name(*key): n for key, n in sorted(self.by_kind().items())}
 
     def by_kind(self) -> dict[tuple[str, str, int, int], int]:
         """Return counts summed over equal (kind, site, J, K), for comparing two ways of counting."""
@@ -78,7 +86,7 @@ class Cost:
 
     def convs_and_linears(self) -> int:
         """Return multiply-adds of convolution and fully connected weights alone (what generic counters see)."""
-        return conventions.weights(self.named())
+        return sum(t.count for t in self.terms if t.kind in WEIGHTS)
 
 
 def conv2d_cost(
@@ -109,7 +117,7 @@ def linear_cost(cin: int, cout: int, head: bool = False) -> Cost:
 
 def conv_out(size: tuple[int, int], kernel: tuple[int, int], stride: tuple[int, int]) -> tuple[int, int]:
     """Return the output (height, width) of a convolution padded by kernel // 2."""
-    h, w = ((n + 2 * (k // 2) - k) // s + 1 for n, k, s in zip(size, kernel, stride, strict=True))
+    h, w = ((n + 2 * (k // 2) - k) // s + 1 for n, k, s in zip_strict(size, kernel, stride))
     return h, w
 
 

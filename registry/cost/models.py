@@ -7,11 +7,12 @@ from typing import Any
 
 import torch
 
-from registry.arch import ArchSpec, get_arch
-from registry.classification.models import NetClassifier, classifier_cost
-from registry.cost.count import Cost
-from registry.micronet import Plan
-from registry.pose.head import HeadPlan
+from ..arch import get_arch
+from ..classification.models import NetClassifier, classifier_cost
+from ..plan import Plan
+from ..pose.head import HeadPlan
+from ..specs import ArchSpec
+from .count import Cost
 
 Config = Mapping[str, Any]
 
@@ -34,7 +35,7 @@ def _classifier(config: Config, size: tuple[int, int]) -> Cost:
 
 def _net_classifier(config: Config, size: tuple[int, int]) -> Cost:
     """Count a baseline's modules on the meta device: its layers are a library's and have no closed form here."""
-    from registry.cost.trace import trace_cost
+    from .trace import trace_cost
 
     with torch.device("meta"):
         model = NetClassifier(config["net"], {"classes": config["head"].get("classes", 1000)})
@@ -57,8 +58,8 @@ def _pose(config: Config, size: tuple[int, int]) -> Cost:
 
 def _mobile_pose(config: Config, size: tuple[int, int]) -> Cost:
     """Count a MobileNet baseline's modules on the meta device."""
-    from registry.cost.trace import trace_cost
-    from registry.pose.mobile import mobile_backbone, mobile_head
+    from ..pose.mobile import mobile_backbone, mobile_head
+    from .trace import trace_cost
 
     head = config["head"]
     with torch.device("meta"):
@@ -71,7 +72,7 @@ def _mobile_pose(config: Config, size: tuple[int, int]) -> Cost:
 
 
 def _segmentation(config: Config, size: tuple[int, int]) -> Cost:
-    from registry.segmentation.aspp import MRASPPPlan
+    from ..segmentation.aspp import MRASPPPlan
 
     backbone, head = config["backbone"], config["decode_head"]
     if backbone["type"] == "MobileSegBackbone":
@@ -96,8 +97,8 @@ def _segmentation(config: Config, size: tuple[int, int]) -> Cost:
 
 def _mobile_segmentation(config: Config, size: tuple[int, int]) -> Cost:
     """Count a MobileNet baseline's modules on the meta device."""
-    from registry.cost.trace import trace_cost
-    from registry.segmentation.mobile_seg import LRASPP, mobile_features
+    from ..segmentation.mobile_seg import LRASPP, mobile_features
+    from .trace import trace_cost
 
     with torch.device("meta"):
         features, channels = mobile_features(config["backbone"]["net"])

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from registry.baselines.weightnet import GeneratedConv2d
-from registry.classification.models import ClassificationHead, NetClassifier
-from registry.cost.count import Cost, Term
-from registry.ops.activations import DynamicReLU
-from registry.ops.dynamic import DynamicConv2d
-from registry.ops.shift_max import DynamicShiftMax, HyperFunction, SiteReLU, StaticShiftMax
+from ..baselines.weightnet import GeneratedConv2d
+from ..classification.models import ClassificationHead, NetClassifier
+from ..ops.activations import DynamicReLU
+from ..ops.dynamic import DynamicConv2d
+from ..ops.shift_max import DynamicShiftMax, HyperFunction, SiteReLU, StaticShiftMax
+from .count import Cost, Term
 
 #: Layers that average or maximize over positions; timm's squeeze-and-excitation does so by a tensor's method.
 POOLS = (nn.AdaptiveAvgPool2d, nn.AvgPool2d, nn.MaxPool2d, HyperFunction, ClassificationHead)
@@ -87,13 +87,13 @@ def trace_cost(module: nn.Module, input_size: Sequence[int] = (3, 224, 224)) -> 
             hook = generated
         elif isinstance(m, DynamicConv2d):
             hook = dynamic_conv
-        elif isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d):
+        elif isinstance(m, (nn.BatchNorm1d, nn.BatchNorm2d)):
             hook = norm
         elif isinstance(m, ACTIVATIONS):
             hook = element_wise
-        elif isinstance(m, nn.ReLU | nn.ReLU6):
+        elif isinstance(m, (nn.ReLU, nn.ReLU6)):
             hook = body_relu
-        elif isinstance(m, SiteReLU | DynamicReLU | DynamicShiftMax | StaticShiftMax):
+        elif isinstance(m, (SiteReLU, DynamicReLU, DynamicShiftMax, StaticShiftMax)):
             hook = activation
         if hook is not None:
             handles.append(m.register_forward_hook(hook))

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from registry.inputs.errors import DataError
+from .errors import DataError
 
 #: What file managers, network disks and archivers leave beside the data; so is every name that begins with a dot.
 CLUTTER = frozenset(

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from registry.inputs.errors import DataError
-from registry.inputs.files import shown
+from .errors import DataError
+from .files import shown
 
 #: A whole file's marks: how it begins, and what stands within its last bytes.
 MARKS = ((b"\xff\xd8\xff", b"\xff\xd9"), (b"\x89PNG\r\n\x1a\n", b"IEND"))

@@ -7,29 +7,30 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from registry.cost.count import Cost, Term, linear_cost, pool_cost
-from registry.ops.factorized import Size
-from registry.ops.shift_max import SHIFTS, HyperFunction, ShiftMaxSpec, SiteReLU, squeeze_width
+from ..cost.count import Cost, Term, linear_cost, pool_cost
+from .constants import ConstantsModule
+from .factorized import Size
+from .shift_max import SHIFTS, Constants, HyperFunction, ShiftMaxSpec, SiteReLU, check_constants, squeeze_width
 
 TYPES = ("ReLU", "SE", "DynamicReLU", "DynamicShiftMax", "StaticShiftMax")
 SITES = ("A1", "A2", "A3")
 
 
-class DynamicReLU(nn.Module):
+class DynamicReLU(ConstantsModule):
     """Maximize over K dynamic lines a * x + b per channel (Dynamic ReLU, the paper's reference [6]).
 
     Slopes start at (1, 0, ...) and intercepts at 0; ranges are +-2 and +-1 around that.
     """
 
+    #: Twice the ranges of slopes and intercepts.
+    ranges = (4.0, 2.0)
+
     def __init__(self, channels: int, k: int = 2, hidden: int = 4, site: str = "") -> None:
         super().__init__()
         self.channels, self.k, self.site = channels, k, site
         self.hyper = HyperFunction(channels, hidden, 2 * k * channels)
-        scale = torch.tensor([4.0, 2.0]).view(1, 2, 1, 1)
-        initial = torch.zeros(1, 2, k, 1)
-        initial[:, 0, 0] = 1
-        self.register_buffer("scale", scale, persistent=False)
-        self.register_buffer("initial", initial, persistent=False)
+        self.hold_constant("scale", self.ranges, (1, 2, 1, 1))
+        self.hold_constant("initial", [1.0] + [0.0] * (2 * k - 1), (1, 2, k, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.hyper(x).view(-1, 2, self.k, self.channels)
@@ -103,6 +104,8 @@ class ActivationRule:
     `k_linear` at A2 and after the last expansion (1 in the official code). `base_reduction` times a block's ratio is
     the hyper function's reduction; A2, being narrow, uses half of it. `bare_last`: without A2 among the sites nothing
     follows the last expansion either, as in the released 21M model, whose classifier begins with a ReLU6.
+    `constants`: Dynamic Shift-Max's at A1 and A3 (K rows of J), which are added to its coefficients in every pass; the
+    others, with `k_linear` pieces, keep the default.
     """
 
     type: str = "DynamicShiftMax"
@@ -115,6 +118,7 @@ class ActivationRule:
     first_a1: bool = True
     relu_max: float | None = None
     bare_last: bool = False
+    constants: Constants | None = None
 
     def __post_init__(self) -> None:
         if self.type not in TYPES:
@@ -125,8 +129,12 @@ class ActivationRule:
             raise ValueError(f"unknown activation site {sorted(unknown)}; known: {', '.join(SITES)}")
         if min(self.j, self.k, self.k_linear) < 1:
             raise ValueError(f"J, K and k_linear must be at least 1, not {self.j}, {self.k}, {self.k_linear}")
+        if self.constants is not None:
+            if self.type != "DynamicShiftMax":
+                raise ValueError(f"constants are Dynamic Shift-Max's; {self.type} has none")
+            check_constants(self.constants, self.j, self.k)
 
-    def at(self, site: str, channels: int, groups: int, ratio: int, first: bool = False):
+    def spec_at(self, site: str, channels: int, groups: int, ratio: int, first: bool = False):
         """Return the spec for one site (A1, A2, A3 or last) of `channels` in `groups`, at a block's ratio."""
         linear = site in ("A2", "last")
         covered = self.type != "ReLU" and ("A2" if site == "last" else site) in self.sites
@@ -141,5 +149,5 @@ class ActivationRule:
         static = self.type == "StaticShiftMax"
         return ShiftMaxSpec(
             channels, groups, site, j, k, None if static else reduction, self.shift,
-            relu=k == 1 and not linear, relu_max=self.relu_max,
+            relu=k == 1 and not linear, relu_max=self.relu_max, constants=None if linear else self.constants,
         )  # fmt: skip

@@ -8,9 +8,9 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from registry.cost.count import Cost, conv2d_cost
-from registry.ops.factorized import Size
-from registry.ops.temperature import Annealed
+from ..cost.count import Cost, conv2d_cost
+from .factorized import Size
+from .temperature import Annealed
 
 
 class SpatialAttention(Annealed):

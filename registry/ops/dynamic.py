@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from registry.ops.activations import DynamicReLU
-from registry.ops.attention import SpatialAttention
-from registry.ops.temperature import Annealed
+from .activations import DynamicReLU
+from .attention import SpatialAttention
+from .temperature import Annealed
 
 
 class DynamicConv2d(Annealed):
@@ -62,9 +62,10 @@ class DYReLU(DynamicReLU):
     `spatial` gives variant C, whose coefficients SpatialAttention weighs at every position; else variant B.
     """
 
+    ranges = (2.0, 1.0)
+
     def __init__(self, channels: int, spatial: bool = False, k: int = 2, reduction: int = 8) -> None:
         super().__init__(channels, k, max(1, channels // reduction))
-        self.scale.copy_(torch.tensor([2.0, 1.0]).view(1, 2, 1, 1))
         self.attention = SpatialAttention(channels) if spatial else None
 
     def forward(self, x: Tensor) -> Tensor:

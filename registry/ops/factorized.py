@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from registry.cost.count import Cost, batch_norm_cost, conv2d_cost, conv_out
+from ..cost.count import Cost, batch_norm_cost, conv2d_cost, conv_out
 
 Size = tuple[int, int]
 

@@ -14,8 +14,15 @@ from contextlib import contextmanager
 from functools import cache
 
 import torch
+import torch.autograd.forward_ad
 from torch import Tensor
+from torch.nn import Parameter
 
+from ..compat import TORCH
+
+#: torch.compiler has it from 2.2 on.
+_namespaces = (getattr(torch, "compiler", None), torch._utils)
+is_compiling = next((n.is_compiling for n in _namespaces if hasattr(n, "is_compiling")), lambda: False)
 BACKENDS = ("auto", "eager", "lean", "triton")
 VARIABLE = "MICRONET_SHIFT_MAX"
 #: Elements from which `lean` gains on a CPU, with and without gradients (measured; see pipelines.bench.operators).
@@ -56,15 +63,16 @@ def has_triton() -> bool:
 def chosen(x: Tensor, coefficients: Tensor) -> str:
     """Return eager, lean or triton for a call of shift_max.
 
-    Traced and compiled calls stay eager, so that the compiler sees plain operators. A lean call keeps its inputs'
+    Traced and compiled calls stay eager, so that the compiler sees plain operators; so do torch.func's transforms,
+    forward-mode derivatives and tensors of other classes. A lean call keeps its inputs'
     dtype, so mixed ones stay eager. Raises RuntimeError where `triton` is asked for and cannot run.
     """
     name = backend()
-    if name == "eager" or torch.compiler.is_compiling() or torch.jit.is_tracing() or not x.numel() or x.is_meta:
+    if name == "eager" or _needs_plain_operators(x) or not x.numel() or x.is_meta:
         return "eager"
     if name == "triton" or (name == "auto" and x.device.type == "cuda" and has_triton()):
         return _triton(x, forced=name == "triton")
-    if torch.is_autocast_enabled(x.device.type) or x.dtype != coefficients.dtype:
+    if _autocasts(x.device.type) or x.dtype != coefficients.dtype:
         return "eager"
     if name == "lean":
         return "lean"
@@ -72,11 +80,29 @@ def chosen(x: Tensor, coefficients: Tensor) -> str:
     return "lean" if x.device.type == "cpu" and x.numel() >= WORTHWHILE[grad] else "eager"
 
 
+def _needs_plain_operators(x: Tensor) -> bool:
+    """Tell whether what runs now takes plain operators only: a tracer, a compiler or a transform of functions."""
+    return (
+        is_compiling()
+        or torch.jit.is_tracing()
+        or torch._C._are_functorch_transforms_active()
+        or torch.autograd.forward_ad._current_level >= 0
+        or type(x) not in (Tensor, Parameter)
+    )
+
+
+def _autocasts(device: str) -> bool:
+    """Tell whether autocast is on for a type of device."""
+    if TORCH >= (2, 4):
+        return torch.is_autocast_enabled(device)
+    return torch.is_autocast_cpu_enabled() if device == "cpu" else torch.is_autocast_enabled()
+
+
 def _triton(x: Tensor, forced: bool) -> str:
     """Return triton where the kernels take this tensor, else eager. Raises RuntimeError where it was asked for."""
     if not has_triton():
         raise RuntimeError(f"{VARIABLE}=triton: Triton is not installed; install it or choose another backend")
-    from registry.ops import kernels
+    from . import kernels
 
     fault = kernels.refusal(x)
     if fault and forced:

@@ -17,7 +17,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 from torch.autograd import Function
-from torch.autograd.function import once_differentiable
+
+from .eager import differentiable_gradients
 
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 #: Elements of a program's tile.
@@ -182,11 +183,11 @@ class TritonShiftMax(Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, a: Tensor, groups: int, shift: str) -> Tensor:
+        ctx.save_for_backward(x, a)
         x, a = dense(x), a.contiguous()
         n, channels, height, width = x.shape
         _, k, j, _ = a.shape
         y = torch.empty_like(x)
-        ctx.save_for_backward(x, a)
         ctx.groups, ctx.shift = groups, shift
         shared = constants(x, j, k, groups, shift)
         pixels = height * width
@@ -199,10 +200,11 @@ class TritonShiftMax(Function):
         return y
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
         x, a = ctx.saved_tensors
-        grad = dense(grad)
+        if torch.is_grad_enabled():  # to be differentiated again
+            return *differentiable_gradients(x, a, ctx.groups, ctx.shift, grad), None, None
+        x, a, grad = dense(x), a.contiguous(), dense(grad)
         n, channels, height, width = x.shape
         _, k, j, _ = a.shape
         dx = torch.empty_like(x)

@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import Function
-from torch.autograd.function import once_differentiable
+
+from .eager import differentiable_gradients
 
 
 def pieces(channels: int, groups: int, steps: int, shift: str) -> list[tuple[slice, slice]]:
@@ -105,6 +106,7 @@ class LeanShiftMax(Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, a: Tensor, groups: int, shift: str) -> Tensor:
+        ctx.groups, ctx.shift = groups, shift
         ctx.steps = [pieces(a.shape[3], groups, step, shift) for step in range(a.shape[2])]
         wins = [torch.empty_like(x, dtype=torch.uint8) for _ in range(a.shape[1] - 1)]
         out = _forward(x, a, ctx.steps, wins)
@@ -112,9 +114,10 @@ class LeanShiftMax(Function):
         return out
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         x, a, *wins = ctx.saved_tensors
+        if torch.is_grad_enabled():  # to be differentiated again
+            return *differentiable_gradients(x, a, ctx.groups, ctx.shift, grad), None, None
         dx = torch.empty_like(x) if ctx.needs_input_grad[0] else None
         da = torch.empty_like(a) if ctx.needs_input_grad[1] else None
         # Coefficients that all samples share sum over the batch, in autograd's order: no portions.

@@ -5,18 +5,19 @@ y_i = max_k sum_j a[i, j, k](x) * x[(i + j * C/G) mod C]
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.fx
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from registry.cost.count import Cost, Term, linear_cost, pool_cost
-from registry.ops import fused, lean
-from registry.ops.factorized import Size
-
-#: `group`: Eq. 4, whole groups only. `group_channel`: the official code also moves one channel inside the group.
-SHIFTS = ("group", "group_channel")
+from ..cost.count import Cost, Term, linear_cost, pool_cost
+from . import fused, lean
+from .constants import ConstantsModule
+from .eager import SHIFTS, eager_shift_max
+from .factorized import Size
 
 
 def squeeze_width(channels: int, reduction: int) -> int:
@@ -24,27 +25,6 @@ def squeeze_width(channels: int, reduction: int) -> int:
     base = channels // reduction
     width = max(4, (base + 2) // 4 * 4)
     return width + 4 if width < 0.9 * base else width
-
-
-def shift_index(channels: int, groups: int, steps: int, shift: str = "group") -> Tensor:
-    """Return the source channel of every output channel after `steps` shifts: int64 of shape (C,) (Eq. 4)."""
-    index = torch.arange(channels).view(groups, channels // groups)
-    return _roll(index, (0, 1), steps, shift).reshape(channels)
-
-
-def _roll(x: Tensor, dims: tuple[int, int], steps: int, shift: str) -> Tensor:
-    if shift == "group":
-        return torch.roll(x, -steps, dims[0])
-    return torch.roll(x, (-steps, -steps), dims)
-
-
-def shift_channels(x: Tensor, groups: int, steps: int, shift: str = "group") -> Tensor:
-    """Shift (N, C, ...) circularly by `steps` groups along the channels (Eq. 4); steps=0 returns x."""
-    if steps == 0:
-        return x
-    n, c = x.shape[:2]
-    grouped = x.reshape(n, groups, c // groups, *x.shape[2:])
-    return _roll(grouped, (1, 2), steps, shift).reshape(x.shape)
 
 
 def shift_max(x: Tensor, coefficients: Tensor, groups: int, shift: str = "group") -> Tensor:
@@ -56,25 +36,28 @@ def shift_max(x: Tensor, coefficients: Tensor, groups: int, shift: str = "group"
     if form == "lean":
         return lean.shift_max(x, coefficients, groups, shift)
     if form == "triton":
-        from registry.ops import kernels
+        from . import kernels
 
         return kernels.shift_max(x, coefficients, groups, shift)
     return eager_shift_max(x, coefficients, groups, shift)
 
 
-def eager_shift_max(x: Tensor, coefficients: Tensor, groups: int, shift: str = "group") -> Tensor:
-    """Apply Eq. 5 as it reads: the reference for every other form."""
-    _, k, j, _ = coefficients.shape
-    a = coefficients[..., None, None]
-    shifted = [shift_channels(x, groups, step, shift) for step in range(j)]
-    out = None
-    for piece in range(k):
-        total = shifted[0] * a[:, piece, 0]
-        for step in range(1, j):
-            total = total + shifted[step] * a[:, piece, step]
-        out = total if out is None else torch.maximum(out, total)
-    assert out is not None
-    return out
+torch.fx.wrap("shift_max")  # one node in a symbolic trace: which form serves is decided by tensors
+
+
+#: K rows of J numbers: what is added to the coefficients of every piece and shift.
+Constants = Sequence[Sequence[float]]
+
+
+def default_constants(j: int, k: int) -> Constants:
+    """Return 1 for the unshifted channel and 0 for shifted ones, in every piece."""
+    return tuple((1.0,) + (0.0,) * (j - 1) for _ in range(k))
+
+
+def check_constants(constants: Constants, j: int, k: int) -> None:
+    """Raise ValueError where constants are not K rows of J."""
+    if len(constants) != k or any(len(row) != j for row in constants):
+        raise ValueError(f"Shift-Max's constants {constants} are not {k} rows (K) of {j} (J)")
 
 
 class HyperFunction(nn.Module):
@@ -93,27 +76,29 @@ class HyperFunction(nn.Module):
         return F.hardsigmoid(self.generate(hidden))
 
 
-class DynamicShiftMax(nn.Module):
+class DynamicShiftMax(ConstantsModule):
     """Maximize over K dynamic fusions of J group shifts (Eq. 5).
 
-    Coefficients are initial + (h - 0.5) * 4 with h in [0, 1] from the hyper function; initially the unshifted
-    channel has coefficient 1 in every piece and shifted ones 0, as in the official code.
+    Coefficients are constants + (h - 0.5) * 4 with h in [0, 1] from the hyper function. `constants` (K rows of J)
+    never leave: they are added in every pass, as the official code's INIT_A and INIT_B are. Default: the unshifted
+    channel has 1 in every piece and shifted ones 0, as there in all released sizes but the largest.
     """
 
     def __init__(
-        self, channels: int, groups: int, j: int = 2, k: int = 2, hidden: int = 4, shift: str = "group", site: str = ""
-    ) -> None:
+        self, channels: int, groups: int, j: int = 2, k: int = 2, hidden: int = 4, shift: str = "group", site: str = "",
+        constants: Constants | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.channels, self.groups, self.j, self.k, self.shift, self.site = channels, groups, j, k, shift, site
         self.hyper = HyperFunction(channels, hidden, channels * j * k)
-        initial = torch.zeros(1, k, j, 1)
-        initial[:, :, 0] = 1
-        self.register_buffer("initial", initial, persistent=False)
+        rows = default_constants(j, k) if constants is None else constants
+        check_constants(rows, j, k)
+        self.hold_constant("constants", [value for row in rows for value in row], (1, k, j, 1))
 
     def coefficients(self, x: Tensor) -> Tensor:
         """Return a(x) of Eq. 5 with shape (N, K, J, C)."""
         h = self.hyper(x).view(-1, self.k, self.j, self.channels)
-        return (h - 0.5) * 4 + self.initial
+        return (h - 0.5) * 4 + self.constants
 
     def forward(self, x: Tensor) -> Tensor:
         return shift_max(x, self.coefficients(x), self.groups, self.shift)
@@ -130,10 +115,14 @@ class StaticShiftMax(nn.Module):
     ) -> None:
         super().__init__()
         self.channels, self.groups, self.j, self.k, self.shift, self.site = channels, groups, j, k, shift, site
-        # Piece 0 starts as the identity and the others as zero, so that K = 2 starts as a ReLU.
-        start = torch.zeros(1, k, j, channels)
-        start[:, 0, 0] = 1
-        self.weight = nn.Parameter(start)
+        self.weight = nn.Parameter(torch.empty(1, k, j, channels))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Start piece 0 as the identity and the others as zero, so that K = 2 starts as a ReLU."""
+        with torch.no_grad():
+            self.weight.zero_()
+            self.weight[:, 0, 0] = 1
 
     def forward(self, x: Tensor) -> Tensor:
         return shift_max(x, self.weight, self.groups, self.shift)
@@ -159,6 +148,7 @@ class ShiftMaxSpec:
     shift: str = "group"
     relu: bool = False
     relu_max: float | None = 6.0
+    constants: Constants | None = None
 
     def __post_init__(self) -> None:
         if self.shift not in SHIFTS:
@@ -173,7 +163,7 @@ class ShiftMaxSpec:
             layer: nn.Module = StaticShiftMax(self.channels, self.groups, **args)
         else:
             hidden = squeeze_width(self.channels, self.reduction)
-            layer = DynamicShiftMax(self.channels, self.groups, hidden=hidden, **args)
+            layer = DynamicShiftMax(self.channels, self.groups, hidden=hidden, constants=self.constants, **args)
         return nn.Sequential(layer, SiteReLU(self.site, self.relu_max)) if self.relu else layer
 
     def cost(self, size: Size) -> tuple[Cost, Size]:

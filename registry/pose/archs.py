@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from registry.arch import ARCHS, ArchSpec, BlockSpec
+from ..specs import ArchSpec, BlockSpec
 
 #: Rows read as Table 10 prints them: Block, k, C, C/R, G1 [G2]; `a` is a Micro-A whose depthwise does not expand.
 #: The stride follows from the resolution: `/` before a row halves it.
@@ -48,7 +48,7 @@ def _row(text: str, ratio: int) -> BlockSpec:
 
 def _rows(text: str, ratios: Sequence[int]) -> tuple[BlockSpec, ...]:
     rows = [row.strip() for row in text.split("|")]
-    return tuple(_row(row, ratio) for row, ratio in zip(rows, [*ratios, *[2] * len(rows)], strict=False))
+    return tuple(_row(row, ratio) for row, ratio in zip(rows, [*ratios, *[2] * len(rows)]))
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,6 @@ POSE_ARCHS: dict[str, ArchSpec] = {
     for name, (stem, rows) in _BACKBONES.items()
 }  # fmt: skip
 POSE_HEADS: dict[str, HeadSpec] = {f"pose_{name}": HeadSpec(_rows(rows, [2] * 3)) for name, rows in _HEADS.items()}
-ARCHS.update(POSE_ARCHS)
 
 
 def get_head(head: str | Mapping[str, Any] | HeadSpec) -> HeadSpec:

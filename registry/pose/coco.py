@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from registry.inputs.errors import DataError
-from registry.inputs.files import missing, shown
-from registry.pose.coco_entries import ANEW, Entries, is_number, short
-from registry.pose.coco_images import check_images
+from ..inputs.errors import DataError
+from ..inputs.files import missing, shown
+from ..strict import zip_strict
+from .coco_entries import ANEW, Entries, is_number, short
+from .coco_images import check_images
 
 KEYPOINTS = 17
 #: COCO's keypoints in their order, as mmpose and the sigmas of the evaluation take them.
@@ -98,7 +99,7 @@ def _check_image_entries(images: Entries) -> dict[int, tuple[int, int]]:
         lambda i: f"'file_name' is {short(names[i])}, not a file's name", f"name its file, {ANEW}",
     )  # fmt: skip
     width, height = (images.whole(key, "write its pixels", 1) for key in ("width", "height"))
-    return dict(zip(ids, zip(width, height, strict=True), strict=True))
+    return dict(zip_strict(ids, zip_strict(width, height)))
 
 
 def _check_categories(categories: Entries) -> set[int]:
@@ -114,7 +115,7 @@ def _check_categories(categories: Entries) -> set[int]:
             continue
         if not isinstance(names, list) or len(names) != KEYPOINTS:
             categories.stop(i, f"has no list of {KEYPOINTS} 'keypoints'", f"add COCO's names, {ANEW}")
-        for place, (name, known) in enumerate(zip(names, NAMES, strict=True)):
+        for place, (name, known) in enumerate(zip_strict(names, NAMES)):
             if name != known:
                 categories.stop(
                     i, f"keypoint {place + 1} is {short(name)}, COCO's is {known!r}",
@@ -176,7 +177,7 @@ def _check_keypoints(entries: Entries, persons: list[int]) -> None:
         lambda i: f"has visibility {visible[places.index(i)][wrong[places.index(i)]][0]:g}, not 0, 1 or 2",
         f"mend it, {ANEW}",
     )  # fmt: skip
-    labelled = dict(zip(places, np.count_nonzero(visible, axis=1).tolist(), strict=True))
+    labelled = dict(zip_strict(places, np.count_nonzero(visible, axis=1).tolist()))
     counts = {i: entries.all[i]["num_keypoints"] for i in persons}
     sound = {i for i, v in counts.items() if type(v) is int and 0 <= v <= KEYPOINTS and (v > 0) == (labelled[i] > 0)}
     entries.refuse(

@@ -8,8 +8,9 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from registry.inputs.errors import DataError
-from registry.inputs.files import shown
+from ..inputs.errors import DataError
+from ..inputs.files import shown
+from ..strict import zip_strict
 
 ANEW = "or unpack annotations_trainval2017.zip anew"
 OWN_ID = "give every entry an id of its own"
@@ -77,7 +78,7 @@ class Entries:
     def numbers(self, key: str, values: list[Any], width: int, what: str, places: Sequence[int]) -> np.ndarray:
         """Return lists of `width` finite numbers as (N, width). Raises DataError naming the first that is none."""
         fault = f"has no {what}"
-        bad = [i for i, v in zip(places, values, strict=True) if type(v) is not list or len(v) != width]
+        bad = [i for i, v in zip_strict(places, values) if type(v) is not list or len(v) != width]
         self.refuse(bad, lambda i: f"{fault} ({key!r} is {short(self.all[i][key])})", f"mend it, {ANEW}")
         found = None
         if set(map(type, chain.from_iterable(values))) <= {int, float}:
@@ -86,7 +87,7 @@ class Entries:
             except OverflowError:  # a whole number beyond all floats
                 found = None
         if found is None or not np.isfinite(found).all():
-            bad = [i for i, v in zip(places, values, strict=True) if not all(map(is_number, v))]
+            bad = [i for i, v in zip_strict(places, values) if not all(map(is_number, v))]
             odd = lambda i: next(v for v in self.all[i][key] if not is_number(v))  # noqa: E731
             self.refuse(
                 bad, lambda i: f"{fault}: {key!r} holds {short(odd(i))}, which is no finite number", f"mend it, {ANEW}"

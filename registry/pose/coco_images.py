@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from registry.inputs.errors import DataError
-from registry.inputs.files import missing, shown
-from registry.inputs.images import file_fault, reason, sizes_of
+from ..inputs.errors import DataError
+from ..inputs.files import missing, shown
+from ..inputs.images import file_fault, reason, sizes_of
 
 #: Images whose size is compared before training; `python -m pipelines verify coco` compares all.
 SIZES = 2000

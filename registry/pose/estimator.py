@@ -12,16 +12,15 @@ from typing import Any
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-import registry  # noqa: F401  prepares the frameworks' imports
-from registry.arch import get_arch
-from registry.inputs.errors import DataError, check_finite
-from registry.inputs.files import shown
-from registry.inputs.images import check_image, decode_fault
-from registry.ops import temperature  # noqa: F401  registers the hook
-from registry.ops.attention import SpatialAttention
-from registry.pose.coco import KEYPOINTS, check_coco
-from registry.pose.head import HeadPlan
-from registry.pose.mobile import mobile_backbone, mobile_head
+from ..arch import get_arch
+from ..inputs.errors import DataError, check_finite
+from ..inputs.files import shown
+from ..inputs.images import check_image, decode_fault
+from ..ops import temperature  # noqa: F401  registers the hook
+from ..ops.attention import SpatialAttention
+from .coco import KEYPOINTS, check_coco
+from .head import HeadPlan
+from .mobile import mobile_backbone, mobile_head
 
 # isort: split
 from mmpose.datasets.datasets.body.coco_dataset import CocoDataset

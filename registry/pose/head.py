@@ -8,13 +8,14 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from registry.arch import default_rule, get_arch
-from registry.blocks import BlockPlan, plan_block
-from registry.cost.count import Cost, conv2d_cost
-from registry.ops.activations import IdentitySpec, ReLUSpec
-from registry.ops.attention import AttendedSpec, Upsample
-from registry.ops.factorized import Size
-from registry.pose.archs import HeadSpec, get_head
+from ..arch import get_arch
+from ..blocks import BlockPlan, plan_block
+from ..cost.count import Cost, conv2d_cost
+from ..ops.activations import IdentitySpec, ReLUSpec
+from ..ops.attention import AttendedSpec, Upsample
+from ..ops.factorized import Size
+from ..specs import default_rule
+from .archs import HeadSpec, get_head
 
 ACTIVATIONS = ("act1", "act2", "act3")
 
@@ -70,7 +71,7 @@ def _attended(plan: BlockPlan) -> BlockPlan:
     if "expand" in ops:
         channels["act3"] = ops["expand"].out_channels
     for name in ACTIVATIONS:
-        if name in ops and not isinstance(ops[name], IdentitySpec | ReLUSpec):
+        if name in ops and not isinstance(ops[name], (IdentitySpec, ReLUSpec)):
             ops[name] = AttendedSpec(ops[name], channels[name])
     return replace(plan, ops=ops)
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torchvision.models import mobilenet_v2, mobilenet_v3_small
 from torchvision.ops.misc import SqueezeExcitation
 
-from registry.ops.attention import Upsample
-from registry.ops.dynamic import DynamicConv2d, DYReLU
+from ..ops.attention import Upsample
+from ..ops.dynamic import DynamicConv2d, DYReLU
 
 NETS = ("MobileNetV2x0.5", "MobileNetV3Small")
 DYNAMICS = ("conv", "relu", None)
@@ -63,7 +63,7 @@ def make_dynamic(net: nn.Module, dynamic: str | None, spatial: bool = False) -> 
                 channels = child.num_features
             elif dynamic == "conv" and isinstance(child, nn.Conv2d) and child.in_channels != 3:
                 setattr(parent, name, DynamicConv2d.like(child))
-            elif dynamic == "relu" and isinstance(child, nn.ReLU | nn.ReLU6 | nn.Hardswish):
+            elif dynamic == "relu" and isinstance(child, (nn.ReLU, nn.ReLU6, nn.Hardswish)):
                 setattr(parent, name, DYReLU(channels, spatial))
             else:
                 visit(child)

@@ -7,18 +7,19 @@ READINGS. The classifier's 19 outputs have no groups and stay a plain 1 x 1 in b
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import gcd
 from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from registry.arch import ARCHS, ArchSpec, default_rule, get_arch
-from registry.cost.count import Cost, batch_norm_cost, conv2d_cost
-from registry.micronet import Plan
-from registry.ops.attention import SpatialAttention
-from registry.ops.factorized import ChannelShuffle, GroupPointwise, Size
+from ..arch import get_arch
+from ..cost.count import Cost, batch_norm_cost, conv2d_cost
+from ..ops.attention import SpatialAttention
+from ..ops.factorized import ChannelShuffle, GroupPointwise, Size
+from ..plan import Plan
+from ..specs import default_rule
 
 CHANNELS = 256
 CLASSES = 19
@@ -50,25 +51,6 @@ def get_reading(name: str) -> Reading:
     if name not in READINGS:
         raise ValueError(f"unknown reading {name!r} of MR-ASPP; known: {', '.join(READINGS)}")
     return READINGS[name]
-
-
-def at_stride_16(arch: ArchSpec) -> ArchSpec:
-    """Return an architecture whose blocks at stride 32 run at stride 16 (section 6.2).
-
-    A factorized convolution follows, so that the last expansion is one like any other.
-    """
-    strided = [i for i, block in enumerate(arch.blocks) if block.stride == 2]
-    if len(strided) != 4:
-        raise ValueError(f"a MicroNet at stride 16 needs four strided blocks to change the last, not {len(strided)}")
-    blocks = list(arch.blocks)
-    blocks[strided[-1]] = replace(blocks[strided[-1]], stride=1)
-    return replace(arch, blocks=tuple(blocks), ends=False)
-
-
-SEG_ARCHS = {
-    f"seg_{name}": at_stride_16(ARCHS[name]) for name in ("m0", "m1", "m2", "m3", "m2_adjusted", "m3_adjusted")
-}
-ARCHS.update(SEG_ARCHS)
 
 
 @dataclass(frozen=True)
@@ -117,9 +99,9 @@ class MRASPPPlan:
         g1 = gcd(cin, g1)  # divides the squeezed channels too
         return FactorizedPlan(
             GroupPointwise(cin, squeeze, g1),
-            self.rule.at("A2", squeeze, g1, 2),
+            self.rule.spec_at("A2", squeeze, g1, 2),
             GroupPointwise(squeeze, self.channels, g2),
-            self.rule.at("A3", self.channels, g2, 2),
+            self.rule.spec_at("A3", self.channels, g2, 2),
             g1,
         )
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from registry.inputs.errors import DataError
-from registry.inputs.files import files_in, missing, shown
-from registry.inputs.images import check_image, decode_fault, reason
+from ..inputs.errors import DataError
+from ..inputs.files import files_in, missing, shown
+from ..inputs.images import check_image, decode_fault, reason
 
 IMAGE, LABEL, LABEL_IDS = "_leftImg8bit.png", "_gtFine_labelTrainIds.png", "_gtFine_labelIds.png"
 IGNORE = 255

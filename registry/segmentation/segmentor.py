@@ -12,15 +12,14 @@ import numpy as np
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-import registry  # noqa: F401  prepares the frameworks' imports
-from registry.inputs.errors import check_finite
-from registry.inputs.images import check_image
-from registry.micronet import DEFAULT_INIT, MicroNet
-from registry.ops import temperature  # noqa: F401  registers the hook
-from registry.ops.attention import SpatialAttention
-from registry.segmentation.aspp import CHANNELS, MRASPPPlan, get_reading
-from registry.segmentation.cityscapes import check_headers, check_ids, check_size, pairs, read_label, unreadable
-from registry.segmentation.mobile_seg import FILTERS, LRASPP, mobile_features
+from ..inputs.errors import check_finite
+from ..inputs.images import check_image
+from ..micronet import DEFAULT_INIT, MicroNet
+from ..ops import temperature  # noqa: F401  registers the hook
+from ..ops.attention import SpatialAttention
+from .aspp import CHANNELS, MRASPPPlan, get_reading
+from .cityscapes import check_headers, check_ids, check_size, pairs, read_label, unreadable
+from .mobile_seg import FILTERS, LRASPP, mobile_features
 
 # isort: split
 from mmcv.transforms import LoadImageFromFile
@@ -49,7 +48,7 @@ class SegMicroNet(MicroNet):
         """Return features (N, C8, H/8, W/8) and (N, C16, H/16, W/16) of images (N, 3, H, W)."""
         x, narrow = self.stem(x), None
         for i, block in enumerate(self.blocks):
-            x, narrow = block(x, narrow)
+            x, narrow = self.run_block(block, x, narrow)
             if i == self.low_block:
                 low = narrow if self.bottleneck else x
         return low, x

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from registry.ablations import scaled_m1, solved_m1
 from registry.arch import get_arch
-from registry.micronet import Plan
+from registry.plan import Plan
 
 
 def test_width_1_is_micronet_m1():

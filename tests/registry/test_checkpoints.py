@@ -20,11 +20,11 @@ from registry import official
 from registry.checkpoints import (
     FIRST,
     CheckpointError,
-    bare,
-    fill,
+    fill_model,
     load_pretrained,
     read_file,
-    tensors,
+    sound_tensors,
+    strip_prefixes,
     unwrap,
 )
 from registry.inputs.errors import DataError
@@ -62,7 +62,7 @@ def test_weights_are_found_under_any_wrapper_and_prefix(wrappers, prefixes, prof
     found = state
     for name in reversed(wrappers):
         found = {**(OTHERS if with_others else {}), name: found}
-    read = tensors(unwrap(found)[0])
+    read = sound_tensors(unwrap(found)[0])
     assert same({k: v for k, v in read.items() if k != "n.num_batches_tracked"})
     assert ("n.num_batches_tracked" in read) == counted
 
@@ -85,10 +85,10 @@ def test_plain_weights_come_before_their_average_which_can_be_named(average, pla
 
 def test_an_average_within_the_same_state_dict_is_passed_over():
     state = {f"model.{k}": v for k, v in WEIGHTS.items()} | {f"ema_model.{k}": v + 1 for k, v in WEIGHTS.items()}
-    assert same(tensors(state))
-    assert same(tensors(dict(reversed(state.items()))))
+    assert same(sound_tensors(state))
+    assert same(sound_tensors(dict(reversed(state.items()))))
     with pytest.raises(CheckpointError, match="are both a.weight"):
-        tensors({f"{p}.{k}": v for p in ("model", "net") for k, v in WEIGHTS.items()})
+        sound_tensors({f"{p}.{k}": v for p in ("model", "net") for k, v in WEIGHTS.items()})
 
 
 def test_two_networks_of_equal_rank_are_not_guessed():
@@ -108,7 +108,7 @@ def test_two_networks_of_equal_rank_are_not_guessed():
 )  # fmt: skip
 def test_what_holds_no_weights_says_what_it_holds(found, message):
     with pytest.raises(CheckpointError, match=message) as caught:
-        tensors(unwrap(found)[0])
+        sound_tensors(unwrap(found)[0])
     assert "size" not in str(caught.value)
 
 
@@ -133,19 +133,19 @@ def test_unsound_weights_are_refused_by_name(key, value, message):
     if isinstance(value, str):
         value = torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8)  # warns, so not while tests are collected
     with pytest.raises(CheckpointError, match=message):
-        tensors({**WEIGHTS, key: value})
+        sound_tensors({**WEIGHTS, key: value})
 
 
 @pytest.mark.parametrize("dtype", [torch.half, torch.bfloat16, torch.float64, torch.float32])
 def test_other_precisions_parameters_and_sparse_tensors_load_as_the_models(dtype):
     model = nn.Linear(3, 2)
     state = {"weight": nn.Parameter(torch.eye(2, 3, dtype=dtype)), "bias": torch.ones(2, dtype=dtype).to_sparse()}
-    fill(model, tensors(state))
+    fill_model(model, sound_tensors(state))
     assert model.weight.dtype == torch.float32
     assert torch.equal(model.weight.detach(), torch.eye(2, 3))
     assert torch.equal(model.bias.detach(), torch.ones(2))
     with pytest.raises(CheckpointError, match="weight has values beyond float32"):
-        fill(model, tensors({**state, "weight": torch.full((2, 3), 1e300, dtype=torch.float64)}))
+        fill_model(model, sound_tensors({**state, "weight": torch.full((2, 3), 1e300, dtype=torch.float64)}))
 
 
 def test_what_does_not_fit_a_model_is_named():
@@ -156,7 +156,7 @@ def test_what_does_not_fit_a_model_is_named():
         ({"weight": torch.ones(2, 4), "bias": torch.ones(2)}, r"weight has shape \(2, 4\), the model's \(2, 3\)"),
     ):
         with pytest.raises(CheckpointError, match=message):
-            fill(model, state)
+            fill_model(model, state)
 
 
 # files
@@ -304,5 +304,5 @@ def test_a_backbone_takes_all_its_pretrained_weights_or_says_which_lack(tmp_path
 
 
 def test_prefixes_go_but_a_lone_name_stays():
-    assert bare("module.model.features.0.weight") == "features.0.weight"
-    assert bare("model") == "model"
+    assert strip_prefixes("module.model.features.0.weight") == "features.0.weight"
+    assert strip_prefixes("model") == "model"

@@ -12,8 +12,9 @@ from registry.arch import ARCHS, ArchSpec, BlockSpec, get_arch
 from registry.cost.count import Cost, Term
 from registry.cost.models import classifier_config, model_cost
 from registry.cost.trace import trace_cost
-from registry.micronet import MicroNet, Plan
+from registry.micronet import MicroNet
 from registry.ops.activations import TYPES
+from registry.plan import Plan
 
 
 @st.composite

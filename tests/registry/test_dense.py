@@ -9,11 +9,12 @@ from torch.nn import functional as F
 
 from registry.arch import get_arch
 from registry.cost.trace import trace_cost
-from registry.micronet import MicroNet, Plan
+from registry.micronet import MicroNet
 from registry.ops.attention import AttendedActivation, SpatialAttention
 from registry.ops.dynamic import DynamicConv2d, DYReLU
 from registry.ops.shift_max import DynamicShiftMax
 from registry.ops.temperature import AnnealTemperature
+from registry.plan import Plan
 from registry.pose.archs import POSE_HEADS, UPSAMPLES, get_head
 from registry.pose.head import HeadPlan
 from registry.pose.mobile import NETS, mobile_backbone, mobile_head

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.ops import fused, lean
-from registry.ops.shift_max import SHIFTS, DynamicShiftMax, StaticShiftMax, eager_shift_max, shift_channels, shift_max
+from registry.ops.eager import SHIFTS, eager_shift_max, shift_channels
+from registry.ops.shift_max import DynamicShiftMax, StaticShiftMax, shift_max
 
 SHAPES = st.fixed_dictionaries({
     "batch": st.integers(1, 4), "groups": st.integers(1, 5), "width": st.integers(1, 5), "j": st.integers(1, 4),

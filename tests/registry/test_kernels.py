@@ -12,7 +12,8 @@ import torch
 from helpers import ROOT
 
 from registry.ops import fused
-from registry.ops.shift_max import SHIFTS, eager_shift_max, shift_max
+from registry.ops.eager import SHIFTS, eager_shift_max
+from registry.ops.shift_max import shift_max
 
 triton = pytest.importorskip("triton")
 kernels = pytest.importorskip("registry.ops.kernels")

@@ -50,10 +50,8 @@ def test_stages_have_strides_2_to_32(arch):
 def test_out_indices_count_from_the_end_and_stop_early():
     net = MicroNet("m0", out_indices=(-4, 2)).eval()
     assert net.out_indices == (1, 2)
-    calls = []
-    net.blocks[-1].register_forward_hook(lambda *_: calls.append(1))
     assert len(net(torch.zeros(1, 3, 32, 32))) == 2
-    assert calls == []
+    assert len(net.blocks) == 2 < len(get_arch("m0").blocks)
 
 
 @pytest.mark.parametrize(

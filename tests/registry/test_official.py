@@ -9,10 +9,12 @@ from __future__ import annotations
 import pytest
 import torch
 from released_nets import Released
+from torch.nn import functional as F
 
 from registry import official
 from registry.official import CheckpointError
 from registry.ops.fused import use_backend
+from registry.ops.shift_max import DynamicShiftMax
 
 
 @pytest.fixture(autouse=True)
@@ -81,8 +83,61 @@ def test_files_are_read_weights_only(tmp_path, released):
         assert f"{name}.pth" in str(caught.value)
 
 
+@pytest.mark.parametrize("size", official.SIZES)
+def test_a_training_step_equals_the_reference(size):
+    """In float64: loss, every gradient and the running statistics, at the scripts' settings; dropout of one seed."""
+    reference = Released(size, torch.float64)
+    images = torch.randn(4, 3, 96, 96, generator=torch.Generator().manual_seed(3)).double()
+    labels = torch.tensor([1, 20, 300, 999])
+    with torch.no_grad():
+        reference(images)  # draws the weights
+    net = official.build(reference.state, size).double()
+    net.load_state_dict(official.map_state_dict(reference.state, net))  # built in float32
+    weights = {k: v for k, v in reference.state.items() if v.is_floating_point() and "running" not in k}
+    for weight in weights.values():
+        weight.requires_grad_()
+    reference.training, losses = True, []
+    for model in (reference, net.train()):
+        torch.manual_seed(0)
+        losses.append(F.cross_entropy(model(images), labels))
+        losses[-1].backward()
+    torch.testing.assert_close(losses[0], losses[1], rtol=0, atol=1e-12)
+    grads = official.map_state_dict(
+        {k: weights[k].grad if k in weights else v for k, v in reference.state.items()}, net
+    )
+    for name, parameter in net.named_parameters():
+        wanted = grads[name]
+        # a bias before BatchNorm has gradient 0 but for rounding; torch's hard-swish rounds its constants to float32
+        limit = 1e-5 * max(float(wanted.abs().max()), 1e-6)
+        assert float((parameter.grad - wanted).abs().max()) <= limit, name
+    for name, value in official.map_state_dict(reference.state, net).items():
+        if "running" in name:
+            torch.testing.assert_close(net.state_dict()[name], value, rtol=0, atol=1e-12)
+
+
+def test_the_constants_of_the_largest_matter():
+    """They are INIT_A 1.0,0.5 and INIT_B 0.0,0.5 of its scripts; with those of the other sizes it is another net."""
+    net = official.build(_drawn("21M"), "21M")
+    layers = [m for m in net.modules() if isinstance(m, DynamicShiftMax)]
+    assert [m.constants.flatten().tolist() for m in layers] == [[1.0, 0.0, 0.5, 0.5]] * 11
+    images = torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        right = net(images)
+        for layer in layers:
+            layer.constants.copy_(torch.tensor([1.0, 0.0, 1.0, 0.0]).view_as(layer.constants))
+        assert float((net(images) - right).abs().max()) > 1e-3
+
+
+def _drawn(size: str) -> dict[str, torch.Tensor]:
+    reference = Released(size)
+    with torch.no_grad():
+        reference(torch.zeros(1, 3, 32, 32))
+    return reference.state
+
+
 @pytest.mark.parametrize("form", ["eager", "auto"])
-def test_released_6m_weights_give_the_released_logits(shared, form):
+def test_the_golden_6m_file_gives_its_logits(shared, form):
+    """The file's weights are random, not released ones: it shows that the mapping computes what the code computes."""
     golden = torch.load(shared / "golden/official_6M.pt", map_location="cpu", weights_only=True)
     state = golden["state_dict"]
     with torch.no_grad(), use_backend(form):

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.ops.activations import TYPES, ActivationRule
+from registry.ops.eager import shift_channels, shift_index
 from registry.ops.factorized import (
     ChannelShuffle,
     FactorizedDepthwise,
@@ -22,8 +23,6 @@ from registry.ops.shift_max import (
     DynamicShiftMax,
     ShiftMaxSpec,
     StaticShiftMax,
-    shift_channels,
-    shift_index,
     shift_max,
     squeeze_width,
 )
@@ -137,6 +136,6 @@ def test_k_1_is_followed_by_relu_at_a1_and_a3_only():
     """Section 5.3 adds ReLU where only one element is left in the max; J = K = 1 is then SE+ReLU."""
     rule = ActivationRule(j=1, k=1)
     x = torch.randn(1, 12, 3, 3)
-    assert rule.at("A1", 12, 3, 1).build()(x).min() >= 0
-    assert math.isfinite(float(rule.at("A2", 12, 3, 1).build()(x).detach().min()))
-    assert rule.at("A2", 12, 3, 1).build()(x).min() < 0
+    assert rule.spec_at("A1", 12, 3, 1).build()(x).min() >= 0
+    assert math.isfinite(float(rule.spec_at("A2", 12, 3, 1).build()(x).detach().min()))
+    assert rule.spec_at("A2", 12, 3, 1).build()(x).min() < 0

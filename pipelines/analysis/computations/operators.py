@@ -18,8 +18,9 @@ from pipelines.analysis.computations.base import Result, computation
 from registry.arch import ARCHS
 from registry.blocks import plan_stem
 from registry.cost.count import conv2d_cost
+from registry.ops.eager import shift_channels, shift_index
 from registry.ops.factorized import ChannelShuffle, FactorizedDepthwise, FullDepthwise, GroupPointwise, pointwise_matrix
-from registry.ops.shift_max import DynamicShiftMax, StaticShiftMax, shift_channels, shift_index, shift_max
+from registry.ops.shift_max import DynamicShiftMax, StaticShiftMax, shift_max
 
 #: (C, R, G) with G = sqrt(C / R): the paper's own example first.
 BALANCED = ((18, 2, 3), (32, 2, 4), (64, 4, 4), (100, 4, 5), (72, 2, 6))

@@ -21,7 +21,8 @@ from registry.arch import get_arch
 from registry.cost.models import model_cost
 from registry.cost.trace import trace_cost
 from registry.inputs.errors import DataError
-from registry.segmentation.aspp import MRASPPPlan, at_stride_16
+from registry.segmentation.archs import at_stride_16
+from registry.segmentation.aspp import MRASPPPlan
 from registry.segmentation.cityscapes import IMAGE, LABEL, check_ids, pairs
 
 ROWS = configured_rows(tasks=("segmentation",))

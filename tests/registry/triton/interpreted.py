@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from registry.ops import fused, kernels
-from registry.ops.shift_max import eager_shift_max, shift_max
+from registry.ops.eager import eager_shift_max
+from registry.ops.shift_max import shift_max
 
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5, torch.float16: 2e-3, torch.bfloat16: 1.6e-2}
 #: (batch, channels, groups, height, width, K, J), shift, shared coefficients, channels-last, dtype

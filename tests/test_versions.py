@@ -1,0 +1,164 @@
+"""The plugin on other Pythons and torches; its wheel, built, installed into an empty environment and used elsewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+from helpers import ROOT
+
+#: Python, and what stands beside the plugin: the oldest that OpenMMLab's users have, and the newest.
+MATRIX = {
+    "python3.9-torch2.0": ("3.9", "torch==2.0.1", "torchvision==0.15.2", "numpy==1.26.4", "mmcv-lite==2.1.0"),
+    "python3.9-torch2.1": ("3.9", "torch==2.1.2", "torchvision==0.16.2", "numpy==1.26.4", "mmcv-lite==2.1.0"),
+    "python3.10-torch2.1": ("3.10", "torch==2.1.2", "torchvision==0.16.2", "numpy==1.26.4", "mmcv-lite==2.1.0"),
+    "python3.13-newest": ("3.13", "torch", "torchvision", "numpy", "mmcv-lite==2.1.0"),
+}
+#: By the wheel's own name, in a folder that has no checkout.
+USE = """
+import importlib.util, sys, torch
+from mmengine.config import Config
+config = Config.fromfile(sys.argv[1])
+from mmengine.registry import MODELS
+net = MODELS.build(config.model)
+net.init_weights()
+net.train()(torch.randn(2, 3, 64, 64))[0].sum().backward()
+import micronet_repro
+assert type(net) is micronet_repro.MicroNet
+print(micronet_repro.__file__, importlib.util.find_spec("registry") is None)
+"""
+NAMES = {"micronet_repro", "micronet_own.py", "micronet_plugin.py"}
+
+
+def run(*command: object, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")} | environment
+    return subprocess.run([str(c) for c in command], cwd=cwd, capture_output=True, text=True, env=env, timeout=1800)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    """Return a wheel built of a copy of what is packaged."""
+    pytest.importorskip("setuptools", "77")
+    folder = tmp_path_factory.mktemp("source")
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "micronet_own.py", "micronet_plugin.py"):
+        shutil.copy(ROOT / name, folder)
+    for room in ("registry", "paper", "evidence", "report", "pipelines"):
+        shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__", "out"))
+    # setuptools of this environment builds: nothing is fetched
+    command = "from setuptools import build_meta; print(build_meta.build_wheel('dist'))"
+    done = run(sys.executable, "-c", command, cwd=folder)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return folder / "dist" / done.stdout.splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_the_wheel_takes_no_common_names(wheel):
+    with zipfile.ZipFile(wheel) as file:
+        names = file.namelist()
+        info = next(n for n in names if n.endswith(".dist-info/METADATA"))
+        metadata = file.read(info).decode()
+    tops = {name.partition("/")[0] for name in names}
+    assert tops - {info.partition("/")[0]} == NAMES
+    assert {n.partition("/")[2] for n in names if n.startswith("micronet_repro/")} == {
+        str(p.relative_to(ROOT / "registry")) for p in (ROOT / "registry").rglob("*.py")
+    }
+    needs = re.findall(r"(?m)^Requires-Dist: ([\w.-]+)(?!.*extra ==).*$", metadata)
+    assert sorted(needs) == ["mmengine", "numpy", "pillow", "torch", "torchvision"]  # no DVC
+    assert "Requires-Python: >=3.9" in metadata
+    assert metadata.count("Classifier: Programming Language :: Python :: 3.") == 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["micronet_repro", "micronet_plugin"])
+def test_the_wheel_is_used_from_another_folder(wheel, tmp_path, name):
+    """Its environment has the dependencies of this one, but no checkout."""
+    made = run(sys.executable, "-m", "venv", "--without-pip", tmp_path / "env", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    python = tmp_path / "env/bin/python"
+    site = Path(
+        run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=tmp_path).stdout.strip()
+    )
+    with zipfile.ZipFile(wheel) as file:  # a pure wheel is installed by unpacking it
+        file.extractall(site)
+    (site / "others.pth").write_text(sysconfig.get_path("purelib") + "\n")  # a path alone: no editable checkout
+    (tmp_path / "registry.py").write_text("raise RuntimeError('a module of the same name')\n")
+    (tmp_path / "config.py").write_text(
+        f"custom_imports = dict(imports=[{name!r}])\nmodel = dict(type='MicroNet', arch='pose_m0')\n"
+    )
+    done = run(python, "-W", "ignore", "-c", USE, "config.py", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.split()[-2] == str(site / "micronet_repro/__init__.py")
+    tool = run(python, "-c", "import micronet_own; raise SystemExit(micronet_own.main())", cwd=tmp_path)
+    assert (tool.returncode, tool.stderr.count("\n")) == (2, 1)
+    assert "the harness runs from a checkout" in tool.stderr
+
+
+@pytest.mark.slow
+def test_an_editable_checkout_has_every_room(tmp_path):
+    """As `make setup` installs it: `registry` by its own name, and the harness."""
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "micronet_own.py", "micronet_plugin.py"):
+        shutil.copy(ROOT / name, tmp_path)
+    for room in ("registry", "paper", "evidence", "report", "pipelines"):
+        (tmp_path / room).mkdir()
+        (tmp_path / room / "__init__.py").write_text(f"WHERE = {room!r}\n")
+    command = "from setuptools import build_meta; print(build_meta.build_editable('dist'))"
+    done = run(sys.executable, "-c", command, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    with zipfile.ZipFile(tmp_path / "dist" / done.stdout.splitlines()[-1]) as file:
+        file.extractall(tmp_path / "site")
+    look = (
+        f"import site; site.addsitedir({str(tmp_path / 'site')!r}); import registry, paper, evidence, report;"
+        "import pipelines; print(registry.WHERE, pipelines.__file__)"
+    )
+    found = run(sys.executable, "-I", "-S", "-c", look, cwd=tmp_path)
+    assert found.stdout.split() == ["registry", str(tmp_path / "pipelines/__init__.py")], found.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", MATRIX)
+def test_the_plugin_keeps_its_contract_on(case, wheel, tmp_path):
+    """MICRONET_MATRIX=1 fetches what uv's cache lacks, some GB; without it, what is not there is skipped."""
+    pytest.importorskip("uv")
+    python, *packages = MATRIX[case]
+    fetch = os.environ.get("MICRONET_MATRIX") == "1"
+    arguments = [
+        sys.executable, "-m", "uv", "run", "--quiet", "--no-project", "--isolated", "--no-config", "--python", python,
+        *([] if fetch else ["--offline"]), "--with", wheel,
+        *(word for package in (*packages, "pytest", "setuptools<81") for word in ("--with", package)), "python",
+    ]  # fmt: skip
+    if (ready := run(*arguments, "-c", "import torch, mmengine", cwd=tmp_path)).returncode:
+        reason = ready.stderr.strip().splitlines()[-1][:200] if ready.stderr.strip() else "uv could not make it"
+        if fetch and not re.search(r"error sending request|Failed to fetch|dns error|timed out", ready.stderr, re.I):
+            pytest.fail(ready.stderr[-2000:])
+        pytest.skip(f"{case}: {reason}; MICRONET_MATRIX=1 fetches what lacks")
+    (tmp_path / "config.py").write_text(
+        "custom_imports = dict(imports=['micronet_repro'])\nmodel = dict(type='MicroNet', arch='m1')\n"
+    )
+    used = run(*arguments, "-W", "ignore", "-c", USE, "config.py", cwd=tmp_path)
+    assert used.returncode == 0, used.stderr[-3000:]
+    assert used.stdout.split()[-1] == "True"
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    shutil.copytree(ROOT / "tests/registry/plugin", tmp_path / "plugin")
+    contract = ("-W", "ignore", "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "plugin")
+    done = run(*arguments, *contract, cwd=tmp_path, PYTHONPATH=str(ROOT), OMP_NUM_THREADS="1")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+
+
+def test_the_matrix_is_what_the_metadata_says():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    said = {c.rpartition(" ")[2] for c in project["classifiers"] if "Python :: 3." in c}
+    tested = {case[0] for case in MATRIX.values()}
+    assert {min(said, key=_version), max(said, key=_version)} <= tested <= said
+    assert project["requires-python"] == f">={min(said, key=_version)}"
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split(".")))
