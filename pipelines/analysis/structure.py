@@ -23,12 +23,16 @@ SPEED = ("num_workers", "persistent_workers", "pin_memory", "prefetch_factor", "
 
 
 def structure(model: nn.Module) -> list[list[Any]]:
-    """Return, module by module, path, class, extra_repr, and shapes and dtypes of its own parameters and buffers."""
+    """Return, module by module, path, class, extra_repr, and shapes and dtypes of what it puts into a checkpoint.
+
+    Buffers outside it are constants: what they do is the probe's to see.
+    """
     out = []
     for name, module in model.named_modules():
         own = [
             [key, list(value.shape), str(value.dtype).removeprefix("torch.")]
-            for found in (module._parameters, module._buffers) for key, value in found.items() if value is not None
+            for found in (module._parameters, module._buffers) for key, value in found.items()
+            if value is not None and key not in module._non_persistent_buffers_set
         ]  # fmt: skip
         out.append([name, type(module).__name__, module.extra_repr(), own])
     return out

@@ -169,7 +169,7 @@ def pose_heads_put_out_17_heatmaps() -> Result:
 @computation
 def segmentation_stops_at_16() -> Result:
     """Return the strides of the segmentation backbones' last features as built (section 6.2)."""
-    from registry.segmentation.aspp import SEG_ARCHS
+    from registry.segmentation.archs import SEG_ARCHS
 
     strides = []
     for model in MODELS:
