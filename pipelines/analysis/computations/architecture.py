@@ -187,7 +187,8 @@ def mr_aspp_is_lighter() -> Result:
     classifiers of both branches at stride 8 (MobileNetV3's paper).
     """
     from registry.cost.count import conv2d_cost
-    from registry.segmentation.aspp import CHANNELS, CLASSES, READINGS, SEG_ARCHS, MRASPPPlan
+    from registry.segmentation.archs import SEG_ARCHS
+    from registry.segmentation.aspp import CHANNELS, CLASSES, READINGS, MRASPPPlan
 
     ok, seen, low, high = True, [], (128, 256), (64, 128)
     for model in MODELS:
