@@ -8,40 +8,32 @@ approx(x, target, tolerance), agrees(x, "11.3"), printed("1.5M"), prints_same(ce
 from __future__ import annotations
 
 import ast
-import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, DivisionByZero, InvalidOperation
-from fractions import Fraction
 from typing import Any
 
-from paper.printed import Interval, bounds, parse_printed
-from paper.spans import COMPARE, Span, Truth, every, greatest, least, point, some, span, within
+from paper.grammar import (
+    BINARY,
+    COMPARE,
+    MAX_DEPTH,
+    ExpressionError,
+    MissingValue,
+    Ref,
+    check,
+    conjuncts,
+    depth,
+    exact,
+    is_call,
+    printed_argument,
+    reads_trained,
+)
+from paper.spans import Span, Truth
+from paper.truths import Spans
 
-Ref = tuple[str, str]
+__all__ = ["Expression", "ExpressionError", "Lookup", "MissingValue", "Outcome", "Ref", "compile_expr"]
+
 Lookup = Callable[[str, str], Decimal | None]
-
-_BINARY: dict[type, Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
-}  # fmt: skip
-_COMPARE: dict[type, Callable[[Any, Any], bool]] = {
-    ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
-    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.In: lambda a, b: a in b,
-}  # fmt: skip
-_ARITY = {"min": (2, 99), "max": (2, 99), "abs": (1, 1), "approx": (3, 3), "agrees": (2, 2), "printed": (1, 1),
-          "prints_same": (2, 99)}  # fmt: skip
-
-
-#: Of an expression's tree; the deepest of ours has 8.
-MAX_DEPTH = 50
-
-
-class ExpressionError(ValueError):
-    """Say what is wrong with an expression."""
-
-
-class MissingValue(LookupError):
-    """Name the cell or the quantity that has no value."""
 
 
 @dataclass(frozen=True)
@@ -85,17 +77,17 @@ class Expression:
         undecided though it is not. rounding: of the printed numbers in the expression itself (paper.printed.ROUNDINGS).
         prints_same is decided by `lookup`'s spans: the same values print the same. Raises MissingValue.
         """
-        return _Spans(lookup, names or {}, margin, rounding).run(self.tree)
+        return Spans(lookup, names or {}, margin, rounding).run(self.tree)
 
     @property
     def parts(self) -> list[Expression]:
         """Return the comparisons that a conjunction joins, each an expression of its own."""
-        return [compile_expr(ast.unparse(part)) for part in _conjuncts(self.tree)]
+        return [compile_expr(ast.unparse(part)) for part in conjuncts(self.tree)]
 
     @property
     def about_print(self) -> bool:
         """Tell whether the expression only compares printed strings, so that no achieved value bears on it."""
-        return all(_is_call(part, "prints_same") for part in _conjuncts(self.tree))
+        return all(is_call(part, "prints_same") for part in conjuncts(self.tree))
 
 
 def compile_expr(text: str) -> Expression:
@@ -106,87 +98,16 @@ def compile_expr(text: str) -> Expression:
         raise ExpressionError(f"cannot be parsed: {error.msg}: {text[:80]!r}") from None
     except (ValueError, RecursionError, MemoryError):  # a null character; nested beyond what Python's parser holds
         raise ExpressionError(f"cannot be parsed: {text[:80]!r}") from None
-    if _depth(tree) > MAX_DEPTH:
+    if depth(tree) > MAX_DEPTH:
         raise ExpressionError(f"is nested more than {MAX_DEPTH} deep; split it: {text[:80]!r}")
     refs: dict[Ref, None] = {}
     names: dict[str, None] = {}
-    _check(tree, refs, names)
-    if not isinstance(tree, (ast.Compare, ast.BoolOp, ast.UnaryOp)) and not _is_call(
+    check(tree, refs, names)
+    if not isinstance(tree, (ast.Compare, ast.BoolOp, ast.UnaryOp)) and not is_call(
         tree, "approx", "agrees", "prints_same"
     ):
         raise ExpressionError(f"states nothing that can be true or false: {text!r}")
     return Expression(text, tree, tuple(refs), tuple(names))
-
-
-def _conjuncts(tree: ast.expr) -> list[ast.expr]:
-    if isinstance(tree, ast.BoolOp) and isinstance(tree.op, ast.And):
-        return [part for value in tree.values for part in _conjuncts(value)]
-    return [tree]
-
-
-def _depth(tree: ast.AST) -> int:
-    """Return how deep a tree is, without recursion."""
-    level, depth = [tree], 0
-    while level:
-        depth += 1
-        level = [child for node in level for child in ast.iter_child_nodes(node)]
-    return depth
-
-
-def _is_call(node: ast.AST, *names: str) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names
-
-
-def _check(node: ast.AST, refs: dict[Ref, None], names: dict[str, None]) -> None:
-    match node:
-        case ast.Attribute(value=ast.Name(id=row), attr=column):
-            refs[(row, column)] = None
-            return
-        case ast.Name(id=name):
-            names[name] = None
-        case ast.Constant(value=bool() | int() | float()):
-            pass
-        case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in _ARITY:
-            low, high = _ARITY[name]
-            if not low <= len(args) <= high:
-                raise ExpressionError(f"{name}() takes {low} to {high} arguments, not {len(args)}")
-            if name in ("printed", "agrees"):
-                _printed_argument(args[-1])
-                args = args[:-1]
-            if name == "prints_same" and not all(isinstance(arg, ast.Attribute) for arg in args):
-                raise ExpressionError("prints_same() takes cells")
-            for arg in args:
-                _check(arg, refs, names)
-        case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
-            _check(left, refs, names)
-            _check(right, refs, names)
-        case ast.UnaryOp(op=ast.USub() | ast.Not(), operand=operand):
-            _check(operand, refs, names)
-        case ast.BoolOp(values=values):
-            for value in values:
-                _check(value, refs, names)
-        case ast.Compare(left=left, ops=ops, comparators=others) if all(type(op) in _COMPARE for op in ops):
-            for value in (left, *others):
-                _check(value, refs, names)
-        case ast.List(elts=elts):
-            for value in elts:
-                _check(value, refs, names)
-        case _:
-            raise ExpressionError(f"{ast.unparse(node) if hasattr(node, '_fields') else node!r} is not allowed")
-
-
-def _printed_argument(node: ast.AST) -> Interval:
-    if not (isinstance(node, ast.Constant) and isinstance(node.value, str)):
-        raise ExpressionError("printed() and agrees() take a printed number in quotes last")
-    try:
-        return parse_printed(node.value)
-    except ValueError as error:
-        raise ExpressionError(str(error)) from None
-
-
-def _reads_trained(node: ast.AST) -> bool:
-    """Tell whether a node reads a cell that training decides: a margin has no sense for params and MAdds."""
-    return any(isinstance(n, ast.Attribute) and n.attr not in ("params", "madds") for n in ast.walk(node))
 
 
 class _Evaluation:
@@ -228,7 +149,7 @@ class _Evaluation:
             case ast.Constant(value=value):
                 return exact(value)
             case ast.BinOp(left=left, op=op, right=right):
-                return _BINARY[type(op)](self.value(left), self.value(right))
+                return BINARY[type(op)](self.value(left), self.value(right))
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 return not self.value(operand)
             case ast.UnaryOp(operand=operand):
@@ -240,7 +161,7 @@ class _Evaluation:
                 return [self.value(e) for e in elts]
             case ast.Compare(left=left, ops=ops, comparators=others):
                 values = [self.value(left), *map(self.value, others)]
-                holds = all(_COMPARE[type(op)](a, b) for op, a, b in zip(ops, values, values[1:], strict=False))
+                holds = all(COMPARE[type(op)](a, b) for op, a, b in zip(ops, values, values[1:], strict=False))
                 return self.note(node, holds, values[0])
             case ast.Call(func=ast.Name(id=name), args=args):
                 return self.call(node, name, args)
@@ -248,10 +169,10 @@ class _Evaluation:
 
     def call(self, node: ast.AST, name: str, args: list[ast.expr]) -> Any:
         if name == "printed":
-            return _printed_argument(args[0])
+            return printed_argument(args[0])
         if name == "agrees":
-            x, target = self.value(args[0]), _printed_argument(args[1])
-            if self.margin is None or not _reads_trained(args[0]):
+            x, target = self.value(args[0]), printed_argument(args[1])
+            if self.margin is None or not reads_trained(args[0]):
                 return self.note(node, x in target, x)
             return self.note(node, abs(x - target.value) <= self.margin, x)
         values = [self.value(arg) for arg in args]
@@ -260,122 +181,3 @@ class _Evaluation:
         if name == "approx":
             return self.note(node, abs(values[0] - values[1]) <= values[2], values[0])
         return {"min": min, "max": max, "abs": abs}[name](*values)
-
-
-class _Spans:
-    """Walk one checked tree with spans for numbers and truths for comparisons."""
-
-    def __init__(
-        self, lookup: Callable[[str, str], Span | None], names: Mapping[str, Any], margin: Decimal | None, rounding: str
-    ) -> None:
-        self.lookup, self.names, self.margin, self.rounding = lookup, names, margin, rounding
-
-    def run(self, tree: ast.expr) -> Truth:
-        try:
-            found = self.value(tree)
-        except ZeroDivisionError:
-            raise ExpressionError("divides by zero") from None
-        except (TypeError, AttributeError) as error:
-            raise ExpressionError(f"compares what cannot be compared ({error})") from None
-        if not isinstance(found, Truth):
-            raise ExpressionError("states nothing that can be true or false")
-        return found
-
-    def value(self, node: ast.AST) -> Any:
-        match node:
-            case ast.Attribute(value=ast.Name(id=row), attr=column):
-                found = self.lookup(row, column)
-                if found is None:
-                    raise MissingValue(f"{row}.{column}")
-                return found
-            case ast.Name(id=name):
-                if self.names.get(name) is None:
-                    raise MissingValue(name)
-                return _spanned(exact(self.names[name]))
-            case ast.Constant(value=value):
-                return _spanned(exact(value))
-            case ast.BinOp(left=left, op=op, right=right):
-                return _BINARY[type(op)](self.value(left), self.value(right))
-            case ast.UnaryOp(op=ast.Not(), operand=operand):
-                return ~self.truth_of(operand)
-            case ast.UnaryOp(operand=operand):
-                return -self.value(operand)
-            case ast.BoolOp(op=op, values=values):
-                truths = [self.truth_of(v) for v in values]
-                return every(truths) if isinstance(op, ast.And) else some(truths)
-            case ast.List(elts=elts):
-                return [self.value(e) for e in elts]
-            case ast.Compare(left=left, ops=ops, comparators=others):
-                values = [self.value(left), *map(self.value, others)]
-                return every([self.compare(op, a, b) for op, a, b in zip(ops, values, values[1:], strict=False)])
-            case ast.Call(func=ast.Name(id=name), args=args):
-                return self.call(name, args)
-        raise AssertionError(ast.dump(node))
-
-    def truth_of(self, node: ast.AST) -> Truth:
-        found = self.value(node)
-        if isinstance(found, bool):
-            return Truth.HOLDS if found else Truth.CANNOT
-        if not isinstance(found, Truth):
-            raise TypeError("a number stands where a comparison is wanted")
-        return found
-
-    def compare(self, op: ast.cmpop, a: Any, b: Any) -> Truth:
-        if isinstance(op, ast.In) and isinstance(b, list):
-            return some([self.compare(ast.Eq(), a, x) for x in b])
-        if isinstance(a, Span) and isinstance(b, Span):
-            return COMPARE[type(op).__name__](a, b)
-        if isinstance(a, list) and isinstance(b, list) and isinstance(op, ast.Eq | ast.NotEq):
-            same = Truth.CANNOT
-            if len(a) == len(b):
-                same = every([self.compare(ast.Eq(), x, y) for x, y in zip(a, b, strict=True)])
-            return same if isinstance(op, ast.Eq) else ~same
-        if isinstance(a, Span) or isinstance(b, Span) or isinstance(a, list) != isinstance(b, list):
-            if isinstance(op, ast.Eq | ast.NotEq):
-                return Truth.CANNOT if isinstance(op, ast.Eq) else Truth.HOLDS
-            raise TypeError("unlike kinds")
-        return Truth.HOLDS if _COMPARE[type(op)](a, b) else Truth.CANNOT
-
-    def call(self, name: str, args: list[ast.expr]) -> Any:
-        if name == "printed":
-            return self.printed(args[0])
-        if name == "agrees":
-            x = self.value(args[0])
-            if self.margin is None or not _reads_trained(args[0]):
-                return within(x, self.printed(args[1]))
-            gap = abs(x - point(Fraction(_printed_argument(args[1]).value)))
-            return COMPARE["LtE"](gap, point(Fraction(self.margin)))
-        values = [self.value(arg) for arg in args]
-        if name == "prints_same":
-            return Truth.HOLDS if len(set(values)) == 1 else Truth.CANNOT
-        if name == "approx":
-            return COMPARE["LtE"](abs(values[0] - values[1]), values[2])
-        if name == "abs":
-            return abs(values[0])
-        out = values[0]
-        for other in values[1:]:
-            out = greatest(out, other) if name == "max" else least(out, other)
-        return out
-
-    def printed(self, node: ast.AST) -> Span:
-        _printed_argument(node)
-        assert isinstance(node, ast.Constant)
-        return span(bounds(node.value, self.rounding))
-
-
-def _spanned(value: Any) -> Any:
-    """Return numbers as spans of one value, lists element by element, truths as they are."""
-    if isinstance(value, list):
-        return [_spanned(v) for v in value]
-    return point(Fraction(value)) if isinstance(value, Decimal) else value
-
-
-def exact(value: Any) -> Any:
-    """Return numbers as Decimal, lists element by element, booleans as they are."""
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, (int, float)):
-        return Decimal(repr(value))
-    if isinstance(value, (list, tuple)):
-        return [exact(v) for v in value]
-    return value

@@ -200,7 +200,7 @@ def junit(report: Report) -> str:
                 kind, counter = "failure", "failures"
             elif verdict == "invalid-evidence":
                 kind, counter = "error", "errors"
-            elif verdict in verdicts.UNCHECKED:
+            elif verdict in (*verdicts.UNCHECKED, "not-predicted"):
                 kind, counter = "skipped", "skipped"
             if kind:
                 counts[counter] += 1

@@ -26,7 +26,7 @@ from paper.conventions import TermName
 from paper.ledger import Ledger, load_ledger
 from paper.weighing import Truths, counted, holds
 from pipelines.analysis.cost import provenance
-from pipelines.common import ROOT, guard, told
+from pipelines.common import ROOT, PipelineError, guard, told
 from registry.arch import ARCHS, ArchSpec, BlockSpec
 from registry.classification.models import classifier_cost
 from registry.cost.count import Cost, conv2d_cost, pool_cost
@@ -243,6 +243,8 @@ def admissible(ledger: Ledger, evidence: Any) -> tuple[Truths, str]:
     found = np.ones(ledger.conventions.sizes, dtype=bool)
     rows = ("t2_micronet_m0", "t2_micronet_m1")
     for row in rows:
+        if row not in evidence.cost:
+            raise PipelineError(f"results/cost/{row}.json: no cost that counts; run `python -m pipelines cost` first")
         terms = evidence.cost[row].values.terms
         found &= holds(counted(terms, ledger.conventions), ledger.cell(row, "madds").interval)
     return found, f"those that give {' and '.join(rows)} as printed, with the released code's structure"

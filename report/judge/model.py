@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
-from evidence.io import read_json
 from evidence.read import Evidence
 from evidence.settings import Settings
-from paper.expressions import Expression, ExpressionError, compile_expr
+from paper.expressions import ExpressionError, compile_expr
 from paper.ledger import Cell, Claim, Ledger, Row
-from paper.printed import ROUNDINGS, bounds
 from paper.schema import COST_COLUMNS
-from paper.spans import Span, Truth, span
+from paper.spans import Truth
 from report.judge import verdicts
 from report.judge.arithmetic import worked
+from report.judge.baseline import changes, read_baseline
 from report.judge.budget import table_budget
 from report.judge.certificates import certificates
 from report.judge.conventions import family, held_out
@@ -25,6 +23,7 @@ from report.judge.family import Family
 from report.judge.orderings import orderings, relational_claims
 from report.judge.plan import Bench, make_plan
 from report.judge.recipes import RECIPES, Group, beside, groups
+from report.judge.relations import own_truth
 from report.judge.resolution import unresolved
 from report.judge.verdicts import Estimate, Verdict
 from report.judge.views import CellView, ClaimView, Report, RowView, TableView
@@ -307,29 +306,6 @@ class _Builder:
 CONSTRUCTED = {"reproduced": "predicted", "not-reproduced": "not-predicted"}
 
 
-def own_truth(expression: Expression, ledger: Ledger) -> tuple[Truth, str]:
-    """Return whether a relation holds on the paper's own numbers, whatever they were rounded from, and a remark.
-
-    It cannot hold only where no usual rounding rescues it, and holds only where every one does.
-    """
-
-    def under(rounding: str) -> Truth:
-        def found(row: str, column: str) -> Span | None:
-            cell = ledger.cell(row, column)
-            return span(bounds(cell.printed, rounding)) if cell.numeric else None
-
-        return expression.truth(found, rounding=rounding)
-
-    truths = {rounding: under(rounding) for rounding in ROUNDINGS}
-    for decided in (Truth.HOLDS, Truth.CANNOT):
-        if set(truths.values()) == {decided}:
-            return decided, ""
-    rescued = [f"holds if {w}" for w, t in truths.items() if w == "cut" and t is Truth.HOLDS]
-    point = expression.evaluate(ledger.printed_value).holds
-    as_printed = "holds as printed" if point else "does not hold as printed"
-    return Truth.UNDECIDED, "; ".join([f"on the paper's own numbers: {as_printed}, undecided by rounding", *rescued])
-
-
 def _metric_order(item: tuple[str, float]) -> int:
     order = ("top1", "top5", "AP", "AP50", "AP75", "APM", "APL", "miou")
     return order.index(item[0]) if item[0] in order else len(order)
@@ -358,25 +334,3 @@ def build(ledger: Ledger, evidence: Evidence, settings: Settings, benches: Seque
     report.certificates = certificates(ledger)
     report.plan = make_plan(report, evidence, benches[0] if benches else None)
     return report
-
-
-def changes(report: Report, baseline: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    """Return (name, verdict before, verdict now) for every verdict that changed against a baseline."""
-    now = report.verdict_map()
-    names = [*now, *sorted(set(baseline) - set(now))]
-    out = [(name, baseline.get(name, "absent"), now.get(name, "absent")) for name in names]
-    return [(name, before, after) for name, before, after in out if before != after]
-
-
-def read_baseline(path: Path) -> dict[str, str]:
-    """Return an accepted verdict map. Raises ValueError naming the file."""
-    try:
-        data = read_json(path)
-    except OSError as error:
-        raise ValueError(f"{path}: {error.strerror}; restore it or run `python -m report --accept`") from None
-    except ValueError as error:
-        raise ValueError(f"{path}: corrupt JSON ({error}); restore it or run `python -m report --accept`") from None
-    known = {*verdicts.VERDICTS, "close"}  # which costs had in reports of schema 1
-    if not isinstance(data, dict) or not all(isinstance(v, str) and v in known for v in data.values()):
-        raise ValueError(f"{path}: no map of verdicts; restore it or run `python -m report --accept`")
-    return data

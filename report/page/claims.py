@@ -57,6 +57,8 @@ def _own(claim: ClaimView) -> str:
 
 def _result(claim: ClaimView) -> str:
     """Return what makes a statement fail, for the first page."""
+    if claim.verdict == "differs" and claim.kind == "relation":
+        return claim.arithmetic
     own = claim.own_truth == "cannot"
     lines = claim.own if claim.kind in OF_CELLS and own else claim.worked
     text = next((line.text for line in lines if line.holds is False), claim.shown)

@@ -1,0 +1,122 @@
+"""Three-valued evaluation of an expression over spans: what holds of every value that its cells may have."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from paper.grammar import BINARY, ExpressionError, MissingValue, exact, printed_argument, reads_trained
+from paper.grammar import COMPARE as PLAIN
+from paper.printed import bounds
+from paper.spans import COMPARE, Span, Truth, every, greatest, least, point, some, span, within
+
+
+class Spans:
+    """Walk one checked tree with spans for numbers and truths for comparisons."""
+
+    def __init__(
+        self, lookup: Callable[[str, str], Span | None], names: Mapping[str, Any], margin: Decimal | None, rounding: str
+    ) -> None:
+        self.lookup, self.names, self.margin, self.rounding = lookup, names, margin, rounding
+
+    def run(self, tree: ast.expr) -> Truth:
+        try:
+            found = self.value(tree)
+        except ZeroDivisionError:
+            raise ExpressionError("divides by zero") from None
+        except (TypeError, AttributeError) as error:
+            raise ExpressionError(f"compares what cannot be compared ({error})") from None
+        if not isinstance(found, Truth):
+            raise ExpressionError("states nothing that can be true or false")
+        return found
+
+    def value(self, node: ast.AST) -> Any:
+        match node:
+            case ast.Attribute(value=ast.Name(id=row), attr=column):
+                found = self.lookup(row, column)
+                if found is None:
+                    raise MissingValue(f"{row}.{column}")
+                return found
+            case ast.Name(id=name):
+                if self.names.get(name) is None:
+                    raise MissingValue(name)
+                return _spanned(exact(self.names[name]))
+            case ast.Constant(value=value):
+                return _spanned(exact(value))
+            case ast.BinOp(left=left, op=op, right=right):
+                return BINARY[type(op)](self.value(left), self.value(right))
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                return ~self.truth_of(operand)
+            case ast.UnaryOp(operand=operand):
+                return -self.value(operand)
+            case ast.BoolOp(op=op, values=values):
+                truths = [self.truth_of(v) for v in values]
+                return every(truths) if isinstance(op, ast.And) else some(truths)
+            case ast.List(elts=elts):
+                return [self.value(e) for e in elts]
+            case ast.Compare(left=left, ops=ops, comparators=others):
+                values = [self.value(left), *map(self.value, others)]
+                return every([self.compare(op, a, b) for op, a, b in zip(ops, values, values[1:], strict=False)])
+            case ast.Call(func=ast.Name(id=name), args=args):
+                return self.call(name, args)
+        raise AssertionError(ast.dump(node))
+
+    def truth_of(self, node: ast.AST) -> Truth:
+        found = self.value(node)
+        if isinstance(found, bool):
+            return Truth.HOLDS if found else Truth.CANNOT
+        if not isinstance(found, Truth):
+            raise TypeError("a number stands where a comparison is wanted")
+        return found
+
+    def compare(self, op: ast.cmpop, a: Any, b: Any) -> Truth:
+        if isinstance(op, ast.In) and isinstance(b, list):
+            return some([self.compare(ast.Eq(), a, x) for x in b])
+        if isinstance(a, Span) and isinstance(b, Span):
+            return COMPARE[type(op).__name__](a, b)
+        if isinstance(a, list) and isinstance(b, list) and isinstance(op, ast.Eq | ast.NotEq):
+            same = Truth.CANNOT
+            if len(a) == len(b):
+                same = every([self.compare(ast.Eq(), x, y) for x, y in zip(a, b, strict=True)])
+            return same if isinstance(op, ast.Eq) else ~same
+        if isinstance(a, Span) or isinstance(b, Span) or isinstance(a, list) != isinstance(b, list):
+            if isinstance(op, ast.Eq | ast.NotEq):
+                return Truth.CANNOT if isinstance(op, ast.Eq) else Truth.HOLDS
+            raise TypeError("unlike kinds")
+        return Truth.HOLDS if PLAIN[type(op)](a, b) else Truth.CANNOT
+
+    def call(self, name: str, args: list[ast.expr]) -> Any:
+        if name == "printed":
+            return self.printed(args[0])
+        if name == "agrees":
+            x = self.value(args[0])
+            if self.margin is None or not reads_trained(args[0]):
+                return within(x, self.printed(args[1]))
+            gap = abs(x - point(Fraction(printed_argument(args[1]).value)))
+            return COMPARE["LtE"](gap, point(Fraction(self.margin)))
+        values = [self.value(arg) for arg in args]
+        if name == "prints_same":
+            return Truth.HOLDS if len(set(values)) == 1 else Truth.CANNOT
+        if name == "approx":
+            return COMPARE["LtE"](abs(values[0] - values[1]), values[2])
+        if name == "abs":
+            return abs(values[0])
+        out = values[0]
+        for other in values[1:]:
+            out = greatest(out, other) if name == "max" else least(out, other)
+        return out
+
+    def printed(self, node: ast.AST) -> Span:
+        printed_argument(node)
+        assert isinstance(node, ast.Constant)
+        return span(bounds(node.value, self.rounding))
+
+
+def _spanned(value: Any) -> Any:
+    """Return numbers as spans of one value, lists element by element, truths as they are."""
+    if isinstance(value, list):
+        return [_spanned(v) for v in value]
+    return point(Fraction(value)) if isinstance(value, Decimal) else value
