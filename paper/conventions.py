@@ -231,16 +231,6 @@ class Conventions(Strict):
     held_out: list[HeldOut] = []
     certificates: list[Certificate] = []
 
-    @model_validator(mode="after")
-    def _whole(self) -> Conventions:
-        if self.default not in self.members:
-            raise ValueError(f"default {self.default!r} is none of the members")
-        known = {axis.id for axis in self.structure}
-        for entry in (*self.families, *self.held_out):
-            if unknown := [a for a in entry.structure if a not in known]:
-                raise ValueError(f"{entry.id}: no axis of structure {unknown[0]!r}")
-        return self
-
     def axis(self, name: str) -> StructureAxis:
         """Return an axis of structure."""
         return next(axis for axis in self.structure if axis.id == name)
@@ -267,11 +257,27 @@ def load_conventions(root: Path, error: type[Exception]) -> Conventions:
 
     Raises `error` with file and line.
     """
-    path = root / "conventions.yaml"
-    if path.is_file():
-        return YamlFile(path, f"{root.name}/conventions.yaml", error).validate(Conventions)
-    base = YamlFile(HERE / "conventions.yaml", "paper/conventions.yaml", error).validate(Conventions)
-    return base.model_copy(update={"families": [], "held_out": [], "certificates": []})
+    own = (root / "conventions.yaml").is_file()
+    folder = root if own else HERE
+    source = YamlFile(folder / "conventions.yaml", f"{folder.name}/conventions.yaml", error)
+    found = source.validate(Conventions)
+    if fault := _names_fault(found):
+        raise source.error(*fault)
+    if own:
+        return found
+    return found.model_copy(update={"families": [], "held_out": [], "certificates": []})
+
+
+def _names_fault(found: Conventions) -> tuple[tuple, str] | None:
+    """Return what names no member or axis of the file, as its place and the fault, or None."""
+    if found.default not in found.members:
+        return ("default",), f"{found.default!r} is none of the members; mend it"
+    known = {axis.id for axis in found.structure}
+    for key, entries in (("families", found.families), ("held_out", found.held_out)):
+        for i, entry in enumerate(entries):
+            if unknown := [a for a in entry.structure if a not in known]:
+                return (key, i, "structure"), f"{entry.id}: no axis of structure {unknown[0]!r}; mend it"
+    return None
 
 
 @cache
@@ -280,20 +286,21 @@ def members() -> dict[str, Member]:
     return load_conventions(HERE, ValueError).members
 
 
-def check_rows(found: Conventions, cells: Mapping[str, Any]) -> str | None:
-    """Return what names no row of a ledger, or None; cells: each row's columns."""
-    for entry in found.families:
+def check_rows(found: Conventions, cells: Mapping[str, Any]) -> tuple[tuple, str] | None:
+    """Return what names no row of a ledger, as its place in the file and the fault, or None; cells: rows' columns."""
+    for i, entry in enumerate(found.families):
         for row in entry.rows:
             if row not in cells or not set(entry.columns) & set(cells[row]):
-                return f"family {entry.id}: row {row!r} has none of its columns"
+                return ("families", i, "rows"), f"family {entry.id}: row {row!r} has none of its columns"
         if other := [row for row in entry.released if row not in entry.rows]:
-            return f"family {entry.id}: released names {other[0]!r}, which is none of its rows"
-    for held in found.held_out:
+            return ("families", i, "released"), f"family {entry.id}: {other[0]!r} is none of its rows"
+    for i, held in enumerate(found.held_out):
         for row in (*held.chosen_on, *held.tried_on):
             if row not in cells or held.column not in cells[row]:
-                return f"held_out {held.id}: row {row!r} has no {held.column}"
-    for certificate in found.certificates:
+                return ("held_out", i), f"held_out {held.id}: row {row!r} has no {held.column}"
+    for i, certificate in enumerate(found.certificates):
         for row in certificate.rows:
             if row not in cells or certificate.column not in cells[row]:
-                return f"certificate {certificate.id}: row {row!r} has no {certificate.column}"
+                fault = f"certificate {certificate.id}: row {row!r} has no {certificate.column}"
+                return ("certificates", i, "rows", row), fault
     return None

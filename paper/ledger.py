@@ -318,7 +318,7 @@ def load_ledger(root: Path | None = None) -> Ledger:
     conventions = load_conventions(root, LedgerError)
     columns = {row.id: row.cells for table in tables.values() for row in table.rows}
     if fault := check_rows(conventions, columns):
-        raise LedgerError(f"{root.name}/conventions.yaml:1: {fault}; mend it")
+        raise _source(root / "conventions.yaml").error(fault[0], f"{fault[1]}; mend it")
     issues_source = _source(root / "known_issues.yaml")
     raw_issues = issues_source.validate(RawIssues)
     claims_source = _source(root / "claims.yaml")

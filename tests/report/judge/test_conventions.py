@@ -229,7 +229,7 @@ class _Stub:
         ("structure: [k_linear, hidden]", "structure: [depth]", "no axis of structure 'depth'"),
         ("rows: [t3_static,", "rows: [t3_statics,", "'t3_statics' has none of its columns"),
         ("t7_j1_k2: [1, 1]", "t7_j1_k2: [1, 1, 1]", "3 counts for 2 prices"),
-        ("released: [t2_micronet_m0,", "released: [t5_relu,", "which is none of its rows"),
+        ("released: [t2_micronet_m0,", "released: [t5_relu,", "'t5_relu' is none of its rows"),
     ],
 )
 def test_a_fault_in_the_file_is_one_line(tmp_path, old, new, fault):
@@ -243,6 +243,9 @@ def test_a_fault_in_the_file_is_one_line(tmp_path, old, new, fault):
     with pytest.raises(LedgerError, match=r"conventions.yaml:\d+: ") as caught:
         load_ledger(tmp_path / "paper")
     assert fault in str(caught.value)
+    line = int(str(caught.value).split(":")[1])
+    assert line > 1
+    assert abs(line - 1 - text[: text.index(old)].count("\n")) <= 12  # the entry's line, or the key's
 
 
 def test_an_axis_takes_known_values_only():
