@@ -156,11 +156,15 @@ class Family:
         lines = [f"{column}: {spread.told()}." for column, spread in self.rule.spreads.items()]
         cells = sum(len(v) > 1 for v in self._tested())
         tested = sum(f.early is None for f in self.findings.values())
+        expected = (
+            f": if everything lay at its margin, {alpha * cells:.1f} of the {cells} tested cells and "
+            f"{alpha * tested:.1f} of the {tested} tested statements would pass by chance"
+            if cells or tested
+            else "; no run of the profile paper is filed yet"
+        )
         lines.append(
-            f"Each pass is tested at {alpha:g}: if everything lay at its margin, {alpha * cells:.1f} of the {cells} "
-            f"tested cells and {alpha * tested:.1f} of the {tested} tested statements would pass by chance. Failures "
-            "are corrected by Holm, once over all cells and once over all statements, so that the chance of any false "
-            f"one is {alpha:g} each."
+            f"Each pass is tested at {alpha:g}{expected}. Failures are corrected by Holm, once over all cells and once "
+            f"over all statements, so that the chance of any false one is {alpha:g} each."
         )
         return lines
 

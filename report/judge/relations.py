@@ -1,4 +1,4 @@
-"""Relations of the paper's statements: on its own numbers however they were rounded, and on costs by convention."""
+"""Relations of the paper's statements: on its own numbers, however they were rounded."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from registry.arch import ARCHS
 from registry.blocks import plan_stem
 from registry.cost.count import conv2d_cost
 from registry.ops.eager import shift_channels, shift_index
-from registry.ops.factorized import ChannelShuffle, FactorizedDepthwise, FullDepthwise, GroupPointwise, pointwise_matrix
+from registry.ops.factorized import FactorizedDepthwise, FullDepthwise, GroupPointwise, pointwise_matrix
 from registry.ops.shift_max import DynamicShiftMax, StaticShiftMax, shift_max
 
 #: (C, R, G) with G = sqrt(C / R): the paper's own example first.
@@ -160,28 +160,9 @@ def _shift_matrix(shift: str) -> Tensor:
     return shift_max(eye, coefficients, groups=3, shift=shift)[..., 0, 0].T
 
 
-def _fig4_ranks(shift: str, after_shuffle: bool = False) -> list[int]:
-    squeeze, expand = _pair(18, 2, 3)
-    fuse = _shift_matrix(shift)
-    if after_shuffle:  # F Phi = Phi (Phi^-1 F Phi)
-        phi = ChannelShuffle(3)(torch.eye(9, dtype=torch.float64)[..., None, None])[..., 0, 0].T
-        fuse = phi.T @ fuse @ phi
-    return _block_ranks(pointwise_matrix(squeeze, expand, groups=3, fuse=fuse), 3)
-
-
-@computation
-def fig4_block_rank() -> Result:
-    """Take the blocks' ranks with Eq. 4's static group shift between the convolutions (Figure 4).
-
-    With ShuffleNet's shuffle as Phi, the shifted group brings the same filter position, so that a block sums two
-    outer products with one common factor.
-    """
-    before, after = _fig4_ranks("group"), _fig4_ranks("group", after_shuffle=True)
-    return Result(
-        sorted({*before, *after}),
-        f"3 x 3 blocks of 6 x 6 with y = a0 x + a1 shift(x) by Eq. 4: ranks {before} before Phi, {after} after it; "
-        "block (o, i) = (a0 p[i,o] + a1 p[i-1,o]) q[i,o]^T, one common factor",
-    )
+def _fig4_ranks(shift: str) -> list[int]:
+    """Return the blocks' ranks with a static shift before ShuffleNet's shuffle."""
+    return _block_ranks(pointwise_matrix(*_pair(18, 2, 3), groups=3, fuse=_shift_matrix(shift)), 3)
 
 
 @computation

@@ -69,6 +69,10 @@ def test_a_pooled_spread_and_the_authors_decide_instead_of_three_values():
     found = equivalence(0.0, 3, pool, 0.3, 0.5)
     assert found.error == pytest.approx((0.16**2 / 3 + 0.09) ** 0.5)
     assert found.freedom == pytest.approx((0.16**2 / 3 + 0.09) ** 2 / ((0.16**2 / 3) ** 2 / 100))
+    assert found.gap == 0.0
+    far = equivalence(0.5, 3, pool, 0.15, 0.5)
+    assert (far.gap, far.inside, far.outside) == (0.5, 0.5, 1.0)  # on the margin: a half on either side, twice
+    assert equivalence(0.0, 3, pool, 0.15, 0.5).outside == 1.0
     # theirs stated smaller: ours counts for both
     assert equivalence(0.0, 3, pool, 0.1, 0.5) == equivalence(0.0, 3, pool, 0.15, 0.5)
     # a spread of nothing in these three takes the others'
@@ -111,6 +115,7 @@ def test_estimate_of_one_and_of_three_seeds():
     assert estimate([50.0], 0.05) == Estimate(Decimal("50.0"), Decimal("0.0"), 1)
     three = estimate([58.5, 58.6, 58.7], 0.05)
     assert float(three.half_width) == pytest.approx(0.2484, abs=1e-4)
+    assert float(three.value) == pytest.approx(58.6)
 
 
 def test_computed_claims():
