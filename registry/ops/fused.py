@@ -28,8 +28,8 @@ BACKENDS = ("auto", "eager", "lean", "triton")
 VARIABLE = "MICRONET_SHIFT_MAX"
 #: Elements of a slice from which `lean` gains on a CPU. `group` moves whole groups, in two slices a shift;
 #: `group_channel` has two for every group, so that its slices are short. Measured on the layers of M0, M1 and the 21M
-#: net at batch 1 and 16 with one thread: from these numbers on the straightforward form took 0.9 to 5.5 times as long in
-#: inference and 0.96 to 3.7 times in training; below them down to 0.03 (720 channels of 7 x 7 in 60 groups).
+#: net at batch 1 and 16 with one thread: from these numbers on the straightforward form took 0.9 to 5.5 times as long
+#: in inference and 0.96 to 3.7 times in training; below them down to 0.03 (720 channels of 7 x 7 in 60 groups).
 INFERENCE_SLICE = 37_000
 TRAINING_SLICE = {"group": 15_000, "group_channel": 25_000}
 TRAINING_SLICE_ONE_PIECE = 50_000
