@@ -28,6 +28,7 @@ VERBS = {
     "verify": ("pipelines.data.verify", "check and pin a data folder of yours"),
     "pack": ("pipelines.packed.pack", "write ImageNet into a few large files"),
     "bench": ("pipelines.bench.run", "measure operators and input side by side"),
+    "export": ("pipelines.deploy.export", "write a row's network as ONNX, int8, an exported program or ExecuTorch"),
     "cluster": ("pipelines.cluster.__main__", "run proxy and full rows on a Slurm cluster or on this machine"),
 }  # fmt: skip
 

@@ -82,7 +82,7 @@ class MicroNet(BaseModule):
         """Return the features of `out_indices`, each (N, C, H/stride, W/stride)."""
         outs = []
         x, bottleneck = self.stem(x), None
-        if 0 in self.out_indices:
+        if self._last_of_stage.get(0) in self.out_indices:  # pose backbones have a block at the stem's stride
             outs.append(x)
         for i, block in enumerate(self.blocks, start=1):
             x, bottleneck = self.run_block(block, x, bottleneck)

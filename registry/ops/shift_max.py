@@ -32,7 +32,7 @@ def shift_max(x: Tensor, coefficients: Tensor, groups: int, shift: str = "group"
 
     Faster forms serve by themselves where they gain (registry.ops.fused).
     """
-    form = fused.chosen(x, coefficients)
+    form = fused.chosen(x, coefficients, groups, shift)
     if form == "lean":
         return lean.shift_max(x, coefficients, groups, shift)
     if form == "triton":

@@ -1,0 +1,1 @@
+"""A row's network outside of training: written for other runtimes."""

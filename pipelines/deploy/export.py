@@ -1,0 +1,96 @@
+"""Write a row's network for other runtimes and say how far it is from the network itself.
+
+python -m pipelines export --row t2_micronet_m1 --weights M1.pth --to onnx
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import warnings
+from pathlib import Path
+
+import torch
+from mmengine.logging import MMLogger
+
+from pipelines.common import PipelineError, configured_rows, task_of
+from pipelines.deploy.network import IMAGE_SIZES, row_network
+from registry.export import FORMS, ExportError, write
+
+SUFFIXES = (".jpg", ".jpeg", ".png")
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def calibration_images(folder: Path, size: tuple[int, int], count: int) -> list[torch.Tensor]:
+    """Return up to `count` images of a folder (any depth), each (1, 3, H, W), resized and normalized as in training.
+
+    Raises PipelineError where there are none.
+    """
+    from PIL import Image
+    from torchvision.transforms import v2
+
+    from registry.inputs.files import files_in
+
+    prepare = v2.Compose(
+        [v2.Resize(size), v2.PILToTensor(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD)]
+    )
+    files = files_in(folder, SUFFIXES)
+    if not files:
+        raise PipelineError(
+            f"{folder}: no image (*.jpg, *.png) to take int8's ranges from; name a folder that has some"
+        )
+    images = []
+    for path in files[:: max(1, len(files) // count)][:count]:
+        with Image.open(path) as image:
+            images.append(prepare(image.convert("RGB"))[None])
+    return images
+
+
+def export(
+    row: str, form: str, weights: Path | None, out: Path | None, size: tuple[int, int] | None,
+    calibration: Path | None, count: int,
+) -> tuple[Path, float]:  # fmt: skip
+    """Write a row's network and return the file and its error as a share of the output (registry.export.write).
+
+    Raises PipelineError for what lacks.
+    """
+    net = row_network(row, weights)
+    height, width = size or IMAGE_SIZES[task_of(row)]
+    path = out or Path("work_dirs/export") / (row + FORMS[form][0])
+    images = torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(0))
+    batches: list[torch.Tensor] = []
+    if form == "int8":
+        if calibration is None:
+            raise PipelineError("int8 takes its ranges from images; name a folder with some: --calibration FOLDER")
+        batches = calibration_images(calibration, (height, width), count)
+        images = torch.cat(batches[:2]) if len(batches) > 1 else batches[0].repeat(2, 1, 1, 1)
+    try:
+        return path, write(net, images, form, path, batches)
+    except ExportError as error:
+        raise PipelineError(str(error)) from None
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--row", required=True, help="a row that has a network: a config's name")
+    parser.add_argument("--to", required=True, choices=list(FORMS), help="the form")
+    parser.add_argument("--weights", type=Path, help="a checkpoint of the row; without it the weights are random")
+    parser.add_argument("--out", type=Path, help="the file (default: work_dirs/export/ROW and the form's suffix)")
+    parser.add_argument("--size", type=int, nargs=2, metavar=("H", "W"), help="default: the paper's")
+    parser.add_argument("--calibration", type=Path, metavar="FOLDER", help="images that int8 takes its ranges from")
+    parser.add_argument("--images", type=int, default=128, help="how many of them (default: %(default)s)")
+    args = parser.parse_args(argv)
+    if args.row not in (known := [*configured_rows(), *configured_rows(ledger="iccv2021")]):
+        raise PipelineError(f"no network for row {args.row!r}; rows that have one: {', '.join(known)}")
+    warnings.filterwarnings("ignore")  # the exporters' own
+    MMLogger.get_instance("mmengine").setLevel(logging.ERROR)
+    size = tuple(args.size) if args.size else None
+    path, error = export(args.row, args.to, args.weights, args.out, size, args.calibration, args.images)
+    source = args.weights or "random weights"
+    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, {source}; largest difference {error:.1e} of the output")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

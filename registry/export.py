@@ -1,0 +1,148 @@
+"""Write a network for use elsewhere: torch's exported programs, ONNX, ONNX in 8 bits, ExecuTorch.
+
+Batch and image size stay free in all but ExecuTorch's. What was written is run and compared with the network itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .compat import TORCH
+from .ops.fused import use_backend
+
+#: By form: the file's suffix, and what must be installed beside torch.
+FORMS = {
+    "exported": (".pt2", ()),
+    "onnx": (".onnx", ("onnx", "onnxscript", "onnxruntime")),
+    "int8": (".int8.onnx", ("onnx", "onnxscript", "onnxruntime")),
+    "executorch": (".pte", ("executorch",)),
+}
+INPUT, OUTPUT = "images", "outputs"
+
+
+class ExportError(ValueError):
+    """Say why a network cannot be written in a form, and the mend."""
+
+
+def missing_packages(form: str) -> list[str]:
+    """Return what a form needs and is not installed. Raises ExportError for an unknown form."""
+    from importlib.util import find_spec
+
+    if form not in FORMS:
+        raise ExportError(f"unknown form {form!r}; known: {', '.join(FORMS)}")
+    return [name for name in FORMS[form][1] if find_spec(name) is None]
+
+
+def exported_program(net: nn.Module, images: Tensor, dynamic: bool = True) -> Any:
+    """Return torch.export's program of an eval-mode network on images (N, 3, H, W); dynamic: for any N, H and W.
+
+    `images` must have N, H and W of their own: at least two images, and sides above 32 that differ.
+    """
+    shapes = None
+    if dynamic:
+        shapes = (dict.fromkeys((0, 2, 3), torch.export.Dim.AUTO),)
+    with torch.no_grad(), use_backend("eager"):
+        return torch.export.export(net.eval(), (images,), dynamic_shapes=shapes)
+
+
+def write(net: nn.Module, images: Tensor, form: str, path: Path, calibration: Sequence[Tensor] = ()) -> float:
+    """Write an eval-mode network with one output in a form and return the largest difference, in shares of the output.
+
+    The difference is to the network's own output on `images`, divided by that output's largest value. calibration:
+    batches that int8's ranges are taken from. Raises ExportError for what lacks.
+    """
+    if TORCH < (2, 6):
+        raise ExportError(f"exporting needs torch 2.6 or newer, this is {torch.__version__}")
+    if lacking := missing_packages(form):
+        raise ExportError(f"{form} needs {', '.join(lacking)}: pip install 'micronet-repro[export]'")
+    if form == "int8" and not calibration:
+        raise ExportError("int8 needs images to take its ranges from")
+    partial = path.with_name(path.name + ".partial" + FORMS[form][0])
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        if form == "int8":
+            whole = partial.with_suffix(".whole.onnx")
+            try:
+                _write_onnx(net, images, whole)
+                _quantize(whole, partial, calibration)
+            finally:
+                whole.unlink(missing_ok=True)
+        else:
+            {"exported": _write_exported, "onnx": _write_onnx, "executorch": _write_executorch}[form](
+                net, images, partial
+            )
+        with torch.no_grad(), use_backend("eager"):
+            wanted = net(images)
+        error = float((_run(form, partial, images) - wanted).abs().max() / wanted.abs().max())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return error
+
+
+def _write_exported(net: nn.Module, images: Tensor, path: Path) -> None:
+    torch.export.save(exported_program(net, images), path)
+
+
+def _write_onnx(net: nn.Module, images: Tensor, path: Path) -> None:
+    program = torch.onnx.export(
+        exported_program(net, images), dynamo=True, input_names=[INPUT], output_names=[OUTPUT], verbose=False
+    )
+    program.save(path, external_data=False)
+
+
+def _write_executorch(net: nn.Module, images: Tensor, path: Path) -> None:
+    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+    from executorch.exir import to_edge_transform_and_lower
+
+    program = exported_program(net, images, dynamic=False)
+    path.write_bytes(to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()]).to_executorch().buffer)
+
+
+class _Batches:
+    """Feed calibration batches to ONNX Runtime's quantizer."""
+
+    def __init__(self, batches: Sequence[Tensor]) -> None:
+        self.left: Iterator[Tensor] = iter(batches)
+
+    def get_next(self) -> dict[str, Any] | None:
+        """Return the next batch, or None after the last."""
+        batch = next(self.left, None)
+        return None if batch is None else {INPUT: batch.numpy()}
+
+
+def _quantize(source: Path, target: Path, batches: Sequence[Tensor]) -> None:
+    """Quantize convolutions and fully connected layers to 8 bits, weights by channel, ranges from the batches."""
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    CalibrationDataReader.register(_Batches)
+    prepared = source.with_suffix(".prepared.onnx")
+    try:
+        quant_pre_process(source, prepared, skip_symbolic_shape=True)
+        quantize_static(
+            prepared, target, _Batches(batches), quant_format=QuantFormat.QDQ, per_channel=True,
+            weight_type=QuantType.QInt8, activation_type=QuantType.QUInt8, op_types_to_quantize=["Conv", "Gemm"],
+        )  # fmt: skip
+    finally:
+        prepared.unlink(missing_ok=True)
+
+
+def _run(form: str, path: Path, images: Tensor) -> Tensor:
+    """Return what a written network gives."""
+    if form == "exported":
+        with torch.no_grad():
+            return torch.export.load(path).module()(images)
+    if form == "executorch":
+        from executorch.runtime import Runtime
+
+        return Runtime.get().load_program(path).load_method("forward").execute([images])[0]
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return torch.from_numpy(session.run(None, {INPUT: images.numpy()})[0])
