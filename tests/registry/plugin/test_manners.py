@@ -1,7 +1,7 @@
 """The backbone under what OpenMMLab and torch users do with one: every form of Shift-Max, in one small net.
 
 Files of this folder run on Python 3.9 and torch 2.0 too, with pytest and the plugin's own dependencies alone
-(tests/test_versions.py).
+(tests/test_python_versions.py).
 """
 
 from __future__ import annotations
