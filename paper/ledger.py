@@ -147,8 +147,8 @@ class Ledger:
     aliases: tuple[Alias, ...]
     later_version: str | None
     budgets: tuple[RawBudget, ...]
-    conventions: Conventions
     checks: RawChecks = field(default_factory=RawChecks)
+    conventions: Conventions = field(default_factory=lambda: load_conventions(HERE, LedgerError))
 
     @cached_property
     def rows(self) -> dict[str, Row]:
@@ -428,8 +428,8 @@ def load_ledger(root: Path | None = None) -> Ledger:
         tuple(Alias(a.this, a.later, a.note, a.row, a.later_row) for a in raw_issues.aliases),
         raw_issues.later_version,
         tuple(paper.budgets),
-        conventions,
         paper.checks,
+        conventions,
     )
     found = sum(1 for _ in ledger.cells())
     if found != paper.numeric_cells:

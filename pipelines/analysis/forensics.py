@@ -20,12 +20,12 @@ from typing import Any
 import numpy as np
 
 from evidence.io import remove_others
+from evidence.provenance import snapshot
 from evidence.read import read_evidence
 from evidence.seal import file_computed, seal
 from paper.conventions import TermName
 from paper.ledger import Ledger, load_ledger
 from paper.weighing import Truths, counted, holds
-from pipelines.analysis.cost import provenance
 from pipelines.common import ROOT, PipelineError, guard, told
 from registry.arch import ARCHS, ArchSpec, BlockSpec
 from registry.classification.models import classifier_cost
@@ -298,7 +298,7 @@ def search(case: Case, ledger: Ledger, evidence: Any) -> dict[str, Any]:
 def main(argv: list[str] | None = None) -> int:
     """Write results/forensics/."""
     argparse.ArgumentParser(prog="python -m pipelines forensics", description=__doc__.splitlines()[0]).parse_args(argv)
-    ledger, evidence, where = load_ledger(), read_evidence(ROOT), provenance(ROOT)
+    ledger, evidence, where = load_ledger(), read_evidence(ROOT), snapshot(ROOT)
     new = [
         case.name for case in CASES
         if file_computed(ROOT / FOLDER / f"{case.name}.json", seal({**search(case, ledger, evidence), **where}))

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from mmengine.logging import MMLogger
 
-from pipelines.common import PipelineError, configured_rows, task_of
+from pipelines.common import PipelineError, configured_rows, find_row
 from pipelines.deploy.network import IMAGE_SIZES, row_network
 from registry.export import FORMS, ExportError, write
 
@@ -55,7 +55,7 @@ def export(
     Raises PipelineError for what lacks.
     """
     net = row_network(row, weights)
-    height, width = size or IMAGE_SIZES[task_of(row)]
+    height, width = size or IMAGE_SIZES[find_row(row).task]
     path = out or Path("work_dirs/export") / (row + FORMS[form][0])
     images = torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(0))
     batches: list[torch.Tensor] = []

@@ -10,7 +10,7 @@ from mmengine.registry import MODELS, DefaultScope
 from torch import Tensor, nn
 
 import registry  # noqa: F401  registers the models
-from pipelines.common import PipelineError, load_config, task_of
+from pipelines.common import PipelineError, find_row, load_config
 from registry.checkpoints import CheckpointError, fill_model, read_file, sound_tensors, unwrap
 
 SCOPES = {"pose": "mmpose", "segmentation": "mmseg"}
@@ -34,7 +34,7 @@ def row_network(row: str, weights: Path | None = None, seed: int = 0) -> Network
 
     Raises PipelineError naming a file whose weights do not fit.
     """
-    task, config = task_of(row), load_config(row).model
+    task, config = find_row(row).task, load_config(row).model
     config.data_preprocessor = None
     torch.manual_seed(seed)
     if task == "classification":

@@ -132,7 +132,7 @@ class FigureEvidence(Sealed):
 
 @dataclass(frozen=True)
 class Curve:
-    """Hold a run's training curve: (epoch, value) of a metric in percent where it was taken, else of the loss."""
+    """Hold a run's training curve: (epoch, value) of a metric in percent where it was taken more than once, else the loss."""
 
     path: str
     row: str
@@ -196,6 +196,8 @@ def read_curve(path: Path, shown: str, profile: str) -> Curve | None:
         metrics = [c for c in COLUMNS if lines and c in lines[0]]
         metric = metrics[0] if metrics else "loss"
         points = _numbers(lines, metric)
+        if metric != "loss" and len(points) < 2 < len(lines):  # validated at the end alone
+            metric, points = "loss", _numbers(lines, "loss")
     except OSError as error:
         raise EvidenceError(f"{shown}: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, csv.Error) as error:

@@ -11,7 +11,7 @@ from mmengine.registry import MODELS, DefaultScope
 from torch import Tensor, nn
 
 import registry  # noqa: F401  registers the models
-from pipelines.common import configured_rows, load_config, task_of
+from pipelines.common import configured_rows, find_row, load_config
 
 ROWS = [*configured_rows(), *configured_rows(ledger="iccv2021")]
 SCOPES = {"pose": "mmpose", "segmentation": "mmseg"}
@@ -52,7 +52,7 @@ class Built:
 
 def build(row: str, seed: int = 0) -> Built:
     """Return a row's network with random weights, as its framework builds it."""
-    task, config = task_of(row), load_config(row)
+    task, config = find_row(row).task, load_config(row)
     config.model.data_preprocessor = None
     torch.manual_seed(seed)
     if task == "classification":

@@ -70,14 +70,14 @@ def test_a_recipe_that_differs_or_is_missing_is_told():
     def read(**settings):
         return recipes.configured(RawReading.model_validate(settings), ledger)
 
-    both = read(key="schedule.epochs", rows=["t2_micronet_m0", "t5_relu"])
+    both = read(key="train_cfg.max_epochs", rows=["t2_micronet_m0", "t5_relu"])
     assert both.computed == [600, 300]
-    assert both.detail == "schedule.epochs: 600 in t2_micronet_m0; 300 in t5_relu"
-    assert read(key="schedule.decay", rows=["t5_relu"], equals="cosine").computed is True
-    assert read(key="schedule.decay", rows=["t5_relu"], equals="step").computed is False
-    with pytest.raises(PipelineError, match="'schedule.epoch'"):
-        read(key="schedule.epoch", rows=["t5_relu"])
+    assert both.detail == "train_cfg.max_epochs: 600 in t2_micronet_m0; 300 in t5_relu"
+    assert read(key="param_scheduler.type", rows=["t5_relu"], equals="CosineAnnealingLR").computed is True
+    assert read(key="param_scheduler.type", rows=["t5_relu"], equals="StepLR").computed is False
+    with pytest.raises(PipelineError, match="'train_cfg.max_epoch'"):
+        read(key="train_cfg.max_epoch", rows=["t5_relu"])
     with pytest.raises(PipelineError, match="say what it `equals`"):
-        read(key="schedule.decay", rows=["t5_relu"])
+        read(key="param_scheduler.type", rows=["t5_relu"])
     with pytest.raises(PipelineError, match="names no row"):
-        read(key="schedule.epochs", rows=["t6_relu"])
+        read(key="train_cfg.max_epochs", rows=["t6_relu"])

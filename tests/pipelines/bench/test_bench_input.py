@@ -6,11 +6,11 @@ import pytest
 import torch
 from PIL import Image
 
+from evidence.bench import InputFigures
 from pipelines.bench import input as bench_input
 from pipelines.bench.run import Bencher
 from pipelines.common import PipelineError
 from pipelines.data import imagenet, photos
-from report.judge.plan import InputFigures
 
 
 @pytest.mark.slow

@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import subprocess
-from collections import namedtuple
 from pathlib import Path
 
 import pytest
@@ -16,13 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_folders import BROKEN, litter
 
+from evidence.rows import find_row
 from pipelines.common import PipelineError, guard
 from pipelines.data import imagenet, manifests, streets
 from pipelines.data import verify as module
 from pipelines.data.manifests import listing_of, manifest_path, parse_listing
 from pipelines.data.verify import PINS, check_imagenet, check_verified, count_cityscapes, verify
 from pipelines.packed import pack
-from pipelines.training import full_data
+from pipelines.training import __main__ as cli
 
 
 @pytest.fixture
@@ -110,9 +110,8 @@ def test_a_relative_root_is_its_absolute_one(root, tmp_path, monkeypatch):
     assert check_imagenet(tmp_path / "link", tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("IMAGENET_ROOT", "data/imagenet/")
-    monkeypatch.setattr(full_data, "ROOT", tmp_path)
-    Options = namedtuple("Options", "data packed decode resize")
-    assert full_data.checked(Options(None, False, "workers", "workers"))[0] == root
+    monkeypatch.setattr(cli, "ROOT", tmp_path)
+    assert cli.data_folder(find_row("t2_micronet_m0"), None, tmp_path) == root
     with pytest.raises(PipelineError, match="/: is no dataset's folder"):
         manifest_path(Path("/"), "imagenet")
 

@@ -211,7 +211,7 @@ def test_addresses_lead_to_cells_tables_and_statements(visit):
 
 def test_the_claims_page_filters_and_sorts(visit):
     page = visit("claims.html?verdict=differs")
-    assert page.locator("#shown").inner_text() == "1 of 106 statements"
+    assert page.locator("#shown").inner_text() == "1 of 157 statements"
     page.locator("#controls [data-reset]").click()
     verdict = page.locator("th[data-col=verdict] button")
     verdict.click()
