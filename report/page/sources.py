@@ -132,7 +132,7 @@ class FigureEvidence(Sealed):
 
 @dataclass(frozen=True)
 class Curve:
-    """Hold a run's training curve: (epoch, value) of a metric in percent where it was taken more than once, else the loss."""
+    """Hold a run's training curve: (epoch, value) of a metric in percent where it was taken twice, else of the loss."""
 
     path: str
     row: str
