@@ -1,4 +1,4 @@
-"""Write OpenMMLab's model index from ledger and evidence: model-index.yml and one metafile.yml a config folder.
+"""Write OpenMMLab's model index from ledger and evidence, and README's result: model-index.yml, metafile.yml files.
 
 python -m report metadata [--check]     --check writes nothing and exits with 3 where a file is not today's
 
@@ -82,13 +82,46 @@ def _dump(value: Any) -> str:
     return HEAD + yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120)
 
 
+BEGIN, END = "<!-- result -->\n", "<!-- /result -->\n"
+KINDS = {
+    "released": "fixed by the text and the released code", "open": "that something unprinted decides",
+    "constructed": "of networks that this project drew", "quoted": "of other works",
+}  # fmt: skip
+
+
+def result_lines(report: Report) -> str:
+    """Return README's result: a line for each kind of cell, and one for the statements."""
+
+    def counts(found: dict[str, int]) -> str:
+        return ", ".join(f"{n} {name}" for name, n in sorted(found.items(), key=lambda item: -item[1]))
+
+    grounds = report.grounds()
+    lines = [f"- {found['distinct']} cells {KINDS[ground]}: {counts(found['verdicts'])}"
+             for ground, found in grounds.items() if ground in KINDS]  # fmt: skip
+    claims = report.summary().get("claims", {})
+    return "\n".join([*lines, f"- {sum(claims.values())} statements: {counts(claims)}"]) + "\n"
+
+
+def readme(root: Path, report: Report) -> dict[str, str]:
+    """Return README.md with today's result between its marks; {} where it has none."""
+    path = root / "README.md"
+    if not path.is_file():
+        return {}
+    text = path.read_text("utf-8")
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    return {"README.md": before + BEGIN + result_lines(report) + END + after} if begin and end else {}
+
+
 def main(argv: list[str], root: Path) -> int:
     """Write or check the files; returns 0, 1 (malformed input) or 3 (--check: not today's)."""
     parser = argparse.ArgumentParser(prog="python -m report metadata", description="Write OpenMMLab's model index.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 3 where a file is not today's")
     args = parser.parse_args(argv)
     try:
-        files = metafiles(load(root, ""))
+        report = load(root, "")
+        index = metafiles(report)
+        files = {**index, **readme(root, report)}
         if args.check:
             same = {n for n in files if (root / n).is_file() and committed_bytes(root / n) == files[n].encode()}
             old = [n for n in files if n not in same]
@@ -100,5 +133,5 @@ def main(argv: list[str], root: Path) -> int:
     except (LedgerError, EvidenceError, SettingsError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return BROKEN
-    print(f"model-index.yml: {len(files) - 1} metafiles")
+    print(f"model-index.yml: {len(index) - 1} metafiles")
     return OK

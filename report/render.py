@@ -26,7 +26,6 @@ from report.judge.views import Report
 from report.names import GROUND_WORDS, ORDER, SYMBOLS, column_name, short_title, slug
 from report.page.page import Page, build_page
 from report.page.sources import Sources
-from report.versions import Versions
 
 TEMPLATES = Path(__file__).resolve().parent / "page/templates"
 #: What report.json says of a search for edits.
@@ -87,8 +86,8 @@ def html(page: Page) -> dict[str, str]:
     return {name: _page(name, page) for name in ("index.html", "claims.html")}
 
 
-def versions_page(page: Versions) -> str:
-    """Return the page that sets two versions side by side."""
+def versions_page(page: object) -> str:
+    """Return the page that sets two versions (report.versions.Versions) side by side."""
     return _page("versions.html", page)
 
 

@@ -1,0 +1,87 @@
+"""Imports go down the list of rooms in docs/architecture.md, and in no circle of files."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from helpers import ROOT
+
+#: The list, from the ground up; a room may import what stands before it, and itself.
+ROOMS = (
+    ("paper",), ("evidence",), ("registry",),
+    ("pipelines.common", "pipelines.tasks", "pipelines.__main__"), ("pipelines.data",), ("pipelines.packed",), ("pipelines.analysis",),
+    ("pipelines.training",), ("pipelines.repro.stages", "pipelines.repro.checkout"),
+    ("pipelines.bench", "pipelines.cluster", "pipelines.deploy"), ("report",), ("pipelines.repro",),
+)  # fmt: skip
+#: Known exceptions, each with its reason.
+EXCEPTIONS = {
+    ("registry.cost.count", "paper.conventions"): "named conventions are the harness's; the plugin alone counts terms",
+}
+
+
+def modules() -> dict[str, ast.Module]:
+    """Return every module of the packages, parsed."""
+    out = {}
+    for package in ("paper", "evidence", "registry", "pipelines", "report"):
+        for path in (ROOT / package).rglob("*.py"):
+            name = path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
+            out[name] = ast.parse(path.read_bytes())
+    return out
+
+
+MODULES = modules()
+
+
+def imported(name: str) -> Iterator[str]:
+    """Yield the modules of ours that a module imports, in functions too."""
+    package = name if (ROOT / name.replace(".", "/") / "__init__.py").is_file() else name.rpartition(".")[0]
+    for node in ast.walk(MODULES[name]):
+        if isinstance(node, ast.Import):
+            found = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            parts = package.split(".")
+            base = ".".join(parts[: len(parts) - node.level + 1]) if node.level else ""
+            base = ".".join(filter(None, (base, node.module)))
+            found = [f"{base}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for target in found:
+            while target and target not in MODULES:
+                target = target.rpartition(".")[0]
+            if target and target != name:
+                yield target
+
+
+def room(name: str) -> int | None:
+    """Return a module's place in the list, or None for a package's own docstring."""
+    found = [(len(n), i) for i, names in enumerate(ROOMS) for n in names if name == n or name.startswith(n + ".")]
+    return max(found)[1] if found else None  # the longest name fits best
+
+
+def test_every_module_has_a_room():
+    assert [name for name in MODULES if room(name) is None and name != "pipelines"] == []
+
+
+def test_imports_go_down_the_list():
+    up = [
+        f"{name} -> {target}" for name in MODULES for target in imported(name)
+        if (name, target) not in EXCEPTIONS and room(name) is not None and (room(target) or 0) > room(name)
+    ]  # fmt: skip
+    assert up == []
+
+
+def test_no_circle_of_files():
+    graph = {name: set(imported(name)) for name in MODULES}
+
+    def reached(start: str) -> set[str]:
+        seen: set[str] = set()
+        todo = list(graph[start])
+        while todo:
+            if (name := todo.pop()) not in seen:
+                seen.add(name)
+                todo += graph[name]
+        return seen
+
+    packages = {name for name in MODULES if (ROOT / name.replace(".", "/") / "__init__.py").is_file()}
+    assert [name for name in graph if name not in packages and name in reached(name)] == []
