@@ -59,6 +59,7 @@ mutants: $(READY)
 
 lint: $(READY)
 	ruff check .
+	ruff format --check --quiet .
 	python -m paper
 	python -m paper --ledger iccv2021
 

@@ -10,7 +10,8 @@ from helpers import ROOT
 #: The list, from the ground up; a room may import what stands before it, and itself.
 ROOMS = (
     ("paper",), ("evidence",), ("registry",),
-    ("pipelines.common", "pipelines.tasks", "pipelines.__main__"), ("pipelines.data",), ("pipelines.packed",), ("pipelines.analysis",),
+    ("pipelines.common", "pipelines.tasks", "pipelines.__main__"), ("pipelines.data",), ("pipelines.packed",),
+    ("pipelines.analysis",),
     ("pipelines.training",), ("pipelines.repro.stages", "pipelines.repro.checkout"),
     ("pipelines.bench", "pipelines.cluster", "pipelines.deploy"), ("report",), ("pipelines.repro",),
 )  # fmt: skip
