@@ -1,7 +1,7 @@
 """MicroNet-M1 in mmpretrain: `mim train mmpretrain configs/examples/mmpretrain_micronet_m1.py`.
 
 An example of the backbone and the paper's head in another framework; batch and schedule are mmpretrain's, so no row of
-the paper. The paper's recipe: `python -m pipelines full`.
+the paper. The paper's recipe: `python -m pipelines train --profile paper`.
 """
 
 _base_ = [
