@@ -195,11 +195,16 @@ def agreed(values: list[Any]) -> list[Any]:
     return values
 
 
+def plain(value: Any) -> int | float:
+    """Return a number as Python's own: checkpoints that hold numpy's load with weights_only=False alone."""
+    return value if isinstance(value, int) else float(value)
+
+
 def in_columns(curve: list[dict[str, float]], job: Job) -> list[dict[str, float]]:
     """Return a curve whose metrics are in percent under the table's column names."""
     metrics = TASKS[job.row.task].metrics
     return [
-        {metrics.get(key, key): percent(epoch[key], key, job) if key in metrics else value
+        {metrics.get(key, key): percent(epoch[key], key, job) if key in metrics else plain(value)
          for key, value in epoch.items()}
         for epoch in curve
     ]  # fmt: skip
