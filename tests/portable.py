@@ -57,12 +57,15 @@ def values() -> dict[str, dict[str, Any]]:
 
     Of costs, those of Tables 3 and 4, whose widths are solved for: the others are sums of integers.
     """
+    from paper.conventions import load_conventions
+    from paper.ledger import HERE, LedgerError
     from pipelines.analysis import claims, cost, figures
 
+    families = load_conventions(HERE, LedgerError)
     out = {f"claims/{name}": found(e) for name, e in claims.results().items()}
     out |= {f"figures/figure_{number}": found(e) for number, e in figures.results().items()}
     rows = [row for row in configured_rows() if row.startswith(("t3", "t4"))]
-    return out | {f"cost/{row}": found(cost.row_cost(row)) for row in rows}
+    return out | {f"cost/{row}": found(cost.row_cost(row, conventions=families)) for row in rows}
 
 
 if __name__ == "__main__":
