@@ -14,16 +14,15 @@ from decimal import Decimal, DivisionByZero, InvalidOperation
 from typing import Any
 
 from paper.grammar import (
-    BINARY,
     COMPARE,
     MAX_DEPTH,
     ExpressionError,
     MissingValue,
     Ref,
+    Walker,
     check,
     conjuncts,
     depth,
-    exact,
     is_call,
     printed_argument,
     reads_trained,
@@ -110,11 +109,12 @@ def compile_expr(text: str) -> Expression:
     return Expression(text, tree, tuple(refs), tuple(names))
 
 
-class _Evaluation:
-    """Walk one checked tree."""
+class _Evaluation(Walker):
+    """Walk one checked tree with numbers."""
 
     def __init__(self, lookup: Lookup, names: Mapping[str, Any], margin: Decimal | None) -> None:
-        self.lookup, self.names, self.margin = lookup, names, margin
+        super().__init__(lookup, names)
+        self.margin = margin
         self.parts: list[tuple[bool, Any, ast.AST | None]] = []
 
     def run(self, tree: ast.expr) -> Outcome:
@@ -135,37 +135,16 @@ class _Evaluation:
         self.parts.append((bool(holds), quantity, node))
         return holds
 
-    def value(self, node: ast.AST) -> Any:
-        match node:
-            case ast.Attribute(value=ast.Name(id=row), attr=column):
-                found = self.lookup(row, column)
-                if found is None:
-                    raise MissingValue(f"{row}.{column}")
-                return found
-            case ast.Name(id=name):
-                if self.names.get(name) is None:
-                    raise MissingValue(name)
-                return exact(self.names[name])
-            case ast.Constant(value=value):
-                return exact(value)
-            case ast.BinOp(left=left, op=op, right=right):
-                return BINARY[type(op)](self.value(left), self.value(right))
-            case ast.UnaryOp(op=ast.Not(), operand=operand):
-                return not self.value(operand)
-            case ast.UnaryOp(operand=operand):
-                return -self.value(operand)
-            case ast.BoolOp(op=op, values=values):
-                results = [self.value(v) for v in values]  # no short cut: every cell must be there
-                return all(results) if isinstance(op, ast.And) else any(results)
-            case ast.List(elts=elts):
-                return [self.value(e) for e in elts]
-            case ast.Compare(left=left, ops=ops, comparators=others):
-                values = [self.value(left), *map(self.value, others)]
-                holds = all(COMPARE[type(op)](a, b) for op, a, b in zip(ops, values, values[1:], strict=False))
-                return self.note(node, holds, values[0])
-            case ast.Call(func=ast.Name(id=name), args=args):
-                return self.call(node, name, args)
-        raise AssertionError(ast.dump(node))
+    def negation(self, operand: ast.expr) -> bool:
+        return not self.value(operand)
+
+    def junction(self, op: ast.boolop, parts: list[ast.expr]) -> bool:
+        results = [self.value(v) for v in parts]  # no short cut: every cell must be there
+        return all(results) if isinstance(op, ast.And) else any(results)
+
+    def comparison(self, node: ast.AST, ops: list[ast.cmpop], values: list[Any]) -> bool:
+        holds = all(COMPARE[type(op)](a, b) for op, a, b in zip(ops, values, values[1:], strict=False))
+        return self.note(node, holds, values[0])
 
     def call(self, node: ast.AST, name: str, args: list[ast.expr]) -> Any:
         if name == "printed":

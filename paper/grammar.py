@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -103,6 +103,63 @@ def printed_argument(node: ast.AST) -> Interval:
 def reads_trained(node: ast.AST) -> bool:
     """Tell whether a node reads a cell that training decides: a margin has no sense for params and MAdds."""
     return any(isinstance(n, ast.Attribute) and n.attr not in ("params", "madds") for n in ast.walk(node))
+
+
+class Walker:
+    """Walk a checked tree: what it reads and computes. Subclasses say what comparisons are, and what a number is."""
+
+    def __init__(self, lookup: Callable[[str, str], Any], names: Mapping[str, Any]) -> None:
+        self.lookup, self.names = lookup, names
+
+    def number(self, value: Any) -> Any:
+        """Return a constant or a given quantity as the walk computes with it."""
+        return value
+
+    def value(self, node: ast.AST) -> Any:
+        """Return what a node is. Raises MissingValue for a cell or name without a value."""
+        match node:
+            case ast.Attribute(value=ast.Name(id=row), attr=column):
+                found = self.lookup(row, column)
+                if found is None:
+                    raise MissingValue(f"{row}.{column}")
+                return found
+            case ast.Name(id=name):
+                if self.names.get(name) is None:
+                    raise MissingValue(name)
+                return self.number(exact(self.names[name]))
+            case ast.Constant(value=value):
+                return self.number(exact(value))
+            case ast.BinOp(left=left, op=op, right=right):
+                return BINARY[type(op)](self.value(left), self.value(right))
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                return self.negation(operand)
+            case ast.UnaryOp(operand=operand):
+                return -self.value(operand)
+            case ast.BoolOp(op=op, values=values):
+                return self.junction(op, values)
+            case ast.List(elts=elts):
+                return [self.value(e) for e in elts]
+            case ast.Compare(left=left, ops=ops, comparators=others):
+                return self.comparison(node, ops, [self.value(left), *map(self.value, others)])
+            case ast.Call(func=ast.Name(id=name), args=args):
+                return self.call(node, name, args)
+        raise AssertionError(ast.dump(node))
+
+    def negation(self, operand: ast.expr) -> Any:
+        """Return `not operand`."""
+        raise NotImplementedError
+
+    def junction(self, op: ast.boolop, parts: list[ast.expr]) -> Any:
+        """Return a conjunction or disjunction."""
+        raise NotImplementedError
+
+    def comparison(self, node: ast.AST, ops: list[ast.cmpop], values: list[Any]) -> Any:
+        """Return a chain of comparisons."""
+        raise NotImplementedError
+
+    def call(self, node: ast.AST, name: str, args: list[ast.expr]) -> Any:
+        """Return a function's result."""
+        raise NotImplementedError
 
 
 def exact(value: Any) -> Any:

@@ -55,7 +55,11 @@ ROUNDINGS = ("nearest", "cut", "half to even")
 
 def bounds(text: str, rounding: str = "nearest") -> Bounds:
     """Return the values that print as a string under one of ROUNDINGS. Raises ValueError naming the string."""
-    found = parse_printed(text)
+    return bounds_of(parse_printed(text), rounding)
+
+
+def bounds_of(found: Interval, rounding: str) -> Bounds:
+    """Return the values that print as a printed number under one of ROUNDINGS."""
     if rounding == "nearest":
         return Bounds(found.low, found.high, high_open=True)
     if rounding == "cut":

@@ -7,10 +7,11 @@ ends are fractions, an unbounded one is None.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
+from typing import TypeVar
 
 from paper.printed import Bounds
 
@@ -26,16 +27,17 @@ class Truth(Enum):
         return {Truth.HOLDS: Truth.CANNOT, Truth.CANNOT: Truth.HOLDS}.get(self, self)
 
 
-def every(truths: list[Truth]) -> Truth:
-    """Return the truth of a conjunction."""
-    if Truth.CANNOT in truths:
+def every(truths: Iterable[Truth]) -> Truth:
+    """Return the truth of a conjunction (Kleene's)."""
+    found = list(truths)
+    if Truth.CANNOT in found:
         return Truth.CANNOT
-    return Truth.UNDECIDED if Truth.UNDECIDED in truths else Truth.HOLDS
+    return Truth.UNDECIDED if Truth.UNDECIDED in found else Truth.HOLDS
 
 
-def some(truths: list[Truth]) -> Truth:
-    """Return the truth of a disjunction."""
-    return ~every([~t for t in truths])
+def some(truths: Iterable[Truth]) -> Truth:
+    """Return the truth of a disjunction (Kleene's)."""
+    return ~every(~t for t in truths)
 
 
 @dataclass(frozen=True)
@@ -58,12 +60,12 @@ class Span:
 
     def __neg__(self) -> Span:
         low, high = (None if end is None else -end for end in (self.high, self.low))
-        return Span(low, high, self.high_open, self.low_open)
+        return type(self)(low, high, self.high_open, self.low_open)
 
     def __add__(self, other: Span) -> Span:
         low = None if self.low is None or other.low is None else self.low + other.low
         high = None if self.high is None or other.high is None else self.high + other.high
-        return Span(low, high, self.low_open or other.low_open, self.high_open or other.high_open)
+        return type(self)(low, high, self.low_open or other.low_open, self.high_open or other.high_open)
 
     def __sub__(self, other: Span) -> Span:
         return self + -other
@@ -78,7 +80,7 @@ class Span:
         def is_open(end: Fraction) -> bool:
             return all(o for p, o in products if p == end) and not (end == 0 and zero)
 
-        return Span(low, high, is_open(low), is_open(high))
+        return type(self)(low, high, is_open(low), is_open(high))
 
     def __truediv__(self, other: Span) -> Span:
         if not other.finite or not self.finite:
@@ -89,7 +91,7 @@ class Span:
             if other.low == other.high:
                 raise ZeroDivisionError
             return WHOLE
-        return self * Span(1 / other.high, 1 / other.low, other.high_open, other.low_open)
+        return self * type(self)(1 / other.high, 1 / other.low, other.high_open, other.low_open)
 
     def __abs__(self) -> Span:
         if self.low is not None and self.low >= 0:
@@ -102,7 +104,7 @@ class Span:
         assert self.high is not None
         ends = [(-self.low, self.low_open), (self.high, self.high_open)]
         high = max(e for e, _ in ends)
-        return Span(Fraction(0), high, False, all(o for e, o in ends if e == high))
+        return type(self)(Fraction(0), high, False, all(o for e, o in ends if e == high))
 
     def _ends(self) -> list[tuple[Fraction, bool]]:
         assert self.low is not None
@@ -111,6 +113,7 @@ class Span:
 
 
 WHOLE = Span(None, None)
+S = TypeVar("S", bound=Span)
 
 
 def point(x: Fraction | int) -> Span:
@@ -123,7 +126,7 @@ def span(found: Bounds) -> Span:
     return Span(Fraction(found.low), Fraction(found.high), found.low_open, found.high_open)
 
 
-def greatest(a: Span, b: Span) -> Span:
+def greatest(a: S, b: S) -> S:
     """Return the span of max(a, b)."""
     if a.high is None or b.high is None:
         high, high_open = None, False
@@ -132,10 +135,10 @@ def greatest(a: Span, b: Span) -> Span:
         high_open = all(s.high_open for s in (a, b) if s.high == high)
     lows = [(s.low, s.low_open) for s in (a, b) if s.low is not None]
     low = max((x for x, _ in lows), default=None)
-    return Span(low, high, any(o for x, o in lows if x == low), high_open)
+    return type(a)(low, high, any(o for x, o in lows if x == low), high_open)
 
 
-def least(a: Span, b: Span) -> Span:
+def least(a: S, b: S) -> S:
     """Return the span of min(a, b)."""
     return -greatest(-a, -b)
 

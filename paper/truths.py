@@ -8,19 +8,20 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from paper.grammar import BINARY, ExpressionError, MissingValue, exact, printed_argument, reads_trained
 from paper.grammar import COMPARE as PLAIN
+from paper.grammar import ExpressionError, Walker, printed_argument, reads_trained
 from paper.printed import bounds
 from paper.spans import COMPARE, Span, Truth, every, greatest, least, point, some, span, within
 
 
-class Spans:
+class Spans(Walker):
     """Walk one checked tree with spans for numbers and truths for comparisons."""
 
     def __init__(
         self, lookup: Callable[[str, str], Span | None], names: Mapping[str, Any], margin: Decimal | None, rounding: str
     ) -> None:
-        self.lookup, self.names, self.margin, self.rounding = lookup, names, margin, rounding
+        super().__init__(lookup, names)
+        self.margin, self.rounding = margin, rounding
 
     def run(self, tree: ast.expr) -> Truth:
         try:
@@ -33,36 +34,21 @@ class Spans:
             raise ExpressionError("states nothing that can be true or false")
         return found
 
-    def value(self, node: ast.AST) -> Any:
-        match node:
-            case ast.Attribute(value=ast.Name(id=row), attr=column):
-                found = self.lookup(row, column)
-                if found is None:
-                    raise MissingValue(f"{row}.{column}")
-                return found
-            case ast.Name(id=name):
-                if self.names.get(name) is None:
-                    raise MissingValue(name)
-                return _spanned(exact(self.names[name]))
-            case ast.Constant(value=value):
-                return _spanned(exact(value))
-            case ast.BinOp(left=left, op=op, right=right):
-                return BINARY[type(op)](self.value(left), self.value(right))
-            case ast.UnaryOp(op=ast.Not(), operand=operand):
-                return ~self.truth_of(operand)
-            case ast.UnaryOp(operand=operand):
-                return -self.value(operand)
-            case ast.BoolOp(op=op, values=values):
-                truths = [self.truth_of(v) for v in values]
-                return every(truths) if isinstance(op, ast.And) else some(truths)
-            case ast.List(elts=elts):
-                return [self.value(e) for e in elts]
-            case ast.Compare(left=left, ops=ops, comparators=others):
-                values = [self.value(left), *map(self.value, others)]
-                return every([self.compare(op, a, b) for op, a, b in zip(ops, values, values[1:], strict=False)])
-            case ast.Call(func=ast.Name(id=name), args=args):
-                return self.call(name, args)
-        raise AssertionError(ast.dump(node))
+    def number(self, value: Any) -> Any:
+        """Return numbers as spans of one value, lists element by element, truths as they are."""
+        if isinstance(value, list):
+            return [self.number(v) for v in value]
+        return point(Fraction(value)) if isinstance(value, Decimal) else value
+
+    def negation(self, operand: ast.expr) -> Truth:
+        return ~self.truth_of(operand)
+
+    def junction(self, op: ast.boolop, parts: list[ast.expr]) -> Truth:
+        truths = [self.truth_of(v) for v in parts]
+        return every(truths) if isinstance(op, ast.And) else some(truths)
+
+    def comparison(self, node: ast.AST, ops: list[ast.cmpop], values: list[Any]) -> Truth:
+        return every([self.compare(op, a, b) for op, a, b in zip(ops, values, values[1:], strict=False)])
 
     def truth_of(self, node: ast.AST) -> Truth:
         found = self.value(node)
@@ -88,7 +74,7 @@ class Spans:
             raise TypeError("unlike kinds")
         return Truth.HOLDS if PLAIN[type(op)](a, b) else Truth.CANNOT
 
-    def call(self, name: str, args: list[ast.expr]) -> Any:
+    def call(self, node: ast.AST, name: str, args: list[ast.expr]) -> Any:
         if name == "printed":
             return self.printed(args[0])
         if name == "agrees":
@@ -113,10 +99,3 @@ class Spans:
         printed_argument(node)
         assert isinstance(node, ast.Constant)
         return span(bounds(node.value, self.rounding))
-
-
-def _spanned(value: Any) -> Any:
-    """Return numbers as spans of one value, lists element by element, truths as they are."""
-    if isinstance(value, list):
-        return [_spanned(v) for v in value]
-    return point(Fraction(value)) if isinstance(value, Decimal) else value

@@ -31,7 +31,7 @@ _COMPARE: dict[type, Callable[[Bounds, Bounds], Truth]] = {
     ast.GtE: lambda a, b: rounding.at_most(b, a),
     ast.Eq: rounding.equal,
     ast.NotEq: lambda a, b: ~rounding.equal(a, b),
-    ast.In: rounding.inside,
+    ast.In: rounding.within,
 }
 Lookup = Callable[[str, str], Bounds]
 
@@ -54,9 +54,9 @@ class _Judge:
                 sides = [left, *others]
                 return rounding.every([self.compare(op, a, b) for op, a, b in zip(ops, sides, sides[1:], strict=False)])
             case ast.Call(func=ast.Name(id="agrees"), args=[x, target]):
-                return rounding.inside(self.bounds(x), self.printed(target))
+                return rounding.within(self.bounds(x), self.printed(target))
             case ast.Call(func=ast.Name(id="approx"), args=[x, target, tolerance]):
-                off = rounding.absolute(self.bounds(x) - self.bounds(target))
+                off = abs(self.bounds(x) - self.bounds(target))
                 return rounding.at_most(off, self.bounds(tolerance))
         raise ExpressionError(f"is neither true nor false: {ast.unparse(node)}")  # type: ignore[arg-type]
 
@@ -93,7 +93,7 @@ class _Judge:
             case ast.Call(func=ast.Name(id=name), args=args) if name in ("min", "max", "abs"):
                 parts = [self.bounds(arg) for arg in args]
                 if name == "abs":
-                    return rounding.absolute(parts[0])
+                    return abs(parts[0])
                 return rounding.smallest(parts) if name == "min" else rounding.largest(parts)
         raise ExpressionError(f"is no quantity: {ast.unparse(node)}")  # type: ignore[arg-type]
 

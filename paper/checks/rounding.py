@@ -5,49 +5,28 @@ A contradiction counts only where no convention removes it: nearest with halves 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import Enum
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, reduce
 from itertools import product
 
-from paper.printed import Interval, plain
+from paper.printed import Interval, bounds_of, plain
+from paper.spans import Span, Truth, below, equal, every, greatest, least, some, within
 
-
-class Truth(Enum):
-    """Say what rounding leaves open: HOLDS and CANNOT whatever was rounded away, UNDECIDED otherwise."""
-
-    HOLDS = "holds"
-    CANNOT = "cannot"
-    UNDECIDED = "undecided"
-
-    def __invert__(self) -> Truth:
-        return {Truth.HOLDS: Truth.CANNOT, Truth.CANNOT: Truth.HOLDS}.get(self, self)
-
-
-def every(truths: Iterable[Truth]) -> Truth:
-    """Return Kleene's conjunction."""
-    found = list(truths)
-    if Truth.CANNOT in found:
-        return Truth.CANNOT
-    return Truth.UNDECIDED if Truth.UNDECIDED in found else Truth.HOLDS
-
-
-def some(truths: Iterable[Truth]) -> Truth:
-    """Return Kleene's disjunction."""
-    return ~every(~truth for truth in truths)
+__all__ = [
+    "CONVENTIONS", "PAIRS", "Bounds", "Convention", "Truth", "at_most", "below", "cut", "equal", "every", "large",
+    "largest", "nearest", "number", "short", "smallest", "some", "to_even", "unit", "verdict", "within",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Bounds:
-    """Hold an interval of exact numbers; an open end is not attained."""
+class Bounds(Span):
+    """Hold a span that has both its ends."""
 
     low: Fraction
     high: Fraction
-    low_open: bool = False
-    high_open: bool = False
 
     @classmethod
     def point(cls, value: Fraction | int) -> Bounds:
@@ -62,71 +41,21 @@ class Bounds:
     def __str__(self) -> str:
         return f"{'(' if self.low_open else '['}{large(self.low)}, {large(self.high)}{')' if self.high_open else ']'}"
 
-    def __neg__(self) -> Bounds:
-        return Bounds(-self.high, -self.low, self.high_open, self.low_open)
-
-    def __add__(self, other: Bounds) -> Bounds:
-        return Bounds(
-            self.low + other.low, self.high + other.high,
-            self.low_open or other.low_open, self.high_open or other.high_open,
-        )  # fmt: skip
-
-    def __sub__(self, other: Bounds) -> Bounds:
-        return self + -other
-
-    def __mul__(self, other: Bounds) -> Bounds:
-        corners = []
-        for (a, a_open), (b, b_open) in product(self._ends(), other._ends()):
-            # A zero that is attained makes the product zero whatever the other factor is.
-            is_open = (a_open or b_open) and not (a == 0 and not a_open) and not (b == 0 and not b_open)
-            corners.append((a * b, is_open))
-        low, high = min(v for v, _ in corners), max(v for v, _ in corners)
-        return Bounds(low, high, _all_open(corners, low), _all_open(corners, high))
-
-    def __truediv__(self, other: Bounds) -> Bounds:
+    def __truediv__(self, other: Bounds) -> Bounds:  # type: ignore[override]
         """Divide. Raises ZeroDivisionError where the divisor may be or come near zero."""
         if other.low <= 0 <= other.high:
             raise ZeroDivisionError
-        return self * Bounds(1 / other.high, 1 / other.low, other.high_open, other.low_open)
-
-    def _ends(self) -> tuple[tuple[Fraction, bool], tuple[Fraction, bool]]:
-        return (self.low, self.low_open), (self.high, self.high_open)
-
-
-def _all_open(corners: list[tuple[Fraction, bool]], value: Fraction) -> bool:
-    return all(is_open for v, is_open in corners if v == value)
+        return super().__truediv__(other)  # type: ignore[return-value]
 
 
 def smallest(parts: list[Bounds]) -> Bounds:
     """Return where the minimum of independent quantities lies."""
-    low, high = min(p.low for p in parts), min(p.high for p in parts)
-    return Bounds(
-        low, high,
-        all(p.low_open for p in parts if p.low == low), any(p.high_open for p in parts if p.high == high),
-    )  # fmt: skip
+    return reduce(least, parts)
 
 
 def largest(parts: list[Bounds]) -> Bounds:
     """Return where the maximum of independent quantities lies."""
-    return -smallest([-p for p in parts])
-
-
-def absolute(x: Bounds) -> Bounds:
-    """Return where the absolute value lies."""
-    if x.low >= 0:
-        return x
-    if x.high <= 0:
-        return -x
-    high = max(-x.low, x.high)
-    ends = [(-x.low, x.low_open), (x.high, x.high_open)]
-    return Bounds(Fraction(0), high, False, _all_open(ends, high))
-
-
-def below(a: Bounds, b: Bounds) -> Truth:
-    """Judge a < b."""
-    if a.high < b.low or (a.high == b.low and (a.high_open or b.low_open)):
-        return Truth.HOLDS
-    return Truth.CANNOT if a.low >= b.high else Truth.UNDECIDED
+    return reduce(greatest, parts)
 
 
 def at_most(a: Bounds, b: Bounds) -> Truth:
@@ -134,40 +63,29 @@ def at_most(a: Bounds, b: Bounds) -> Truth:
     return ~below(b, a)
 
 
-def equal(a: Bounds, b: Bounds) -> Truth:
-    """Judge a == b."""
-    if Truth.HOLDS in (below(a, b), below(b, a)):
-        return Truth.CANNOT
-    return Truth.HOLDS if a.is_point and b.is_point else Truth.UNDECIDED
-
-
-def inside(a: Bounds, b: Bounds) -> Truth:
-    """Judge whether a lies in b."""
-    if equal(a, b) is Truth.CANNOT:
-        return Truth.CANNOT
-    low = a.low > b.low or (a.low == b.low and (a.low_open or not b.low_open))
-    high = a.high < b.high or (a.high == b.high and (a.high_open or not b.high_open))
-    return Truth.HOLDS if low and high else Truth.UNDECIDED
+def _from_zero(printed: Interval, rounding: str) -> Bounds:
+    """Return what prints so, cut at zero: what tables print here are counts and shares."""
+    found = bounds_of(printed, rounding)
+    low, high = Fraction(found.low), Fraction(found.high)
+    return Bounds(max(low, Fraction(0)), high, found.low_open and low >= 0, found.high_open)
 
 
 @lru_cache(4096)
 def nearest(printed: Interval) -> Bounds:
     """Return what rounds to a printed number, halves up: [low, high)."""
-    return _from_zero(Bounds(Fraction(printed.low), Fraction(printed.high), False, True))
+    return _from_zero(printed, "nearest")
 
 
 @lru_cache(4096)
 def to_even(printed: Interval) -> Bounds:
     """Return what rounds to a printed number, halves to even: both ends belong to an even last digit."""
-    odd = bool(Fraction(printed.value) / unit(printed) % 2)
-    return _from_zero(Bounds(Fraction(printed.low), Fraction(printed.high), odd, odd))
+    return _from_zero(printed, "half to even")
 
 
 @lru_cache(4096)
 def cut(printed: Interval) -> Bounds:
     """Return what is cut to a printed number: [value, value + a unit of the last place)."""
-    value = Fraction(printed.value)
-    return Bounds(value, value + unit(printed), False, True)
+    return _from_zero(printed, "cut")
 
 
 Convention = Callable[[Interval], Bounds]
@@ -180,14 +98,9 @@ PAIRS: dict[str, tuple[Convention, Convention]] = {
 }
 
 
-def _from_zero(bounds: Bounds) -> Bounds:
-    """Cut at zero: what tables print here are counts and shares."""
-    return bounds if bounds.low >= 0 else Bounds(Fraction(0), bounds.high, False, bounds.high_open)
-
-
 def unit(printed: Interval) -> Fraction:
     """Return a unit of the last printed place."""
-    return Fraction(printed.high) - Fraction(printed.low)
+    return Fraction(printed.place)
 
 
 def number(x: Fraction) -> str:

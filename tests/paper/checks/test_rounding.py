@@ -99,7 +99,7 @@ def test_division_holds_every_quotient_and_refuses_what_may_be_zero(a, b):
 
 @given(intervals())
 def test_an_absolute_value_holds_those_of_all_members(a):
-    result = rounding.absolute(a)
+    result = abs(a)
     values = [abs(x) for x in members(a)]
     assert all(within(v, result) for v in values)
     assert min(values) - result.low <= Fraction(1, 50)
@@ -126,7 +126,7 @@ def test_a_comparison_is_decided_exactly_when_all_members_agree(a, b, name):
 
 @given(intervals(), intervals())
 def test_lying_inside_is_decided_soundly(a, b):
-    truth = rounding.inside(a, b)
+    truth = rounding.within(a, b)
     found = {within(x, b) for x in members(a)}
     if truth is Truth.HOLDS:
         assert found == {True}
