@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from evidence.forms import Strict
-from evidence.io import EvidenceError, read_json
+from evidence.forms import Strict, read_form
+from evidence.io import EvidenceError
 from evidence.rows import FINGERPRINTS
-from paper.faults import one_line
 
 MEND = "run `python -m pipelines fingerprint`"
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -54,24 +51,15 @@ WORDS = {"model": "its network", "recipe": "its recipe", "probe": "what its netw
          "stated": "its variants or notes", "protocol": "the protocol"}  # fmt: skip
 
 
-def digest(value: Any) -> str:
-    """Return the sha256 of a value's JSON, keys sorted."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def read_fingerprint(root: Path, row: str) -> RowFingerprint:
     """Return a row's fingerprint. Raises EvidenceError naming the file and the mend."""
     shown = (FINGERPRINTS / f"{row}.json").as_posix()
+    if not (root / shown).exists():
+        raise EvidenceError(f"{shown}: missing; {MEND}")
     try:
-        found = RowFingerprint.model_validate(read_json(root / shown))
-    except OSError:
-        raise EvidenceError(f"{shown}: missing; {MEND}") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise EvidenceError(one_line(f"{shown}: {'.'.join(map(str, first['loc']))}: {first['msg']}; {MEND}")) from None
-    except ValueError as error:
-        raise EvidenceError(one_line(f"{shown}: corrupt JSON ({error}); {MEND}")) from None
+        found = read_form(root / shown, shown, RowFingerprint)
+    except EvidenceError as error:
+        raise EvidenceError(f"{error}; {MEND}") from None
     if found.row != row:
         raise EvidenceError(f"{shown}: is of row {found.row!r}; {MEND}")
     return found

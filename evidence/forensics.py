@@ -7,8 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from evidence.forms import Choice, Sealed, Strict
-from evidence.read import read_form
+from evidence.forms import Choice, Sealed, Strict, read_form
 
 Number = Annotated[int, Field(ge=0)]
 

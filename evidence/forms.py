@@ -1,15 +1,18 @@
-"""The forms of evidence, each once: what stages construct and the report validates."""
+"""The forms of evidence, each once, and how a file is read as one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from evidence.revision import code_revision  # noqa: F401  for those who write evidence
+from evidence.io import EvidenceError, read_json
+from evidence.seal import digest_of
 from paper import conventions
+from paper.faults import one_line
 
 PROFILES = ("mini", "proxy", "paper")
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -139,3 +142,27 @@ class Rules(Strict):
         if self.default not in self.rules:
             raise ValueError(f"default {self.default!r} is none of the rules")
         return self
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read_form(path: Path, shown: str, model: type[Model]) -> Model:
+    """Return a file as `model`. Raises EvidenceError with the fault."""
+    try:
+        data = read_json(path)
+    except OSError as error:
+        raise EvidenceError(f"{shown}: {error.strerror}") from None
+    except ValueError as error:
+        raise EvidenceError(one_line(f"{shown}: corrupt JSON ({error})")) from None
+    try:
+        found = model.model_validate(data)
+        if isinstance(found, Sealed) and found.digest != digest_of(data):
+            raise EvidenceError(f"{shown}: hash mismatch: edited since its stage wrote it; run the stage anew")
+        return found
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        if where == "digest":
+            raise EvidenceError(f"{shown}: is not sealed; run its stage anew") from None
+        raise EvidenceError(one_line(f"{shown}: {where}: {first['msg']}")) from None

@@ -6,15 +6,11 @@ import base64
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
-
-from pydantic import BaseModel, ValidationError
+from typing import Any
 
 from evidence.fingerprints import differing, parts, read_fingerprint
-from evidence.forms import PROFILES, ClaimEvidence, CostEvidence, Rules, Sealed, TrainingEvidence
-from evidence.io import EvidenceError, read_json
-from evidence.revision import code_revision  # noqa: F401  for those who write evidence
-from evidence.seal import digest_of
+from evidence.forms import PROFILES, ClaimEvidence, CostEvidence, Model, Rules, TrainingEvidence, read_form
+from evidence.io import EvidenceError
 from paper.faults import one_line
 
 
@@ -50,30 +46,6 @@ class Evidence:
         """Return the problem with a subject's evidence of a kind (cost, claims, mini, proxy, paper)."""
         prefix = f"{self.folder}/{kind}/"
         return next((p for p in self.problems if p.subject == subject and p.path.startswith(prefix)), None)
-
-
-Model = TypeVar("Model", bound=BaseModel)
-
-
-def read_form(path: Path, shown: str, model: type[Model]) -> Model:
-    """Return a file as `model`. Raises EvidenceError with the fault."""
-    try:
-        data = read_json(path)
-    except OSError as error:
-        raise EvidenceError(f"{shown}: {error.strerror}") from None
-    except ValueError as error:
-        raise EvidenceError(one_line(f"{shown}: corrupt JSON ({error})")) from None
-    try:
-        found = model.model_validate(data)
-        if isinstance(found, Sealed) and found.digest != digest_of(data):
-            raise EvidenceError(f"{shown}: hash mismatch: edited since its stage wrote it; run the stage anew")
-        return found
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        if where == "digest":
-            raise EvidenceError(f"{shown}: is not sealed; run its stage anew") from None
-        raise EvidenceError(one_line(f"{shown}: {where}: {first['msg']}")) from None
 
 
 def _fingerprint_fault(root: Path, evidence: CostEvidence | TrainingEvidence, kind: str) -> str | None:

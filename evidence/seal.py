@@ -17,10 +17,14 @@ def seal(evidence: Mapping[str, Any]) -> dict[str, Any]:
     return {**evidence, "digest": digest_of(evidence)}
 
 
-def digest_of(evidence: Mapping[str, Any]) -> str:
-    content = {key: value for key, value in evidence.items() if key != "digest"}
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+def digest(value: Any) -> str:
+    """Return the sha256 of a value's JSON, keys sorted."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def digest_of(evidence: Mapping[str, Any]) -> str:
+    return digest({key: value for key, value in evidence.items() if key != "digest"})
 
 
 #: What tells where and when a result was computed, not what it is.

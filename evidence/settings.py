@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
+from evidence.io import read_json
 from evidence.params import Rules, read_params
-from evidence.read import read_json
 from evidence.rows import configured_rows, find_row
 from paper.faults import one_line
 from paper.ledger import Ledger

@@ -225,11 +225,6 @@ class YamlFile:
             above.value[above.key], above.key = value, None
 
 
-def read_yaml(path: Path, shown: str, error: type[Exception]) -> Any:
-    """Return what a YAML file holds. Raises `error` naming the file as `shown`, the line and the mend."""
-    return YamlFile(path, shown, error).data
-
-
 def committed_bytes(path: Path) -> bytes:
     """Return a text file's bytes as committed: without a byte order mark, every line ended by LF.
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import yaml
 
-from evidence.fingerprints import digest, parts, read_fingerprint
+from evidence.fingerprints import parts, read_fingerprint
 from evidence.io import write_json_atomic, write_text_atomic
 from evidence.places import Places
 from evidence.read import read_evidence
-from evidence.seal import seal
+from evidence.seal import digest, seal
 from evidence.settings import load_settings
 from paper.ledger import load_ledger
 from report.judge.model import build

@@ -20,7 +20,7 @@ from registry.ops.fused import use_backend
 
 SIZE, BATCH, STEPS, RATE = 64, 4, 2, 0.01
 #: Attributes by which networks drop activations by a function, not by a module.
-DROPS = ("drop_rate", "drop_path_rate", "drop", "p")
+DROPS = ("drop_rate", "drop_path_rate", "drop")
 
 
 def fill(model: nn.Module, rng: np.random.Generator) -> None:
@@ -35,7 +35,7 @@ def fill(model: nn.Module, rng: np.random.Generator) -> None:
     for module in model.modules():
         if isinstance(module, nn.modules.dropout._DropoutNd):
             module.p = 0.0
-        for name in DROPS[:3]:
+        for name in DROPS:
             if isinstance(getattr(module, name, None), float):
                 setattr(module, name, 0.0)
 

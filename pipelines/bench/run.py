@@ -10,8 +10,6 @@ machine's only.
 from __future__ import annotations
 
 import argparse
-import platform
-import re
 import statistics
 import sys
 from pathlib import Path
@@ -21,10 +19,9 @@ import torch
 from tqdm import tqdm
 
 from evidence.bench import Bench
-from evidence.forms import CostEvidence
+from evidence.forms import CostEvidence, read_form
 from evidence.io import write_json_atomic
-from evidence.provenance import environment
-from evidence.read import read_form
+from evidence.provenance import cpu_model, environment
 from evidence.revision import code_revision
 from pipelines.bench import input as bench_input
 from pipelines.bench import operators as bench_ops
@@ -47,13 +44,7 @@ def hardware() -> str:
     """Return the device's name, for a CPU with the threads used."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name(0)
-    name = platform.machine()
-    try:
-        found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text("utf-8", "replace"))
-        name = found.group(1).strip() if found else name
-    except OSError:
-        pass
-    return f"{name}, {torch.get_num_threads()} threads"
+    return f"{cpu_model()}, {torch.get_num_threads()} threads"
 
 
 def measure(rows: list[str], batch: int, rounds: int, device: torch.device) -> dict[str, dict[str, Any]]:

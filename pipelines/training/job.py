@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from evidence.fingerprints import PARTS, digest, parts, read_fingerprint
+from evidence.fingerprints import parts, read_fingerprint
 from evidence.rows import Row, find_row
+from evidence.seal import digest
 from pipelines.common import ROOT, PipelineError, load_params, section
 from pipelines.data.digits import check_batch, read_manifest
 from pipelines.tasks import TASKS, row_config
@@ -165,6 +166,3 @@ def paper_job(
             stated["input"] = packed.stated(folder, packed.worker_output(options.decode, options.resize))
     name = TASKS[row.task].data
     return Job(row, "paper", seed, settings, folder, name, pin, fingerprint, root, out or root, options, stated)
-
-
-__all__ = ["DRY", "Job", "Options", "PARTS", "RECIPES", "mini_job", "paper_job", "proxy_job", "recipe_settings"]

@@ -16,11 +16,6 @@ HEIGHT = 220  # of a picture in a strip, pixels
 KEYPOINT_THRESHOLD = 0.15
 
 
-def pictures_path(profile: str, row: str) -> Path:
-    """Return where a row's strip lies, relative to the root."""
-    return Path("results/pictures") / profile / f"{row}.jpg"
-
-
 def _predicted_images(runner: Any, count: int) -> Iterator[tuple[str, list[Any]]]:
     """Yield the first `count` images' paths with the predictions of all their boxes."""
     seen: dict[str, list[Any]] = {}

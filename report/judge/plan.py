@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from evidence.bench import Bench, ModelRates
-from evidence.forms import TrainingEvidence
+from evidence.forms import TrainingEvidence, read_form
 from evidence.io import EvidenceError
-from evidence.read import Evidence, read_form
+from evidence.read import Evidence
 from paper.schema import COST_COLUMNS
 from report.judge.power import power, seeds_needed
 from report.judge.recipes import spreads

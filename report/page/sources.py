@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from evidence.forms import Sealed, Strict
+from evidence.forms import Sealed, Strict, read_form
 from evidence.io import EvidenceError
 from evidence.places import Places
-from evidence.read import Problem, read_form
+from evidence.read import Problem
 from paper.files import YamlFile
 from paper.ledger import Ledger, LedgerError
 from paper.schema import Column, Identifier, Text

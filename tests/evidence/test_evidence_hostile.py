@@ -11,9 +11,8 @@ import synthetic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evidence.forms import Rules
+from evidence.forms import Rules, read_form
 from evidence.io import EvidenceError, read_json
-from evidence.read import read_form
 from evidence.seal import seal
 from report.__main__ import main
 

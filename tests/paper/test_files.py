@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from paper import LedgerError, load_ledger
 from paper.__main__ import main
 from paper.expressions import ExpressionError, compile_expr
-from paper.files import MAX_DEPTH, YamlFile, read_yaml
+from paper.files import MAX_DEPTH, YamlFile
 from paper.ledger import HERE
 
 FILES = ("paper.yaml", "claims.yaml", "known_issues.yaml", "tables/table_01.yaml", "tables/table_05.yaml")
@@ -177,7 +177,7 @@ def test_what_is_no_readable_file_is_one_line(tmp_path):
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     for name in ("folder", "dangling", "pipe", "loop", "none", "x" * 300):
         with pytest.raises(LedgerError) as caught:
-            read_yaml(tmp_path / name, "x.yaml", LedgerError)
+            YamlFile(tmp_path / name, "x.yaml", LedgerError)
         assert one_line(str(caught.value))
 
 
