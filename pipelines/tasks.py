@@ -18,26 +18,26 @@ class Task:
     """Name what a task's rows share.
 
     root_variable: the environment's name for the data folder. data: the paper's set. metrics: an evaluator's result by
-    the column of the table. key: the metric that a curve shows.
+    the column of the table. image_size: (height, width) that the paper prints costs for.
     """
 
     name: str
     root_variable: str
     data: str
     metrics: Mapping[str, str]
-    key: str
+    image_size: tuple[int, int]
 
 
 TASKS = {
     "classification": Task(
-        "classification", "IMAGENET_ROOT", "imagenet", {"top1": "top1", "top5": "top5"}, "top1"
+        "classification", "IMAGENET_ROOT", "imagenet", {"top1": "top1", "top5": "top5"}, (224, 224)
     ),
     "pose": Task(
         "pose", "COCO_ROOT", "coco",
         {"coco/AP": "AP", "coco/AP .5": "AP50", "coco/AP .75": "AP75", "coco/AP (M)": "APM", "coco/AP (L)": "APL"},
-        "AP",
+        (256, 192),
     ),
-    "segmentation": Task("segmentation", "CITYSCAPES_ROOT", "cityscapes", {"mIoU": "miou"}, "miou"),
+    "segmentation": Task("segmentation", "CITYSCAPES_ROOT", "cityscapes", {"mIoU": "miou"}, (1024, 2048)),
 }  # fmt: skip
 
 

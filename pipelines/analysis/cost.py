@@ -27,13 +27,12 @@ from pipelines.common import (
     load_config,
     told,
 )
+from pipelines.tasks import TASKS
 from registry.arch import get_arch
 from registry.cost.count import Cost
 from registry.cost.models import model_cost
 
 RESULTS = Path("results")
-#: (height, width) that each task's costs are printed for.
-IMAGE_SIZES = {"classification": (224, 224), "pose": (256, 192), "segmentation": (1024, 2048)}
 
 
 def merged(model: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,7 +114,7 @@ def row_cost(
     Raises PipelineError naming the config that cannot be costed.
     """
     handle = find_row(row)
-    config, size = load_config(row, root, plugins=False), IMAGE_SIZES[handle.task]
+    config, size = load_config(row, root, plugins=False), TASKS[handle.task].image_size
     variants = config.get("variants", {})
     try:
         cost = model_cost(config.model, size)

@@ -82,17 +82,23 @@ def stated_hash(config: Any) -> str:
                    _plain(dict(config.get("variants", {})))])  # fmt: skip
 
 
-def classifier(row: str, classes: int, deployed: bool = False) -> nn.Module:
-    """Return a classification row's network with `classes` outputs; deployed: of a mutual pair the MicroNet alone.
+def deployed(model: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a model config as used at test time: of a mutual pair the MicroNet alone."""
+    out = dict(model)
+    if out["type"] == "MutualClassifier":
+        out = {key: value for key, value in out.items() if key in ("backbone", "head", "data_preprocessor")}
+        out["type"] = "Classifier"
+    return out
+
+
+def classifier(row: str, classes: int, alone: bool = False) -> nn.Module:
+    """Return a classification row's network with `classes` outputs; alone: as `deployed` has it.
 
     Raises PipelineError for a model that cannot be built.
     """
-    model = dict(load_config(row).model)
+    model = load_config(row).model
     model["head"]["classes"] = classes
-    if deployed and model["type"] == "MutualClassifier":
-        model = {key: value for key, value in model.items() if key in ("backbone", "head", "data_preprocessor")}
-        model["type"] = "Classifier"
     try:
-        return MODELS.build(model)
+        return MODELS.build(deployed(model) if alone else dict(model))
     except (ValueError, TypeError, KeyError) as error:
         raise PipelineError(f"{find_row(row).config}: the model cannot be built: {error}") from None

@@ -106,7 +106,7 @@ def prepare(root: Path, params: Mapping[str, Any], profile: str, tasks: Iterable
     elif profile == "proxy":
         from pipelines.data.cifar import PACKED, load
 
-        if load(root / PACKED)[1] != section(params, "proxy", "pin"):
+        if load(root / PACKED, ())[1] != section(params, "proxy", "pin"):
             raise PipelineError(f"{PACKED}: its pin is not params.yaml's; run `python -m pipelines cifar` anew")
     else:
         from pipelines.training.__main__ import checked, data_folder

@@ -12,6 +12,7 @@ import argparse
 import hashlib
 import io
 import zipfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -87,12 +88,11 @@ def pack(source: Path | None, target: Path, pin: str) -> str:
     return found
 
 
-def load(path: Path) -> tuple[dict[str, np.ndarray], str]:
-    """Return the packed arrays and their pin. Raises PipelineError where the file is missing or damaged."""
+def load(path: Path, names: Collection[str]) -> tuple[dict[str, np.ndarray], str]:
+    """Return named arrays of the packed set and its pin. Raises PipelineError where it is missing or damaged."""
     try:
         with np.load(path, allow_pickle=False) as data:
-            arrays = {name: data[name] for name in data.files}
-        return arrays, str(arrays.pop("pin"))
+            return {name: data[name] for name in names}, str(data["pin"])
     except FileNotFoundError:
         raise PipelineError(
             f"{path}: missing; make it by `python -m pipelines cifar` (downloads) or "

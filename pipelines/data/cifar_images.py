@@ -50,7 +50,7 @@ class CifarImages(Dataset):
     METAINFO: dict[str, Any] = {}
 
     def __init__(self, path: str, split: str) -> None:
-        data, self.pin = load(Path(path))
+        data, self.pin = load(Path(path), (f"{split}_images", f"{split}_labels"))
         self.images = data[f"{split}_images"]
         self.labels = torch.from_numpy(data[f"{split}_labels"].astype(np.int64))
         self.train = split == "train"

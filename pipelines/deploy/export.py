@@ -14,7 +14,8 @@ import torch
 from mmengine.logging import MMLogger
 
 from pipelines.common import PipelineError, configured_rows, find_row
-from pipelines.deploy.network import IMAGE_SIZES, row_network
+from pipelines.deploy.network import row_network
+from pipelines.tasks import TASKS
 from registry.export import FORMS, ExportError, write
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -55,7 +56,7 @@ def export(
     Raises PipelineError for what lacks.
     """
     net = row_network(row, weights)
-    height, width = size or IMAGE_SIZES[find_row(row).task]
+    height, width = size or TASKS[find_row(row).task].image_size
     path = out or Path("work_dirs/export") / (row + FORMS[form][0])
     images = torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(0))
     batches: list[torch.Tensor] = []

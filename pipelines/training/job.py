@@ -135,10 +135,10 @@ def proxy_job(row_id: str, seed: int, root: Path = ROOT) -> Job:
         raise PipelineError(f"params.yaml: no row {row_id!r} under proxy.rows; add it")
     row, fingerprint = known_row(row_id, root, "proxy")
     settings = dict(section(params, "proxy", "train"))
-    data, pin = load(root / PACKED)
+    data, pin = load(root / PACKED, ("train_labels",))
     if pin != section(params, "proxy", "pin"):
         raise PipelineError(f"{PACKED}: its pin is not params.yaml's; run `python -m pipelines cifar` anew")
-    if settings["batch_size"] > (images := len(data["train_images"])):
+    if settings["batch_size"] > (images := len(data["train_labels"])):
         fault = f"batch_size {settings['batch_size']} is more than the {images} training images"
         raise PipelineError(f"params.yaml: proxy.train.{fault}; lower it")
     return Job(row, "proxy", seed, settings, root / PACKED, settings["data"], pin, fingerprint, root, root)

@@ -26,7 +26,7 @@ from mmengine.registry import MODELS
 from torch import nn
 
 from evidence.provenance import snapshot
-from pipelines.analysis.structure import model_hash, recipe_hash
+from pipelines.analysis.structure import deployed, model_hash, recipe_hash
 from pipelines.common import PipelineError, cores
 from pipelines.tasks import TASKS, row_config
 from pipelines.training import hooks
@@ -226,8 +226,7 @@ def percent(value: float | None, name: str, job: Job) -> float:
 def trained_runner(job: Job) -> hooks.AtomicRunner:
     """Return a runner whose model has the job's finished weights. Raises PipelineError where none fit."""
     runner = build_runner(resolve(job, job.out / "work_dirs" / job.profile / f"{job.stem}.test"))
-    deployed: nn.Module = runner.model
-    load_weights(deployed, job.out / job.weights, f"remove it and run `{job.command}`")
+    load_weights(runner.model, job.out / job.weights, f"remove it and run `{job.command}`")
     return runner
 
 
@@ -248,8 +247,4 @@ def _save_picture(job: Job, runner: hooks.AtomicRunner) -> None:
 
 def deployed_network(job: Job) -> nn.Module:
     """Return a job's network as used at test time: of a mutual pair the MicroNet alone."""
-    model = dict(resolve(job, job.out).model)
-    if model["type"] == "MutualClassifier":
-        model = {key: value for key, value in model.items() if key in ("backbone", "head", "data_preprocessor")}
-        model["type"] = "Classifier"
-    return MODELS.build(model)
+    return MODELS.build(deployed(resolve(job, job.out).model))

@@ -68,7 +68,7 @@ def test_training_lowers_kl_and_moves_both(model):
 def test_the_saved_model_is_the_micronet_alone(model):
     state = model.deployed_state_dict()
     assert not any("partner" in k for k in state)
-    alone = classifier("t2_micronet_m0_ml", 10, deployed=True)
+    alone = classifier("t2_micronet_m0_ml", 10, alone=True)
     alone.load_state_dict(state)
     images, _ = batch()
     with torch.no_grad():
