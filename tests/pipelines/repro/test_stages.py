@@ -62,7 +62,7 @@ def test_merged_changes_nested_keys_only():
 @pytest.mark.slow
 def test_every_claim_that_needs_no_data_is_computed():
     found = claims.results()
-    wanted = {c.id for c in load_ledger().claims if c.kind in ("cost", "structure")}
+    wanted = {c.id for c in load_ledger().claims if c.kind in ("cost", "structure", "recipe")}
     assert set(found) == wanted
     for evidence in found.values():
         ClaimEvidence.model_validate(evidence)
