@@ -60,6 +60,8 @@ mutants: $(READY)
 lint: $(READY)
 	ruff check .
 	ruff format --check --quiet .
+	mypy
+	zizmor --offline --quiet .github
 	python -m paper
 	python -m paper --ledger iccv2021
 

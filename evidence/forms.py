@@ -123,7 +123,7 @@ class ClaimEvidence(Sealed):
     kind: Literal["claim"]
     claim: str
     computation: str
-    computed: bool | int | float | list
+    computed: bool | int | float | list[Any]
     detail: str
     code_revision: str
     environment: dict[str, str]

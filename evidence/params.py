@@ -76,13 +76,17 @@ class Rules(Strict):
     printed_spread: dict[str, Positive] = {}
 
 
+#: The default of what may be absent, but not empty.
+ABSENT: Any = None
+
+
 class DataSet(Strict):
     """Hold a small set's pin and, of a drawn one, how many images it has and by which seed."""
 
     pin: Pin
-    train: Images = Field(default=None)
-    val: Images = Field(default=None)
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(default=None)
+    train: Images = Field(default=ABSENT)
+    val: Images = Field(default=ABSENT)
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(default=ABSENT)
 
 
 class Classification(Strict):
@@ -137,9 +141,8 @@ class MiniSection(Strict):
     """Hold how each task's rows train on the small drawn sets, and which rows `make repro` trains."""
 
     classification: Classification
-    # a section may be absent, but not empty
-    pose: Pose = Field(default=None)
-    segmentation: Pixels = Field(default=None)
+    pose: Pose = Field(default=ABSENT)
+    segmentation: Pixels = Field(default=ABSENT)
     first: list[Identifier] = []
 
 
@@ -165,8 +168,8 @@ class Params(Strict):
     report: Rules
     data: dict[Name, DataSet]
     mini: MiniSection
-    paper: PaperSection = Field(default=None)
-    proxy: ProxySection = Field(default=None)
+    paper: PaperSection = Field(default=ABSENT)
+    proxy: ProxySection = Field(default=ABSENT)
 
 
 #: The lists of rows by their place, with the tasks that they may be of.
@@ -182,7 +185,8 @@ def read_params(root: Path, error: type[Exception]) -> dict[str, Any]:
     params = file.validate(Params)
     _check_data(file, params)
     _check_rows(file, root)
-    return file.data
+    data: dict[str, Any] = file.data
+    return data
 
 
 def _at(data: Mapping[str, Any], path: tuple[str, ...]) -> Any:

@@ -5,7 +5,7 @@ Terms are counts by name: `kind`, `kind@site` or `kind@site:JxK`, as evidence of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -268,12 +268,15 @@ def load_conventions(root: Path, error: type[Exception]) -> Conventions:
     return found.model_copy(update={"families": [], "held_out": [], "certificates": []})
 
 
-def _names_fault(found: Conventions) -> tuple[tuple, str] | None:
+def _names_fault(found: Conventions) -> tuple[tuple[str | int, ...], str] | None:
     """Return what names no member or axis of the file, as its place and the fault, or None."""
     if found.default not in found.members:
         return ("default",), f"{found.default!r} is none of the members; mend it"
     known = {axis.id for axis in found.structure}
-    for key, entries in (("families", found.families), ("held_out", found.held_out)):
+    named: tuple[tuple[str, Sequence[Family | HeldOut]], ...] = (
+        ("families", found.families), ("held_out", found.held_out),
+    )  # fmt: skip
+    for key, entries in named:
         for i, entry in enumerate(entries):
             if unknown := [a for a in entry.structure if a not in known]:
                 return (key, i, "structure"), f"{entry.id}: no axis of structure {unknown[0]!r}; mend it"
@@ -286,7 +289,7 @@ def members() -> dict[str, Member]:
     return load_conventions(HERE, ValueError).members
 
 
-def check_rows(found: Conventions, cells: Mapping[str, Any]) -> tuple[tuple, str] | None:
+def check_rows(found: Conventions, cells: Mapping[str, Any]) -> tuple[tuple[str | int, ...], str] | None:
     """Return what names no row of a ledger, as its place in the file and the fault, or None; cells: rows' columns."""
     for i, entry in enumerate(found.families):
         for row in entry.rows:

@@ -159,4 +159,4 @@ class _Evaluation(Walker):
             return self.note(node, len(set(values)) == 1, values[0])
         if name == "approx":
             return self.note(node, abs(values[0] - values[1]) <= values[2], values[0])
-        return {"min": min, "max": max, "abs": abs}[name](*values)
+        return abs(values[0]) if name == "abs" else (min if name == "min" else max)(values)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 from ruamel.yaml.events import (
     AliasEvent,
     DocumentStartEvent,
@@ -35,14 +36,14 @@ _SCALARS = YAML(typ="safe", pure=True)
 class _Open:
     """Hold a mapping or list that is being read; merged: what `<<` brings, which the own keys override."""
 
-    value: dict | list
-    path: tuple
+    value: dict[Any, Any] | list[Any]
+    path: tuple[Any, ...]
     line: int
     anchor: str | None
     size: int = 1
     key: str | None = None
     merging: bool = False
-    merged: dict = field(default_factory=dict)
+    merged: dict[Any, Any] = field(default_factory=dict)
 
 
 class YamlFile:
@@ -51,7 +52,7 @@ class YamlFile:
     def __init__(self, path: Path, shown: str, error: type[Exception]) -> None:
         """Read a file. Raises `error` "shown:line: fault; mend" for whatever cannot be read in one way only."""
         self.shown, self.kind = shown, error
-        self.lines: dict[tuple, int] = {}
+        self.lines: dict[tuple[Any, ...], int] = {}
         self._anchors: dict[str, tuple[Any, int] | None] = {}
         self._line = 1
         text = self._text(path)
@@ -71,7 +72,7 @@ class YamlFile:
     def _at(self, line: int, fault: str) -> Exception:
         return self.kind(one_line(f"{self.shown}:{line}: {fault}"))
 
-    def error(self, path: tuple, fault: str) -> Exception:
+    def error(self, path: tuple[Any, ...], fault: str) -> Exception:
         """Return the error with the line of the nearest known key."""
         while path not in self.lines and path:
             path = path[:-1]
@@ -129,7 +130,7 @@ class YamlFile:
                 case MappingEndEvent() | SequenceEndEvent():
                     done = open_.pop()
                     value, size, self._line = done.value, done.size, done.line
-                    if done.merged:
+                    if done.merged and isinstance(done.value, dict):
                         value = {**done.merged, **done.value}
                     if done.anchor:
                         self._anchors[done.anchor] = value, size
@@ -157,7 +158,7 @@ class YamlFile:
             raise self._at(self._line, f"has the tag {str(event.ctag)!r}; tags are not read, remove it")
         if len(open_) >= MAX_DEPTH:
             raise self._at(self._line, f"nested more than {MAX_DEPTH} deep; mend the brackets or the indentation")
-        path: tuple = ()
+        path: tuple[Any, ...] = ()
         if open_:
             above = open_[-1]
             if isinstance(above.value, list):

@@ -91,11 +91,17 @@ def check(node: ast.AST, refs: dict[Ref, None], names: dict[str, None]) -> None:
             raise ExpressionError(f"{ast.unparse(node) if hasattr(node, '_fields') else node!r} is not allowed")
 
 
-def printed_argument(node: ast.AST) -> Interval:
+def printed_text(node: ast.AST) -> str:
+    """Return a printed number as it stands in quotes. Raises ExpressionError for anything else."""
     if not (isinstance(node, ast.Constant) and isinstance(node.value, str)):
         raise ExpressionError("printed() and agrees() take a printed number in quotes last")
+    return node.value
+
+
+def printed_argument(node: ast.AST) -> Interval:
+    text = printed_text(node)
     try:
-        return parse_printed(node.value)
+        return parse_printed(text)
     except ValueError as error:
         raise ExpressionError(str(error)) from None
 

@@ -231,10 +231,10 @@ def _grounds(source: YamlFile, raw: RawTable) -> dict[tuple[str, str], Ground]:
                     entry.kind, tuple(entry.decided_by), entry.source or "", entry.drawn or "",
                     f"{entry.of}.{column}" if entry.of else "",
                 )  # fmt: skip
-    for i, row in enumerate(raw.rows):
-        for column in numeric[row.id]:
-            if (row.id, column) not in found:
-                raise source.error(("rows", i), f"cell {row.id}.{column} has no ground; add it under `grounds`")
+    for i, printed in enumerate(raw.rows):
+        for column in numeric[printed.id]:
+            if (printed.id, column) not in found:
+                raise source.error(("rows", i), f"cell {printed.id}.{column} has no ground; add it under `grounds`")
     return found
 
 
@@ -387,12 +387,12 @@ def load_ledger(root: Path | None = None) -> Ledger:
         if issue.id in issues:
             raise issues_source.error(("issues", i, "id"), f"issue id {issue.id!r} stands twice; rename one")
         issues[issue.id] = issue
-        refs = [tuple(cell.split(".")) for cell in issue.cells]
+        refs: list[tuple[str, str]] = [(row, column) for row, _, column in (c.partition(".") for c in issue.cells)]
         if issue.contradiction:
             refs += compile_expr(issue.contradiction).refs
         for ref in refs:
-            if fault := known(ref):
-                raise issues_source.error(("issues", i, "cells"), f"issue {issue.id}: {fault}")
+            if unknown := known(ref):
+                raise issues_source.error(("issues", i, "cells"), f"issue {issue.id}: {unknown}")
     claims: dict[str, Claim] = {}
     for i, raw in enumerate(raw_claims.claims):
         if raw.id in claims:
@@ -400,8 +400,8 @@ def load_ledger(root: Path | None = None) -> Ledger:
         key = "expr" if raw.expr else "expect"
         expression = compile_expr(raw.expr or raw.expect or "")
         for ref in expression.refs:
-            if fault := known(ref):
-                raise claims_source.error(("claims", i, key), f"claim {raw.id}: {fault}")
+            if unknown := known(ref):
+                raise claims_source.error(("claims", i, key), f"claim {raw.id}: {unknown}")
         if raw.read:
             for table in raw.read.tables:
                 if table not in tables:

@@ -49,7 +49,7 @@ def _steady(stream: TextIO, name: str, silent: bool) -> TextIO:
         return stream  # Windows' console has its own writer
     stream.flush()
     raw = SteadyFile(stream.fileno(), name, silent)
-    buffer = raw if isinstance(stream.buffer, io.FileIO) else io.BufferedWriter(raw)  # raw: PYTHONUNBUFFERED
+    buffer = raw if isinstance(stream.buffer, io.FileIO) else io.BufferedWriter(raw)  # type: ignore[type-var]  # raw: PYTHONUNBUFFERED
     return io.TextIOWrapper(
         buffer, stream.encoding, ESCAPE, line_buffering=stream.line_buffering, write_through=stream.write_through
     )

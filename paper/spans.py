@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from paper.printed import Bounds
 
@@ -58,21 +58,21 @@ class Span:
         above = self.low is None or x > self.low or (x == self.low and not self.low_open)
         return above and (self.high is None or x < self.high or (x == self.high and not self.high_open))
 
-    def __neg__(self) -> Span:
+    def __neg__(self) -> Self:
         low, high = (None if end is None else -end for end in (self.high, self.low))
         return type(self)(low, high, self.high_open, self.low_open)
 
-    def __add__(self, other: Span) -> Span:
+    def __add__(self, other: Span) -> Self:
         low = None if self.low is None or other.low is None else self.low + other.low
         high = None if self.high is None or other.high is None else self.high + other.high
         return type(self)(low, high, self.low_open or other.low_open, self.high_open or other.high_open)
 
-    def __sub__(self, other: Span) -> Span:
+    def __sub__(self, other: Span) -> Self:
         return self + -other
 
-    def __mul__(self, other: Span) -> Span:
+    def __mul__(self, other: Span) -> Self:
         if not (self.finite and other.finite):
-            return WHOLE
+            return type(self)(None, None)
         products = [(x * y, x_open or y_open) for x, x_open in self._ends() for y, y_open in other._ends()]
         low, high = min(p for p, _ in products), max(p for p, _ in products)
         zero = 0 in self or 0 in other  # then 0 is reached whatever the other factor is
@@ -82,24 +82,24 @@ class Span:
 
         return type(self)(low, high, is_open(low), is_open(high))
 
-    def __truediv__(self, other: Span) -> Span:
+    def __truediv__(self, other: Span) -> Self:
         if not other.finite or not self.finite:
-            return WHOLE
+            return type(self)(None, None)
         assert other.low is not None
         assert other.high is not None
         if other.low <= 0 <= other.high:
             if other.low == other.high:
                 raise ZeroDivisionError
-            return WHOLE
+            return type(self)(None, None)
         return self * type(self)(1 / other.high, 1 / other.low, other.high_open, other.low_open)
 
-    def __abs__(self) -> Span:
+    def __abs__(self) -> Self:
         if self.low is not None and self.low >= 0:
             return self
         if self.high is not None and self.high <= 0:
             return -self
         if not self.finite:
-            return Span(Fraction(0), None)
+            return type(self)(Fraction(0), None)
         assert self.low is not None
         assert self.high is not None
         ends = [(-self.low, self.low_open), (self.high, self.high_open)]
@@ -145,8 +145,11 @@ def least(a: S, b: S) -> S:
 
 def below(a: Span, b: Span) -> Truth:
     """Return the truth of a < b."""
-    ends = a.high is not None and b.low is not None
-    if ends and (a.high < b.low or (a.high == b.low and (a.high_open or b.low_open))):
+    if (
+        a.high is not None
+        and b.low is not None
+        and (a.high < b.low or (a.high == b.low and (a.high_open or b.low_open)))
+    ):
         return Truth.HOLDS
     if a.low is not None and b.high is not None and a.low >= b.high:
         return Truth.CANNOT

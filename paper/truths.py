@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from paper.grammar import COMPARE as PLAIN
-from paper.grammar import ExpressionError, Walker, printed_argument, reads_trained
+from paper.grammar import ExpressionError, Walker, printed_argument, printed_text, reads_trained
 from paper.printed import bounds
 from paper.spans import COMPARE, Span, Truth, every, greatest, least, point, some, span, within
 
@@ -97,5 +97,4 @@ class Spans(Walker):
 
     def printed(self, node: ast.AST) -> Span:
         printed_argument(node)
-        assert isinstance(node, ast.Constant)
-        return span(bounds(node.value, self.rounding))
+        return span(bounds(printed_text(node), self.rounding))

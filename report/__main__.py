@@ -79,7 +79,7 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
     if argv[:1] == ["diff"]:
         return diff.main(argv[1:])
     if argv[:1] in (["versions"], ["metadata"]):
-        return {"versions": versions, "metadata": metadata}[argv[0]].main(argv[1:], root)
+        return versions.main(argv[1:], root) if argv[0] == "versions" else metadata.main(argv[1:], root)
     parser = argparse.ArgumentParser(prog="python -m report", description="Build the report from ledger and evidence.")
     parser.add_argument("--out", type=Path, default=None, help="folder to write (default report/out)")
     parser.add_argument("--ledger", default="", metavar="NAME", help="another paper's: paper/NAME, results/NAME")

@@ -166,11 +166,11 @@ def compare(this: Report, later: Report, way: str, hrefs: tuple[str, str]) -> Ve
     left = [row for row in later.ledger.rows if row not in matched]
     alone += [_pair(this, later, None, None, row, way) for row in left]
     rows = [a.row for a in aliases if a.row], list(later.ledger.rows)
-    versions = tuple(
+    first, second = (
         Version(r.ledger.title, r.ledger.arxiv, href, _rule_lines(r, names))
         for r, href, names in zip((this, later), hrefs, rows, strict=True)
     )
-    return Versions(versions, both, alone, list(this.rules.items()))
+    return Versions((first, second), both, alone, list(this.rules.items()))
 
 
 def load(root: Path, name: str) -> Report:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from functools import partial
 
 from paper.checks import columns, linear, metrics, relations, repeats  # noqa: F401  each registers its checks
-from paper.checks.findings import ALARMS, REGISTRY, SEVERITIES, Finding, by_severity
+from paper.checks.findings import ALARMS, REGISTRY, SEVERITIES, Check, Finding, by_severity
 from paper.checks.text import Document, read_document
 from paper.checks.transcription import TEXT, TextCheck
 from paper.checks.typos import explained
@@ -24,7 +24,10 @@ def run(
     names: some checks only (default: all). explain: say which misprint of one cell would explain an impossibility.
     document: the paper's text, for the checks that need it. Raises KeyError for a check that there is not.
     """
-    known = {**REGISTRY.checks, **{name: partial(_of_text, check, document) for name, check in TEXT.checks.items()}}
+    known: dict[str, Check] = {
+        **REGISTRY.checks,
+        **{name: partial(_of_text, check, document) for name, check in TEXT.checks.items()},
+    }
     chosen = names or (*REGISTRY.checks, *(TEXT.checks if document is not None else ()))
     found = [finding for name in chosen for finding in known[name](ledger)]
     return by_severity([*found, *(explained(ledger, found) if explain else [])])

@@ -45,7 +45,8 @@ def _blocks(table: Table, spec: RawBold, column: str) -> list[list[Row]]:
 @register("bold", "bold marks the best of its column or block, or a group that beats every other row")
 def bold(ledger: Ledger) -> Iterator[Finding]:
     """Compare what is bold with what is best; as printed, for that is what a typesetter sees."""
-    plain_columns, bold_columns = [], Counter()
+    plain_columns: list[tuple[Table, str]] = []
+    bold_columns: Counter[tuple[str, str]] = Counter()
     for table in ledger.tables.values():
         for column in table.columns:
             spec = _spec(ledger, table, column)
@@ -154,9 +155,9 @@ def _slip(subject: str, column: str, row: Row, values: Sequence[Decimal]) -> Fin
         return Finding("units", SUSPICIOUS, subject, (key(row, column),), text) if not cell.value else None
     if least <= cell.value <= most:
         return None
-    value, least, most = Fraction(cell.value), Fraction(least), Fraction(most)
-    apart = max(least / value, value / most)
-    low, high = least / SLIP_SLACK, most * SLIP_SLACK
+    value, below, above = Fraction(cell.value), Fraction(least), Fraction(most)
+    apart = max(below / value, value / above)
+    low, high = below / SLIP_SLACK, above * SLIP_SLACK
     for factor, limit in ((1000, UNIT_RATIO), (10, SLIP_RATIO), (100, SLIP_RATIO)):
         for scaled in (value * factor, value / factor):
             if apart > limit and low <= scaled <= high:

@@ -21,6 +21,7 @@ from paper.checks.findings import (
 )
 from paper.checks.rounding import Bounds, Convention, Truth
 from paper.expressions import ExpressionError, MissingValue
+from paper.grammar import printed_argument
 from paper.ledger import Claim, Ledger
 from paper.printed import parse_printed
 
@@ -58,7 +59,7 @@ class _Judge:
             case ast.Call(func=ast.Name(id="approx"), args=[x, target, tolerance]):
                 off = abs(self.bounds(x) - self.bounds(target))
                 return rounding.at_most(off, self.bounds(tolerance))
-        raise ExpressionError(f"is neither true nor false: {ast.unparse(node)}")  # type: ignore[arg-type]
+        raise ExpressionError(f"is neither true nor false: {ast.unparse(node)}")
 
     def compare(self, op: ast.cmpop, a: ast.expr, b: ast.expr) -> Truth:
         if isinstance(op, (ast.Eq, ast.NotEq)) and (printed := self.same(a, b)) is not None:
@@ -66,8 +67,7 @@ class _Judge:
         return _COMPARE[type(op)](self.bounds(a), self.bounds(b))
 
     def printed(self, node: ast.AST) -> Bounds:
-        assert isinstance(node, ast.Constant)
-        return self.text(parse_printed(node.value))
+        return self.text(printed_argument(node))
 
     def bounds(self, node: ast.AST) -> Bounds:
         match node:
@@ -95,7 +95,7 @@ class _Judge:
                 if name == "abs":
                     return abs(parts[0])
                 return rounding.smallest(parts) if name == "min" else rounding.largest(parts)
-        raise ExpressionError(f"is no quantity: {ast.unparse(node)}")  # type: ignore[arg-type]
+        raise ExpressionError(f"is no quantity: {ast.unparse(node)}")
 
 
 def judge(ledger: Ledger, tree: ast.AST, table: Convention, text: Convention) -> Truth:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache, reduce
 from itertools import product
+from typing import Self
 
 from paper.printed import Interval, bounds_of, plain
 from paper.spans import Span, Truth, below, equal, every, greatest, least, some, within
@@ -41,11 +42,11 @@ class Bounds(Span):
     def __str__(self) -> str:
         return f"{'(' if self.low_open else '['}{large(self.low)}, {large(self.high)}{')' if self.high_open else ']'}"
 
-    def __truediv__(self, other: Bounds) -> Bounds:  # type: ignore[override]
+    def __truediv__(self, other: Span) -> Self:
         """Divide. Raises ZeroDivisionError where the divisor may be or come near zero."""
-        if other.low <= 0 <= other.high:
+        if other.low is None or other.high is None or other.low <= 0 <= other.high:
             raise ZeroDivisionError
-        return super().__truediv__(other)  # type: ignore[return-value]
+        return super().__truediv__(other)
 
 
 def smallest(parts: list[Bounds]) -> Bounds:

@@ -67,7 +67,7 @@ def _call(node: ast.expr) -> str:
 
 def _text(node: ast.expr) -> str:
     """Return an operand for a reader, printed("2.7M") as what it stands for."""
-    if _call(node) == "printed":
+    if isinstance(node, ast.Call) and _call(node) == "printed":
         return f"what prints as {ast.literal_eval(node.args[0])}"
     text = ast.unparse(node)
     for plain, sign in ((" * ", " × "), (" / ", " ÷ "), (" - ", " − "), ("'", "")):
@@ -108,7 +108,7 @@ def worked(
     return out
 
 
-def _computed(node: ast.expr) -> str:
+def _computed(node: ast.Compare) -> str:
     """Return a comparison of a computed quantity with what is wanted."""
     wanted = []
     for op, other in zip(node.ops, node.comparators, strict=True):
@@ -120,9 +120,13 @@ def _computed(node: ast.expr) -> str:
 def _line(node: ast.expr, value: str, margin: Decimal | None) -> str:
     """Return one comparison in words; value: of its left side, told where that side is a term."""
     name = _call(node)
-    if name not in ("agrees", "approx") and not isinstance(node, ast.Compare):
+    if isinstance(node, ast.Compare):
+        first, others, ops = node.left, node.comparators, node.ops
+    elif isinstance(node, ast.Call) and name in ("agrees", "approx"):
+        first, *others = node.args
+        ops = []
+    else:
         return _text(node).replace(" == ", " = ")
-    first, *others = [node.left, *node.comparators] if isinstance(node, ast.Compare) else node.args
     told = bool(value) and isinstance(first, ast.BinOp | ast.Call)
     left = f"{_text(first)} = {value}" if told else _text(first)
     if name == "approx":
@@ -130,5 +134,5 @@ def _line(node: ast.expr, value: str, margin: Decimal | None) -> str:
     if name == "agrees":
         target = ast.literal_eval(others[0])
         return f"{left}; wanted {target} ± {margin:g}" if margin else f"{left}; wanted what rounds to {target}"
-    rest = " ".join(f"{_SIGNS[type(op)]} {_text(other)}" for op, other in zip(node.ops, others, strict=True))
+    rest = " ".join(f"{_SIGNS[type(op)]} {_text(other)}" for op, other in zip(ops, others, strict=True))
     return f"{left}; wanted {rest}" if told else f"{left} {rest}"

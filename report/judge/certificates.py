@@ -5,10 +5,11 @@ The program finds the proof; the proof is then checked in exact fractions, so th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -43,7 +44,7 @@ class CertificateView:
 NOTHING = 1e-7
 
 
-def _solve(counts: Sequence[Sequence[int]], found: Sequence[Bounds], scale: Decimal, every: bool):
+def _solve(counts: Sequence[Sequence[int]], found: Sequence[Bounds], scale: Decimal, every: bool) -> Any:
     """Return scipy's result for the widest margin to the intervals' ends: every end, or open ones alone.
 
     A negative margin is the least widening at which some prices satisfy all.
@@ -79,7 +80,9 @@ def proves(
     return slack < 0 or (slack == 0 and open_end)
 
 
-def _proof(counts: Sequence[Sequence[int]], found: Sequence[Bounds], result) -> list[tuple[Fraction, Fraction]] | None:
+def _proof(
+    counts: Sequence[Sequence[int]], found: Sequence[Bounds], result: Any
+) -> list[tuple[Fraction, Fraction]] | None:
     """Return exact weights that prove infeasibility, from the program's dual values."""
     dual = [-float(m) for m in result.ineqlin.marginals]
     least = min((d for d in dual if d > 1e-9), default=0.0)
@@ -143,7 +146,7 @@ def _shown(value: Decimal) -> str:
     return f"{plain(value / 10**6)}M" if abs(value) >= 10**6 else plain(value)
 
 
-def certificates(ledger: Ledger) -> Mapping[str, list[CertificateView]]:
+def certificates(ledger: Ledger) -> dict[str, list[CertificateView]]:
     """Return every rule's finding by table."""
     out: dict[str, list[CertificateView]] = {}
     for entry in ledger.conventions.certificates:

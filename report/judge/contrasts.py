@@ -52,12 +52,14 @@ class Some:
 
 
 Node = Contrast | Fact | Every | Some
+#: The exact value of a row's column, None where there is none.
+Lookup = Callable[[str, str], Decimal | None]
 
 
 def contrasts(
     expression: Expression,
     key: Callable[[str], str],
-    cost: Callable[[str, str], Decimal | None],
+    cost: Lookup,
     margins: Mapping[str, float],
 ) -> Node:
     """Return a relation as a tree of contrasts.
@@ -71,7 +73,9 @@ def contrasts(
 class _Reader:
     """Walk one checked expression."""
 
-    def __init__(self, expression: Expression, key: Callable, cost: Callable, margins: Mapping[str, float]) -> None:
+    def __init__(
+        self, expression: Expression, key: Callable[[str], str], cost: Lookup, margins: Mapping[str, float]
+    ) -> None:
         self.expression, self.key, self.cost, self.margins = expression, key, cost, margins
 
     def node(self, tree: ast.expr) -> Node:
@@ -90,7 +94,7 @@ class _Reader:
                 return parts[0] if len(parts) == 1 else Every(parts)
             case ast.Call(func=ast.Name(id="agrees"), args=[x, ast.Constant(value=str(target))]):
                 value, margin = parse_printed(target).value, self.margin(x)
-                return self.band(x, ast.Constant(value), ast.Constant(margin), ast.unparse(tree))
+                return self.band(x, _exact(value), _exact(margin), ast.unparse(tree))
             case ast.Call(func=ast.Name(id="approx"), args=[x, target, tolerance]):
                 return self.band(x, target, tolerance, ast.unparse(tree))
         raise ExpressionError(f"states nothing about trained cells that can be tested: {ast.unparse(tree)}")
@@ -106,7 +110,7 @@ class _Reader:
             case ast.Lt() | ast.LtE():
                 return self.above(_minus(b, a), isinstance(op, ast.Lt), text)
             case ast.Eq():  # two means are never equal: read as equivalence within the margin
-                return self.band(_minus(a, b), ast.Constant(0), ast.Constant(self.margin(_minus(a, b))), text)
+                return self.band(_minus(a, b), ast.Constant(0), _exact(self.margin(_minus(a, b))), text)
         raise ExpressionError(f"compares trained cells by what no test decides: {text}; use agrees()")
 
     def band(self, x: ast.expr, target: ast.expr, tolerance: ast.expr, text: str) -> Node:
@@ -126,9 +130,10 @@ class _Reader:
                 return Fact(constant > 0 or (not strict and constant == 0), text)
             return Contrast(known, constant, strict, text)
         call, sign = found
+        assert isinstance(call.func, ast.Name)
         name = call.func.id
         args = [*call.args, ast.UnaryOp(ast.USub(), call.args[0])] if name == "abs" else call.args
-        parts = tuple(self.above(_Put(call, arg).visit(tree), strict, text) for arg in args)
+        parts = tuple(self.above(_put(tree, call, arg), strict, text) for arg in args)
         return Every(parts) if (name == "min") == (sign > 0) else Some(parts)
 
     def linear(self, tree: ast.expr) -> tuple[dict[Key, Decimal], Decimal]:
@@ -158,7 +163,8 @@ class _Reader:
     def number(self, tree: ast.expr) -> Decimal:
         """Return the exact value of a term without trained cells."""
         always = ast.Compare(tree, [ast.Eq()], [tree])
-        return Expression(self.expression.text, always, (), ()).evaluate(self.cost).quantity
+        quantity: Decimal = Expression(self.expression.text, always, (), ()).evaluate(self.cost).quantity
+        return quantity
 
 
 def trained(tree: ast.AST) -> set[str]:
@@ -182,6 +188,10 @@ def negated(node: Node) -> Node:
 def leaves(node: Node) -> list[Contrast | Fact]:
     """Return a tree's comparisons from left to right."""
     return [leaf for part in node.parts for leaf in leaves(part)] if isinstance(node, Every | Some) else [node]
+
+
+def _exact(value: Decimal) -> ast.Constant:
+    return ast.Constant(value)  # type: ignore[arg-type]  # read by `linear` alone, which computes in decimals
 
 
 def _minus(a: ast.expr, b: ast.expr) -> ast.expr:
@@ -217,17 +227,12 @@ def _choice(tree: ast.expr, sign: int) -> tuple[ast.Call, int] | None:
     return None
 
 
-class _Put(ast.NodeTransformer):
-    """Return a copy of a tree with one node replaced."""
-
-    def __init__(self, old: ast.AST, new: ast.AST) -> None:
-        self.old, self.new = old, new
-
-    def visit(self, node: ast.AST) -> ast.AST:
-        if node is self.old:
-            return self.new
-        if isinstance(node, ast.BinOp):
-            return ast.BinOp(self.visit(node.left), node.op, self.visit(node.right))
-        if isinstance(node, ast.UnaryOp):
-            return ast.UnaryOp(node.op, self.visit(node.operand))
-        return node
+def _put(tree: ast.expr, old: ast.expr, new: ast.expr) -> ast.expr:
+    """Return a copy of a sum with one term replaced."""
+    if tree is old:
+        return new
+    if isinstance(tree, ast.BinOp):
+        return ast.BinOp(_put(tree.left, old, new), tree.op, _put(tree.right, old, new))
+    if isinstance(tree, ast.UnaryOp):
+        return ast.UnaryOp(tree.op, _put(tree.operand, old, new))
+    return tree

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,14 +42,14 @@ def grid(found: CostEvidence, structure: Sequence[str], conventions: Conventions
     counting False: MAdds under the default convention alone, in an axis of length 1 each.
     """
     values = [conventions.axis(a).values for a in structure]
-    readings = {tuple(sorted(r.structure.items())): r for r in found.readings}
+    readings: dict[tuple[tuple[str, Any], ...], Any] = {tuple(sorted(r.structure.items())): r for r in found.readings}
     named = {a for r in found.readings for a in r.structure}
     shape = tuple(len(v) for v in values)
     params = np.empty(shape, dtype=np.int64)
     sizes = conventions.sizes if counting else (1,) * len(conventions.counting)
     madds = np.empty((*shape, *sizes), dtype=np.int64)
     default = conventions.members[conventions.default].counting
-    known: dict[tuple, Counts] = {}
+    known: dict[tuple[tuple[str, Any], ...], Counts] = {}
     for index in product(*(range(n) for n in shape)):
         chosen = {a: v[i] for a, v, i in zip(structure, values, index, strict=True)}
         wanted = tuple(sorted((a, chosen.get(a, found.structure.get(a))) for a in named))
@@ -92,7 +93,7 @@ class Finding:
         return "depends" if self.holds else "differs"
 
 
-def _mattering(values: NDArray) -> list[int]:
+def _mattering(values: NDArray[Any]) -> list[int]:
     return [i for i in range(values.ndim) if (values != values.take([0], axis=i)).any()]
 
 
@@ -171,7 +172,7 @@ class _Cells:
     names: list[str] = field(default_factory=list)
     values: list[Counts] = field(default_factory=list)
     intervals: list[Interval] = field(default_factory=list)
-    axes: list[tuple[str, list]] = field(default_factory=list)
+    axes: list[tuple[str, list[Any]]] = field(default_factory=list)
 
     def place(self, taken: Mapping[str, str]) -> int | None:
         """Return where a convention stands among the flattened ones; axes it does not name at their first value."""
@@ -287,7 +288,7 @@ def admissible(ledger: Ledger, costs: Mapping[str, CostEvidence], row: str) -> T
     for entry in ledger.conventions.families:
         if entry.released and row in entry.rows and row not in entry.released and "madds" in entry.columns:
             cells = _collect(ledger, costs, entry.released, ["madds"], ())
-            if cells.names and (found := cells.truths().all(0)).any():
+            if cells.names and (found := np.asarray(cells.truths().all(0))).any():
                 sizes = [len(a.values) if a.id in dict(cells.axes) else 1 for a in ledger.conventions.counting]
                 return found.reshape(sizes)
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -14,7 +15,8 @@ from paper.expressions import Expression
 from paper.ledger import Cell, Ground, Ledger, Row
 from paper.printed import Interval
 from paper.spans import Span, Truth
-from report.judge.conventions import Finding, Truths, admissible, grid, judge, units
+from paper.weighing import Truths
+from report.judge.conventions import Finding, admissible, grid, judge, units
 from report.judge.verdicts import Verdict
 from report.names import show
 
@@ -50,6 +52,10 @@ def agreement(value: int, printed: str, interval: Interval) -> str:
     return f"prints as {printed}" if value in interval else beyond(value, printed, interval)
 
 
+def _lookup(known: Mapping[tuple[str, str], Decimal]) -> Callable[[str, str], Decimal]:
+    return lambda row, column: known[row, column]
+
+
 class CostJudge:
     """Judge cost cells, each distinct one once."""
 
@@ -60,7 +66,7 @@ class CostJudge:
 
     def open_axes(self, ground: Ground, column: str) -> tuple[list[str], bool]:
         """Return the axes of structure that are open for a cell, and whether counting is."""
-        known = {axis.id for axis in self.ledger.conventions.structure}
+        known: set[str] = {axis.id for axis in self.ledger.conventions.structure}
         structure = [axis for axis in ground.decided_by if axis in known]
         others = ground.kind in ("quoted", "constructed")  # another paper's count, or a network of this project's
         return structure, column == "madds" and (others or COUNTING in ground.decided_by)
@@ -149,10 +155,10 @@ class CostJudge:
             columns.append(
                 np.broadcast_to(values.reshape(-1) if values.size == 1 else values, conventions.sizes).reshape(-1)
             )
-        seen = set()
+        seen: set[bool] = set()
         for at in np.unique(np.stack(columns), axis=1).T:
             point = dict(zip(expression.refs, map(Decimal, at.tolist()), strict=True))
-            seen.add(expression.evaluate(lambda r, c, point=point: point[r, c]).holds)
+            seen.add(expression.evaluate(_lookup(point)).holds)
             if len(seen) > 1:
                 return Truth.UNDECIDED
         return Truth.HOLDS if seen == {True} else Truth.CANNOT

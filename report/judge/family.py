@@ -16,7 +16,7 @@ from paper.spans import Span, Truth, every
 from report.judge import statements, verdicts
 from report.judge.contrasts import trained
 from report.judge.recipes import groups, spreads
-from report.judge.spread import Spread, holm, of_row
+from report.judge.spread import Spread, holm, spread_of
 from report.judge.statements import Finding, Rule
 from report.judge.verdicts import Verdict
 
@@ -65,7 +65,7 @@ class Family:
             values = None if cell.column in COST_COLUMNS or name in found else self.values(source, cell.column)
             if values and len(values) > 1:
                 gap = sum(values) / len(values) - float(cell.value)
-                spread = of_row(values, self.spread(cell.column))
+                spread = spread_of(values, self.spread(cell.column))
                 theirs, margin = self.printed_spread(cell.column), self.settings.margins[cell.column]
                 found[name] = verdicts.equivalence(gap, len(values), spread, theirs, margin).outside
         return holm(found, self.settings.alpha)
@@ -108,7 +108,7 @@ class Family:
     def exact(self, row_id: str, column: str) -> Decimal | None:
         """Return a cost that no convention leaves open: for a comparison that mixes it with trained cells."""
         span = self.span(row_id, column)
-        return None if span is None or span.low != span.high else Decimal(int(span.low))
+        return None if span is None or span.low is None or span.low != span.high else Decimal(int(span.low))
 
     def costs(self, claim: Claim) -> tuple[Truth | None, str]:
         """Return whether a relation's parts on costs hold under all admissible conventions, and which part decides.

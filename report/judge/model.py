@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from evidence.bench import Bench
 from evidence.read import Evidence
 from evidence.settings import Settings
 from paper.expressions import ExpressionError, compile_expr
@@ -21,7 +22,7 @@ from report.judge.conventions import family, held_out
 from report.judge.costs import CostJudge, agreement
 from report.judge.family import Family
 from report.judge.orderings import orderings, relational_claims
-from report.judge.plan import Bench, make_plan
+from report.judge.plan import make_plan
 from report.judge.recipes import RECIPES, Group, beside, groups
 from report.judge.relations import own_truth
 from report.judge.resolution import unresolved
@@ -260,7 +261,7 @@ class _Builder:
 
     def doubtful(self, claim: Claim) -> bool:
         """Tell whether a claim's known issue is one of the transcription."""
-        return bool(claim.issue) and self.ledger.issues[claim.issue].kind == "transcription"
+        return claim.issue is not None and self.ledger.issues[claim.issue].kind == "transcription"
 
     def relation(self, claim: Claim) -> ClaimView:
         """Judge a relation on the paper's own numbers, then on achieved ones."""
@@ -281,7 +282,7 @@ class _Builder:
         if remark:
             verdict = Verdict(verdict.name, "; ".join(filter(None, (verdict.note, remark))))
         value = None if achieved is None else float(achieved)
-        own = worked(claim.expression, self.ledger.printed_value, self.printed)
+        theirs = worked(claim.expression, self.ledger.printed_value, self.printed)
         mine = worked(claim.expression, self.value, self.shown, margin=Decimal(str(margin)))
         known = claim.kind != "print" and any(self.achieved(*ref) for ref in claim.expression.refs)
         return ClaimView(
@@ -289,7 +290,7 @@ class _Builder:
             quantity(outcome.quantity), value, quantity(value), verdict.name, None,
             "; ".join(filter(None, [verdict.note, *self.remarks(claim), *unresolved(self.ledger, claim.expression)])),
             verdict.note, claim.reading or "",
-            claim.issue or "", tuple(own), tuple(mine) if known else (), truth.value,
+            claim.issue or "", tuple(theirs), tuple(mine) if known else (), truth.value,
         )  # fmt: skip
 
     def drawn(self, claim: Claim) -> bool:

@@ -13,7 +13,7 @@ from paper.schema import COST_COLUMNS
 from report.judge import verdicts
 from report.judge.recipes import spreads
 from report.judge.resolution import resolution, test_images
-from report.judge.spread import Spread, holm, of_row, quantile, tail, welch
+from report.judge.spread import Spread, holm, quantile, spread_of, tail, welch
 from report.judge.statements import Rule, family, relation
 from report.names import row_name
 
@@ -79,8 +79,8 @@ def gap(
     difference = math.fsum(higher) / len(higher) - math.fsum(lower) / len(lower)
     if min(len(higher), len(lower)) < 2:
         return difference, math.inf, 1.0
-    found = [(of_row(values, spread), len(values)) for values in (higher, lower)]
-    if all(one is spread for one, _ in found):
+    found = [(spread_of(values, spread), len(values)) for values in (higher, lower)]
+    if spread is not None and all(one is spread for one, _ in found):
         error = spread.sd * math.sqrt(math.fsum(1 / n for _, n in found))
         freedom: float = spread.freedom
     else:

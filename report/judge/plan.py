@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,12 @@ from report.judge.spread import Spread
 OPEN = ("not-run", "underpowered", "consistent (n = 1)", "inconsistent (n = 1)")
 #: What a run's result would test.
 TESTS = ("paper", "reconstruction", "quotation")
+
+
+def _total(hours: Iterable[float | None]) -> float | None:
+    """Return the sum, or None where one is not known."""
+    known = list(hours)
+    return None if None in known else math.fsum(h for h in known if h is not None)
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,7 @@ class Plan:
     @property
     def hours(self) -> float | None:
         """Return the hours of all runs, or None without a measured throughput."""
-        return None if any(r.hours is None for r in self.runs) else math.fsum(r.hours for r in self.runs)
+        return _total(r.hours for r in self.runs)
 
     @property
     def image_passes(self) -> int:
@@ -177,11 +183,9 @@ def make_plan(report: Any, evidence: Evidence, bench: tuple[str, Bench] | None) 
         runs[row] = Run(row, table, budget.dataset, seeds, passes, hours, open_cells.get(row, []), alone,
                         tested.get(row, TESTS[1]))  # fmt: skip
     items = [Item(key, "cell", [row], runs[row].hours) for row, keys in open_cells.items() for key in keys]
-    for name, rows in needs.items():
-        parts = [runs[row].hours for row in rows]
-        items.append(Item(name, "claim", rows, None if None in parts else math.fsum(parts)))
+    items += [Item(name, "claim", list(rows), _total(runs[row].hours for row in rows)) for name, rows in needs.items()]
 
-    def cheapest(x: Any) -> tuple:
+    def cheapest(x: Item | Run) -> tuple[bool, float]:
         return (x.hours is None, x.hours or 0.0)
 
     ordered = sorted(runs.values(), key=lambda r: (*cheapest(r), r.image_passes, r.row))
@@ -208,7 +212,7 @@ def _enough(settings: Any, evidence: Evidence) -> tuple[dict[str, int], list[str
     """Return (seeds for a power of 80 % by column, what the spread observed, or stated, lets settings.seeds do)."""
     seen = spreads(evidence.runs.get("paper", {}))
     enough, told = {}, []
-    for column in seen or {"top1": None}:
+    for column in list(seen) or ["top1"]:
         if column not in settings.margins:
             continue
         theirs = settings.printed_spread.get(column, settings.seed_spread)

@@ -84,6 +84,14 @@ def of_row(values: Sequence[float], column: Spread | None) -> Spread | None:
     return column
 
 
+def spread_of(values: Sequence[float], column: Spread | None) -> Spread:
+    """Return `of_row` of at least two values. Raises ValueError for fewer without a column's spread."""
+    found = of_row(values, column)
+    if found is None:
+        raise ValueError("one value has no spread")
+    return found
+
+
 def quantile(p: float, freedom: float) -> float:
     """Return Student's t quantile; freedom may be a fraction or infinite."""
     from scipy.special import ndtri, stdtrit

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from paper.expressions import Expression, MissingValue
-from report.judge.spread import Spread, of_row, quantile, tail, welch
+from report.judge.spread import Spread, quantile, spread_of, tail, welch
 
 #: Every verdict, worst first, as the report sorts and gates them.
 FAILED = (
@@ -107,7 +107,7 @@ def trained(
     if n == 1:
         inside = abs(gap) <= margin
         return Verdict("consistent (n = 1)" if inside else "inconsistent (n = 1)", f"{gap:+.2f} points, one seed")
-    found = equivalence(gap, n, of_row(values, spread), printed_spread, margin)
+    found = equivalence(gap, n, spread_of(values, spread), printed_spread, margin)
     half = quantile(1 - alpha / 2, found.freedom) * found.error
     note = f"{gap:+.2f} ± {half:.2f} points ({n} seeds, margin {margin:g})"
     among = "among them" if abs(gap) <= found.draw else "beyond them"
@@ -133,8 +133,10 @@ def estimate(values: Sequence[float], alpha: float, spread: Spread | None = None
     """Return the mean of one value a seed with its (1 - alpha) interval; spread: pooled over all rows."""
     n = len(values)
     mean = math.fsum(values) / n
-    counts = of_row(values, spread)
-    half = quantile(1 - alpha / 2, counts.freedom) * counts.sd / math.sqrt(n) if n > 1 else 0.0
+    half = 0.0
+    if n > 1:
+        counts = spread_of(values, spread)
+        half = quantile(1 - alpha / 2, counts.freedom) * counts.sd / math.sqrt(n)
     return Estimate(Decimal(repr(mean)), Decimal(repr(half)), n)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from evidence.bench import Bench
 from evidence.forensics import ForensicsEvidence
 from evidence.read import Evidence
 from evidence.settings import Settings
@@ -20,7 +21,7 @@ from report.judge.budget import TableBudget
 from report.judge.certificates import CertificateView
 from report.judge.conventions import FamilyView, HeldOutView
 from report.judge.orderings import Ordering, RelationalClaim
-from report.judge.plan import Bench, Plan
+from report.judge.plan import Plan
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from evidence.revision import UNKNOWN
 from report.judge import verdicts
 from report.judge.arithmetic import Line
 from report.judge.views import ClaimView, Report
 from report.names import GLYPHS, ORDER, row_name, slug, span, spoken
 from report.page.dossier import Fact, Value, link
-from report.page.provenance import UNKNOWN
 from report.page.sources import Sources
 
 KINDS = {

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from evidence.forms import CostEvidence, TrainingEvidence
+from evidence.revision import UNKNOWN
 from paper.ledger import Row, Table
 from paper.schema import COST_COLUMNS
 from report.judge import verdicts
@@ -28,7 +29,6 @@ from report.names import (
     span,
     spoken,
 )
-from report.page.provenance import UNKNOWN
 from report.page.sources import Sources
 
 

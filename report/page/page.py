@@ -24,7 +24,7 @@ from report.names import (
     slug,
     spoken,
 )
-from report.page import figures
+from report.page import figures as drawn
 from report.page.checks import ChecksPage, checks_page
 from report.page.claims import OWN, ClaimPage, claim_pages
 from report.page.conventions import ConventionsPage, GroundPage, conventions_page, grounds_page
@@ -160,12 +160,12 @@ class Page:
     filters: list[Filter]
     claim_filters: list[Filter]
     tables: list[PageTable]
-    figures: list[figures.Figure]
-    forests: list[tuple[str, list[figures.Figure]]]
-    orders: list[figures.Orders]
+    figures: list[drawn.Figure]
+    forests: list[tuple[str, list[drawn.Figure]]]
+    orders: list[drawn.Orders]
     order_claims: list[tuple[str, str, str, str]]
     proxy_data: str
-    training: list[figures.Figure]
+    training: list[drawn.Figure]
     plan: PlanPage | None
     checks: ChecksPage | None
     claims: list[ClaimPage]
@@ -366,12 +366,12 @@ def build_page(report: Report, sources: Sources, up: str) -> Page:
         filters=filters(c.verdict for c in report.cells),
         claim_filters=filters(c.verdict for c in report.claims),
         tables=tables,
-        figures=figures.figures(report, sources, up),
-        forests=[(spec.title, figures.forests(report, spec)) for spec in sources.config.forest],
-        orders=figures.orders(report),
+        figures=drawn.figures(report, sources, up),
+        forests=[(spec.title, drawn.forests(report, spec)) for spec in sources.config.forest],
+        orders=drawn.orders(report),
         order_claims=[(c.id, c.statement, c.verdict, c.note) for c in report.ordered_claims],
         proxy_data=f"{first.data}, {count(first.epochs, 'epoch')}" if first else "",
-        training=figures.training(report, sources, up),
+        training=drawn.training(report, sources, up),
         plan=plan_page(report, up),
         checks=checks_page(report.checks),
         claims=claims,

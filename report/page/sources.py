@@ -161,7 +161,9 @@ def read_config(places: Places, ledger: Ledger) -> PageConfig:
         return PageConfig()
     file = YamlFile(path, shown, LedgerError)
     config = file.validate(PageConfig)
-    named = [(("scatter", i), spec.table, (spec.x, spec.y)) for i, spec in enumerate(config.scatter)]
+    named: list[tuple[tuple[str, int], str, tuple[str, ...]]] = [
+        (("scatter", i), spec.table, (spec.x, spec.y)) for i, spec in enumerate(config.scatter)
+    ]
     named += [(("forest", i), table, (spec.column,)) for i, spec in enumerate(config.forest) for table in spec.tables]
     for where, table, columns in named:
         if table not in ledger.tables:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from random import Random
+from typing import Any
 
 from paper.expressions import compile_expr
 from paper.ledger import Cell, Claim, Ledger, Row, Table
@@ -39,7 +40,7 @@ class Paper:
         name: str,
         labels: list[str],
         values: dict[str, float],
-        print_as: dict,
+        print_as: dict[str, Any],
         same: str | None = None,
     ) -> Row:
         """Return a printed row and remember its true values."""

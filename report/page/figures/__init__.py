@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 from markupsafe import Markup
 
@@ -14,7 +15,7 @@ from report.names import column_name, count, row_name, spoken
 from report.page.dossier import Value, link
 from report.page.figures import curves, forest, matrices, scatter
 from report.page.figures.svg import padded
-from report.page.sources import FigureEvidence, ForestSpec, ScatterSpec, Sources
+from report.page.sources import Curve, FigureEvidence, ForestSpec, ScatterSpec, Sources
 
 DRAWN = {"holds": "s0", "fails": "bad", "underpowered": "s2"}
 
@@ -98,14 +99,15 @@ def scatter_figure(report: Report, spec: ScatterSpec) -> Figure:
 def evidence_figure(path: str, figure: FigureEvidence, up: str) -> Figure:
     """Return a figure that the stage `figures` computed."""
     name = f"figure-{figure.figure}"
-    common = {"id": name, "head": f"Figure {figure.figure}", "title": figure.title, "caption": figure.caption,
-              "evidence": [Value(path, link(up, path))]}  # fmt: skip
+    common = partial(
+        Figure, name, f"Figure {figure.figure}", figure.title, figure.caption, evidence=[Value(path, link(up, path))]
+    )
     if figure.form == "curves":
         rows = [
             [series.name, f"{x:g}", f"{y:g}", _at(series.line, x)] for series in figure.series for x, y in series.points
         ]
-        return Figure(
-            **common, layout="wide", panels=[Panel("", curves.draw(name, figure))] if figure.series else [],
+        return common(
+            layout="wide", panels=[Panel("", curves.draw(name, figure))] if figure.series else [],
             legend=[("line", "by the paper's formula"), ("dot", "counted on the project's modules")],
             columns=["Curve", figure.x, "counted", "by formula"], rows=rows,
         )  # fmt: skip
@@ -119,7 +121,7 @@ def evidence_figure(path: str, figure: FigureEvidence, up: str) -> Figure:
         ]  # fmt: skip
     legend = [("pos", "above zero"), ("neg", "below zero"), ("rank", "rank of a block")]
     columns = ["Case", "Matrix", "Size", "Blocks", "Ranks found"]
-    return Figure(**common, layout="grid", panels=panels, legend=legend, columns=columns, rows=rows)
+    return common(layout="grid", panels=panels, legend=legend, columns=columns, rows=rows)
 
 
 def _at(line: list[tuple[float, float]], x: float) -> str:
@@ -236,6 +238,6 @@ def training(report: Report, sources: Sources, up: str) -> list[Figure]:
     return out
 
 
-def _folders(found: Iterable[curves.Curve], up: str) -> Iterable[Value]:
+def _folders(found: Iterable[Curve], up: str) -> Iterable[Value]:
     for folder in dict.fromkeys(c.path.rpartition("/")[0] + "/" for c in found):
         yield Value(folder, link(up, folder))

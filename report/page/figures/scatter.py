@@ -139,7 +139,7 @@ def draw(name: str, spec: ScatterSpec, found: list[Point]) -> Markup:
     for i, _ in enumerate(spec.series):
         ends = sorted((x(p.printed[0]), y(p.printed[1])) for p in found if p.series == i)
         segments += [list(pair) for pair in itertools.pairwise(ends)]
-    labels = _Labels(at, [_along(*segment) for segment in segments])
+    labels = _Labels(at, [_along(start, end) for start, end in segments])
     for i, series in enumerate(spec.series):
         mine = [p for p in found if p.series == i]
         if mine:
