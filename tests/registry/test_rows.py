@@ -33,7 +33,7 @@ def test_every_row_of_table_8_has_an_experiment():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("row", sorted(FIRST))
+@pytest.mark.parametrize("row", sorted(row for row in FIRST if row.startswith(("t2_", "t8_", "t9_"))))
 def test_costs_at_the_papers_size_agree_with_hooks_and_with_torchs_counter(row):
     """Closed form = hooks on the module; convolutions and linears = torch's FlopCounterMode, exactly."""
     built = build(row)
