@@ -279,7 +279,7 @@ def test_collect_holds_weights_and_evidence_of_full_size_runs_together(tmp_path,
     code, out = collect(tmp_path, capsys, "paper")
     assert code == 1
     assert f"{lacking.id}: missing: {lacking.files[0]}; `dvc pull {lacking.stage}` brings it" in out
-    assert f"{other.id}: invalid: {other.kept}: the weights there are of another run" in out
+    assert f"{other.id}: invalid: {other.kept[other.evidence]}: the weights there are of another run" in out
     assert "1 of 3 results are there and sound" in out
     assert status(tmp_path, whole.stage) == {}
 
