@@ -154,11 +154,9 @@ def _fault(root: Path, found: Evidence, task: Task) -> str | None:
         return f"invalid: {task.evidence}: is of seed {run.seed}"
     if run.recipe != task.recipe:
         return f"invalid: {task.evidence}: is of recipe {run.recipe or 'none'}"
-    bits = {f"{find_row(task.row, root).results.as_posix()}/{named.file}" for named in run.examples.values()}
-    copies = {place: kept for place, kept in task.kept.items() if place == task.evidence or place in bits}
-    if gone := [path for path in (*task.files, *copies.values()) if not (root / path).is_file()]:
+    if gone := [path for path in task.files if not (root / path).is_file()]:
         return f"missing: {gone[0]}; `dvc pull {task.stage}` brings it, or `submit` makes it again"
-    for place, kept in copies.items():
+    for place, kept in task.kept.items():
         if (root / kept).read_bytes() != (root / place).read_bytes():
             return f"invalid: {kept}: the weights there are of another run than {place}"
     return None

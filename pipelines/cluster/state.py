@@ -85,19 +85,25 @@ class Task(Strict):
         """Return what of the evidence is in git, and by it the copy in DVC's cache and remotes: its bits before it."""
         if self.profile != "paper":
             return {}
-        bits = {f"results/examples/paper/{self.id}.{c}.json": f"checkpoints/paper/{self.id}.{c}.json" for c in COUNTED}
-        own = {self.evidence: f"checkpoints/paper/{self.id}.json"}
-        return {**bits, **own} if self.kind == "classification" else own
+        copies = {path: f"checkpoints/paper/{Path(path).name}" for path in self.bits}
+        return {**copies, self.evidence: f"checkpoints/paper/{self.id}.json"}
+
+    @property
+    def bits(self) -> list[str]:
+        """Return where the run's per-example correctness lies, which its evidence names."""
+        columns = COUNTED if self.kind == "classification" else ()
+        return [f"results/examples/{self.profile}/{self.id}.{column}.json" for column in columns]
 
     @property
     def files(self) -> list[str]:
-        """Return what must lie beside the evidence, which DVC keeps: weights first. Nobody keeps those of CIFAR-10."""
+        """Return what must lie beside the evidence, which DVC keeps: weights first. Of CIFAR-10's it keeps nothing."""
         if self.profile == "proxy":
             return []
         drawn = self.profile == "mini" and self.kind != "classification"
         return [
             f"checkpoints/{self.profile}/{self.id}.pth",
-            *([self.kept[self.evidence]] if self.kept else []),
+            *self.kept.values(),
+            *self.bits,
             f"results/curves/{self.profile}/{self.id}.csv",
             *([f"results/pictures/mini/{self.id}.jpg"] if drawn else []),
         ]
