@@ -1,7 +1,8 @@
 """Per-example correctness as evidence: one bit an image, sealed, so that two rows can be compared image by image.
 
 A file holds one run's bits of one column in the order of its test set: 50,000 images are 6,250 bytes, 8.3 KB in base64.
-It is optional: results/examples/PROFILE/ROW[.RECIPE][.sSEED].COLUMN.json beside the run's own evidence.
+A run's evidence names its files and their seals: results/examples/PROFILE/ROW[.RECIPE][.sSEED].COLUMN.json, of the
+small profile without a seed. Of classification alone: average precision and mIoU are no sums over images.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
-from evidence.forms import Count, DataPin, Sealed, TrainingEvidence
+from evidence.forms import Count, DataPin, ExamplesFile, Sealed, TrainingEvidence
 from evidence.io import EvidenceError, read_json, write_json_atomic
 from evidence.seal import digest_of, seal
 from paper.faults import one_line
@@ -56,7 +57,8 @@ class Examples(Sealed):
 
 def example_file(root: Path, profile: str, row: str, seed: int | None, column: str, recipe: str = "") -> Path:
     """Return where a run's bits are filed under the folder of results."""
-    parts = [row, *([recipe] if recipe else []), *([] if seed is None else [f"s{seed}"]), column, "json"]
+    name = [] if seed is None or profile == "mini" else [f"s{seed}"]
+    parts = [row, *([recipe] if recipe else []), *name, column, "json"]
     return root / FOLDER / profile / ".".join(parts)
 
 
@@ -70,8 +72,8 @@ def write_examples(
     column: str,
     data: DataPin,
     recipe: str = "",
-) -> Path:
-    """File which images a run got right, in the test set's own order, and return the file.
+) -> ExamplesFile:
+    """File which images a run got right, in the test set's own order; returns how the run's evidence names the file.
 
     correct: one truth value an image (top1: the first prediction is the label; top5: one of five is).
     """
@@ -81,12 +83,13 @@ def write_examples(
     packed = int("".join("01"[f] for f in flags), 2) << (-len(flags) % 8)
     content = packed.to_bytes((len(flags) + 7) // 8, "big")
     path = example_file(results, profile, row, seed, column, recipe)
-    write_json_atomic(path, seal({
+    sealed = seal({
         "schema": 1, "kind": "examples", "profile": profile, "row": row, "seed": seed, "recipe": recipe,
         "column": column, "data": data.model_dump(), "images": len(flags), "correct": sum(flags),
         "bits": base64.b64encode(content).decode("ascii"),
-    }))  # fmt: skip
-    return path
+    })  # fmt: skip
+    write_json_atomic(path, sealed)
+    return ExamplesFile(file=path.relative_to(results).as_posix(), digest=sealed["digest"])
 
 
 def read_examples(path: Path, shown: str | None = None) -> Examples:
@@ -133,3 +136,19 @@ def check_run(examples: Examples, run: TrainingEvidence) -> None:
             f"{name}: the bits give {examples.percent:.3f} %, the run reports "
             f"{'nothing' if reported is None else f'{reported:.3f} %'}; evaluate the run anew"
         )
+
+
+def run_examples(results: Path, run: TrainingEvidence, shown: str) -> dict[str, Examples]:
+    """Return the bits that a run's evidence names, by column.
+
+    results: the folder that its files are named from, `shown` for a reader. Raises EvidenceError where one is missing,
+    is not the file that was filed with the run, or does not give the metric that the run reports.
+    """
+    found = {}
+    for column, named in run.examples.items():
+        examples = read_examples(results / named.file, f"{shown}/{named.file}")
+        if examples.digest != named.digest or examples.column != column:
+            raise EvidenceError(f"{shown}/{named.file}: is not the file that was filed with the run; restore both")
+        check_run(examples, run)
+        found[column] = examples
+    return found

@@ -85,11 +85,18 @@ class DataPin(Strict):
     pin: str
 
 
+class ExamplesFile(Strict):
+    """Name a file of per-example correctness (evidence/examples.py), from the folder of results on, and its seal."""
+
+    file: Annotated[str, Field(pattern=r"^examples/[\w.-]+/[\w.-]+\.json$")]
+    digest: str
+
+
 class TrainingEvidence(Sealed):
     """Hold one seed's trained metrics, in percent.
 
     fingerprint, code_revision, environment: as they were when the run started; changed: what was no more so when its
-    result was filed.
+    result was filed; examples: by column, which images of the test set it got right.
     """
 
     schema_: Literal[2] = Field(alias="schema")
@@ -108,6 +115,7 @@ class TrainingEvidence(Sealed):
     duration_s: Annotated[float, Field(ge=0)]
     command: str
     changed: list[str] = []
+    examples: dict[str, ExamplesFile] = {}
 
     @property
     def recipe(self) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from evidence.examples import Examples, run_examples
 from evidence.fingerprints import differing, parts, read_fingerprint
 from evidence.forms import PROFILES, ClaimEvidence, CostEvidence, Model, Rules, TrainingEvidence, read_form
 from evidence.io import EvidenceError
@@ -36,6 +37,7 @@ class Evidence:
     paths: dict[tuple[str, str], str] = field(default_factory=dict)
     pictures: dict[tuple[str, str], str] = field(default_factory=dict)
     files: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # of `runs`, in their order
+    examples: dict[str, dict[str, Examples]] = field(default_factory=dict)  # of a run's file, by column
 
     @property
     def rule(self) -> str:
@@ -81,6 +83,17 @@ def _run_fault(run: TrainingEvidence, today: Mapping[str, Any] | None, pins: Map
         return f"stale: the data pin of {run.data.name} is {today_is} today, the run's is {run.data.pin[:12]}…"
     if run.seed is None and run.recipe != "released":
         return "names no seed, so that nobody can rerun it"
+    return None
+
+
+def _examples_fault(out: Evidence, results: Path, run: TrainingEvidence, shown: str) -> str | None:
+    """Take the bits that a run names into `out`; returns why they, and so the run, cannot count, or None."""
+    try:
+        found = run_examples(results, run, out.folder)
+    except EvidenceError as error:
+        return str(error)
+    if found:
+        out.examples[shown] = found
     return None
 
 
@@ -150,6 +163,8 @@ def read_evidence(
             elif run.profile != profile:
                 reject(path, row, f"is of profile {run.profile!r}, but lies under {profile!r}")
             elif (fault := _fingerprint_fault(root, run, kind)) or (fault := _run_fault(run, today, pins or {})):
+                reject(path, row, fault)
+            elif fault := _examples_fault(out, results, run, path.relative_to(root).as_posix()):
                 reject(path, row, fault)
             elif twin := _twin(run, out.runs.get(profile, {}).get(row, []), out.files.get((profile, row), [])):
                 reject(path, row, f"repeats seed {run.seed} of {twin}; keep one of them")

@@ -122,8 +122,9 @@ def prepare(root: Path, params: Mapping[str, Any], profile: str, tasks: Iterable
 def take_kept(root: Path, tasks: Iterable[Task]) -> None:
     """Put evidence that is missing in its place from its copy beside the weights, where `dvc pull` brought that."""
     for task in tasks:
-        if task.kept and not (root / task.evidence).is_file() and (root / task.kept).is_file():
-            write_bytes_atomic(root / task.evidence, (root / task.kept).read_bytes())
+        for place, kept in task.kept.items():
+            if not (root / place).is_file() and (root / kept).is_file():
+                write_bytes_atomic(root / place, (root / kept).read_bytes())
 
 
 def faults(root: Path, tasks: Iterable[Task]) -> dict[str, str]:
@@ -155,6 +156,7 @@ def _fault(root: Path, found: Evidence, task: Task) -> str | None:
         return f"invalid: {task.evidence}: is of recipe {run.recipe or 'none'}"
     if gone := [path for path in task.files if not (root / path).is_file()]:
         return f"missing: {gone[0]}; `dvc pull {task.stage}` brings it, or `submit` makes it again"
-    if task.kept and (root / task.kept).read_bytes() != (root / task.evidence).read_bytes():
-        return f"invalid: {task.kept}: the weights there are of another run than {task.evidence}"
+    for place, kept in task.kept.items():
+        if (root / kept).read_bytes() != (root / place).read_bytes():
+            return f"invalid: {kept}: the weights there are of another run than {place}"
     return None

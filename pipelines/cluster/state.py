@@ -33,6 +33,8 @@ except ImportError:  # Windows
 
 FOLDER = Path("work_dirs/cluster")
 SCHEMA = 2
+#: Columns of which a classification run files which images it gets right.
+COUNTED = ("top1", "top5")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 #: How an attempt ended. `lost`: it left no word, so its machine or its process died.
 Ending = Literal["done", "failed", "killed", "timeout", "terminated", "superseded", "cancelled", "lost"]
@@ -79,19 +81,29 @@ class Task(Strict):
         return f"results/{self.profile}/{self.id}.json"
 
     @property
-    def kept(self) -> str | None:
-        """Return where a copy of evidence that is in git lies in DVC's cache and remotes, if anywhere."""
-        return f"checkpoints/paper/{self.id}.json" if self.profile == "paper" else None
+    def kept(self) -> dict[str, str]:
+        """Return what of the evidence is in git, and by it the copy in DVC's cache and remotes: its bits before it."""
+        if self.profile != "paper":
+            return {}
+        copies = {path: f"checkpoints/paper/{Path(path).name}" for path in self.bits}
+        return {**copies, self.evidence: f"checkpoints/paper/{self.id}.json"}
+
+    @property
+    def bits(self) -> list[str]:
+        """Return where the run's per-example correctness lies, which its evidence names."""
+        columns = COUNTED if self.kind == "classification" else ()
+        return [f"results/examples/{self.profile}/{self.id}.{column}.json" for column in columns]
 
     @property
     def files(self) -> list[str]:
-        """Return what must lie beside the evidence, which DVC keeps: weights first. Nobody keeps those of CIFAR-10."""
+        """Return what must lie beside the evidence, which DVC keeps: weights first. Of CIFAR-10's it keeps nothing."""
         if self.profile == "proxy":
             return []
         drawn = self.profile == "mini" and self.kind != "classification"
         return [
             f"checkpoints/{self.profile}/{self.id}.pth",
-            *([self.kept] if self.kept else []),
+            *self.kept.values(),
+            *self.bits,
             f"results/curves/{self.profile}/{self.id}.csv",
             *([f"results/pictures/mini/{self.id}.jpg"] if drawn else []),
         ]

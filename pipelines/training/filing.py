@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from evidence.examples import example_file, write_examples
+from evidence.forms import DataPin
 from evidence.io import write_bytes_atomic, write_text_atomic
 from evidence.provenance import differences, snapshot
 from evidence.rows import Row
@@ -17,13 +20,13 @@ from pipelines.training.job import Job
 def training_evidence(
     *, row: Row, profile: str, seed: int | None, values: Mapping[str, float], params: Mapping[str, Any],
     fingerprint: Mapping[str, Any], data: tuple[str, str], epochs: int | None, seconds: float, command: str,
-    started: Mapping[str, Any], now: Mapping[str, Any],
+    started: Mapping[str, Any], now: Mapping[str, Any], examples: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Return a run's sealed evidence.
 
     values: metrics in percent. params: what decides the result. data: the set's name and pin. seconds: what training
     took. seed, epochs: None where nobody tells (a released checkpoint). started, now: provenance at the run's start
-    and as it is filed; what differs is stated.
+    and as it is filed; what differs is stated. examples: the files of per-example correctness, by column.
     """
     return seal({
         "schema": 2,
@@ -42,28 +45,56 @@ def training_evidence(
         "duration_s": float(seconds),
         "command": command,
         "changed": differences(started, now),
+        **({"examples": dict(examples)} if examples else {}),
     })  # fmt: skip
 
 
-def file_run(job: Job, found: Mapping[str, Any]) -> dict[str, Any]:
-    """Write a finished run's curve and evidence under job.out, atomically, and return the evidence.
+def file_examples(
+    results: Path, correct: Mapping[str, Any], *, profile: str, row: str, seed: int | None, data: tuple[str, str],
+    recipe: str,
+) -> dict[str, dict[str, str]]:  # fmt: skip
+    """File which images a run got right, a file a column, and return how its evidence names them.
 
-    found: values, curve, seconds and the provenance at the start (`started`). A tracked file that says the same but for
+    correct: by column the test set's images in their order, as truth values or as "0" and "1". Raises EvidenceError.
+    """
+    pin = DataPin(name=data[0], pin=data[1])
+    return {
+        column: write_examples(
+            results, (flag in (True, "1") for flag in flags), profile=profile, row=row, seed=seed, column=column,
+            data=pin, recipe=recipe,
+        ).model_dump()
+        for column, flags in correct.items()
+    }  # fmt: skip
+
+
+def file_run(job: Job, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Write a finished run's curve, bits and evidence under job.out, atomically, and return the evidence.
+
+    found: values, curve, seconds, correct images and the provenance at the start (`started`). A tracked file that says the same but for
     provenance and duration stays as it is. Raises EvidenceError.
     """
     more = {key: value for key, value in found["started"]["environment"].items() if key in ("processes", "precision")}
     now = snapshot(job.root)
     now["environment"] |= more
+    recipe = str(job.settings.get("recipe", ""))
+    results = job.out / job.row.results
+    examples = file_examples(
+        results, found.get("correct", {}), profile=job.profile, row=job.row.id, seed=job.seed, data=(job.name, job.pin),
+        recipe=recipe,
+    )  # fmt: skip
     evidence = training_evidence(
         row=job.row, profile=job.profile, seed=job.seed, values=found["values"], params=job.params,
         fingerprint=job.fingerprint, data=(job.name, job.pin), epochs=job.settings["epochs"], seconds=found["seconds"],
-        command=job.command, started=found["started"], now=now,
+        command=job.command, started=found["started"], now=now, examples=examples,
     )  # fmt: skip
     write_text_atomic(job.out / job.curve, curve_csv(found["curve"]))
     file_computed(job.out / job.evidence, evidence)
     if job.profile == "paper":
-        kept = (job.out / job.weights).with_suffix(".json")  # for `dvc push`: the other is in git
-        write_bytes_atomic(kept, (job.out / job.evidence).read_bytes())
+        kept = (job.out / job.weights).with_suffix("")  # for `dvc push`: the others are in git
+        write_bytes_atomic(kept.with_name(f"{kept.name}.json"), (job.out / job.evidence).read_bytes())
+        for column in examples:
+            bits = example_file(results, job.profile, job.row.id, job.seed, column, recipe)
+            write_bytes_atomic(kept.with_name(f"{kept.name}.{column}.json"), bits.read_bytes())
     return evidence
 
 

@@ -30,7 +30,7 @@ from pipelines.common import ROOT, PipelineError, guard
 from pipelines.data import imagenet
 from pipelines.data.folders import data_root
 from pipelines.data.verify import check_imagenet, file_hash
-from pipelines.training.filing import training_evidence
+from pipelines.training.filing import file_examples, training_evidence
 from registry import official
 from registry.classification.models import TopK
 
@@ -43,8 +43,10 @@ IMAGE_SIZE = 224
 
 
 @torch.no_grad()
-def score(model: nn.Module, val: Path, batch_size: int, workers: int) -> dict[str, float]:
-    """Return top-1 and top-5 in percent on the middle 224 of images resized to 256 on their short side."""
+def score(
+    model: nn.Module, val: Path, batch_size: int, workers: int
+) -> tuple[dict[str, float], dict[str, list[bool]]]:
+    """Return top-1 and top-5 in percent, and which images are right, on the middle 224 of images resized to 256 on their short side."""
     data = imagenet.ImageNetFolder(str(val), IMAGE_SIZE, train=False)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model, metric = model.eval().to(device), TopK()
@@ -53,7 +55,7 @@ def score(model: nn.Module, val: Path, batch_size: int, workers: int) -> dict[st
         metric.process(
             batch, [{"scores": s, "label": y} for s, y in zip(logits, batch["data_samples"], strict=True)]
         )  # fmt: skip
-    return {key: round(value, 6) for key, value in metric.evaluate(len(data)).items()}
+    return {key: round(value, 6) for key, value in metric.evaluate(len(data)).items()}, metric.correct
 
 
 def evaluate(
@@ -69,7 +71,7 @@ def evaluate(
     provenance = snapshot(ROOT)
     model = official.load(checkpoint, size, entry)
     started = time.monotonic()
-    values = score(model, root / "val", batch_size, workers)
+    values, correct = score(model, root / "val", batch_size, workers)
     stated = {
         "train": {
             "recipe": "released",
@@ -79,10 +81,13 @@ def evaluate(
         },
         "evaluate": {"image_size": IMAGE_SIZE, "wiring": "official", "seconds": round(time.monotonic() - started, 1)},
     }
+    examples = file_examples(
+        out / row.results, correct, profile="paper", row=row.id, seed=None, data=("imagenet", pin), recipe="released"
+    )
     evidence = training_evidence(
         row=row, profile="paper", seed=None, values=values, params=stated,
         fingerprint=parts(read_fingerprint(ROOT, row.id), "released"), data=("imagenet", pin), epochs=None, seconds=0.0,
-        started=provenance, now=snapshot(ROOT),
+        started=provenance, now=snapshot(ROOT), examples=examples,
         command=f"python -m pipelines released --checkpoint {checkpoint.name} --size {size}"
         + (f" --ledger {ledger}" if ledger else "") + (f" --entry {entry}" if entry else ""),
     )  # fmt: skip

@@ -34,6 +34,7 @@ from pipelines.training.checkpoints import finished, load_weights, newest_checkp
 from pipelines.training.filing import file_run
 from pipelines.training.job import Job
 from pipelines.training.profiles import OVERLAYS
+from registry.classification.models import TopK
 
 #: mmengine would name a GPU to each process.
 ON_CPU = {"type": "MMDistributedDataParallel", "device_ids": None, "forward_sync_buffers": False}
@@ -146,6 +147,8 @@ def run(job: Job) -> dict[str, float]:
         found = _train(job, started, weights)
     elif is_main_process():
         print(f"{job.stem}: trained already, by the same recipe on the same data", file=sys.stderr)
+    if job.row.task == "classification" and "correct" not in found:  # trained before runs kept which images they get right
+        found = {**found, **_evaluated(job)}
     if not is_main_process():
         return dict(found["values"])
     if job.picture and not (job.out / job.picture).is_file():
@@ -175,7 +178,9 @@ def _train(job: Job, started: Mapping[str, Any], weights: Path) -> dict[str, Any
     seconds = round(time.monotonic() - begun, 1)
     curve = in_columns(next(h for h in runner.hooks if isinstance(h, hooks.KeepCurve)).rows, job)
     values = {column: percent(curve[-1].get(column), column, job) for column in TASKS[job.row.task].metrics.values()}
-    found = {"values": values, "curve": curve, "seconds": seconds, "started": dict(started)}
+    found = {
+        "values": values, "curve": curve, "seconds": seconds, "started": dict(started), "correct": correct(runner.val_loop)
+    }  # fmt: skip
     if is_main_process():
         model = runner.model.module if hasattr(runner.model, "module") else runner.model
         meta = {"identity": job.identity, "row": job.row.id, "profile": job.profile, "seed": job.seed,
@@ -187,6 +192,26 @@ def _train(job: Job, started: Mapping[str, Any], weights: Path) -> dict[str, Any
         with contextlib.suppress(OSError):  # another run's folder lies there
             work_dir.parent.rmdir()
     return found
+
+
+def correct(loop: Any) -> dict[str, str]:
+    """Return which images a loop's last evaluation got right by column, "1" or "0" an image; nothing of pixel-level tasks.
+
+    On the first of several processes alone.
+    """
+    found = [metric.correct for metric in loop.evaluator.metrics if isinstance(metric, TopK)]
+    return {column: "".join("01"[hit] for hit in hits) for of in found for column, hits in of.items()}
+
+
+def _evaluated(job: Job) -> dict[str, Any]:
+    """Return the metrics of a finished row's weights, and which images they get right."""
+    runner = trained_runner(job)
+    with hushed():
+        found = runner.test()  # the same images; a validation would look for checkpoints to keep
+    shutil.rmtree(runner.work_dir, ignore_errors=True)
+    metrics = TASKS[job.row.task].metrics
+    values = {column: percent(found.get(name), name, job) for name, column in metrics.items()}
+    return {"values": values, "correct": correct(runner.test_loop)}
 
 
 def agreed(values: list[Any]) -> list[Any]:

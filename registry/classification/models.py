@@ -177,13 +177,17 @@ class MutualClassifier(Classifier):
 
 @METRICS.register_module()
 class TopK(BaseMetric):
-    """Compute top-k accuracies in percent over the images whose label ranks among the k highest scores."""
+    """Compute top-k accuracies in percent over the images whose label ranks among the k highest scores.
+
+    correct: of the last evaluation, which images of the set, in its order, are among the k: {"top1": [...], ...}.
+    """
 
     default_prefix = None
 
     def __init__(self, topk: Sequence[int] = (1, 5), **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.topk = tuple(topk)
+        self.correct: dict[str, list[bool]] = {}
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Collect whether each image's label is within each k. Raises DivergedError for scores that are not finite."""
@@ -196,5 +200,6 @@ class TopK(BaseMetric):
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Return {'top1': percent, 'top5': percent}."""
+        self.correct = {f"top{k}": [hit[i] for hit in results] for i, k in enumerate(self.topk)}
         hits = torch.tensor(results, dtype=torch.float64)
         return {f"top{k}": float(v) for k, v in zip_strict(self.topk, 100 * hits.mean(0))}

@@ -21,10 +21,11 @@ PIN = DataPin(name="imagenet", pin="0" * 64)
 
 
 def filed(tmp_path, flags, row="t5_relu", seed=0, **more):
-    return write_examples(
+    named = write_examples(
         tmp_path, flags, **{"profile": "paper", "column": "top1", "data": PIN, "recipe": "paper", **more}, row=row,
         seed=seed,
     )  # fmt: skip
+    return tmp_path / named.file
 
 
 @given(flags=st.lists(st.booleans(), min_size=1, max_size=70))

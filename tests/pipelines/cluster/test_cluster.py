@@ -17,12 +17,13 @@ from helpers import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evidence.examples import example_file
 from evidence.rows import find_row
 from evidence.seal import seal
 from pipelines.cluster.__main__ import main, minutes
 from pipelines.cluster.plan import all_tasks, choose, prepare
 from pipelines.cluster.runner import SIGNALLED
-from pipelines.cluster.state import Attempt, Limits, Record, Send, Store, Submission, Task, flock
+from pipelines.cluster.state import COUNTED, Attempt, Limits, Record, Send, Store, Submission, Task, flock
 from pipelines.cluster.status import look, table
 from pipelines.cluster.submit import requeue, sort_out
 from pipelines.common import PipelineError, guard, last_error, load_params
@@ -93,6 +94,10 @@ def test_a_task_runs_what_its_stage_says_and_files_what_it_holds(stages, profile
                   "", "", {})  # fmt: skip
         written = {str(path) for path in (job.weights, job.weights.with_suffix(".json"), job.curve, job.picture)}
         assert (name, task.evidence) == (job.stem, job.evidence.as_posix())
+        bits = [example_file(job.row.results, profile, job.row.id, task.seed, c, job.settings.get("recipe", ""))
+                for c in COUNTED]  # fmt: skip
+        assert task.bits == ([path.as_posix() for path in bits] if task.kind == "classification" else [])
+        written |= {*task.bits, *(f"checkpoints/paper/{path.name}" for path in bits)}
         assert set(task.files) <= written
         assert {task.evidence, *task.files} == {Path(out.fs_path).relative_to(ROOT).as_posix() for out in stage.outs}
         assert ["python", *task.command()] == stage.cmd.split()
@@ -279,7 +284,7 @@ def test_collect_holds_weights_and_evidence_of_full_size_runs_together(tmp_path,
     code, out = collect(tmp_path, capsys, "paper")
     assert code == 1
     assert f"{lacking.id}: missing: {lacking.files[0]}; `dvc pull {lacking.stage}` brings it" in out
-    assert f"{other.id}: invalid: {other.kept}: the weights there are of another run" in out
+    assert f"{other.id}: invalid: {other.kept[other.evidence]}: the weights there are of another run" in out
     assert "1 of 3 results are there and sound" in out
     assert status(tmp_path, whole.stage) == {}
 

@@ -89,7 +89,7 @@ def test_results_and_packed_data_come_back_byte_for_byte(finished, remote, tmp_p
     for command in commands:
         dvc(root, *command, env=env)
     before = contents(root)
-    assert len(before) == 4 + 2 + 2 + 4
+    assert len(before) == 4 + 2 + 2 + 4 + 2 * 4  # weights and evidence, curves, evidence, packed data, bits twice
     ran = notes(root, "t5_relu.paper.s0")
 
     pushed = cluster(root, "collect", "--profile", "paper", "--push", "cluster", env=env)

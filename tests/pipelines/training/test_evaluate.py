@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 import torch
 import yaml
 
 from evidence.read import read_evidence
+from evidence.seal import seal
 from evidence.settings import load_settings
 from pipelines.analysis.structure import classifier
 from pipelines.common import PipelineError
@@ -21,8 +23,6 @@ WEIGHTS = f"checkpoints/mini/{ROW}.pth"
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, few_digits):
-    import shutil
-
     from helpers import ROOT
 
     root = tmp_path_factory.mktemp("trained")
@@ -54,6 +54,42 @@ def test_evidence_is_sound_and_its_score_is_recomputed_by_hand(trained):
     with torch.no_grad():
         right = [int(net(data[i]["inputs"][None])[0].argmax()) == data[i]["data_samples"] for i in range(len(data))]
     assert found.values["top1"] == pytest.approx(100 * sum(right) / len(right), abs=1e-4)
+    (bits,) = (b["top1"] for b in read.examples.values())
+    assert [bool(bits.mask >> (bits.images - 1 - i) & 1) for i in range(bits.images)] == right
+
+
+@pytest.mark.parametrize("change", ["missing", "of another run", "resealed"])
+def test_evidence_that_its_bits_do_not_bear_out_is_invalid(trained, change):
+    path = trained / f"results/examples/mini/{ROW}.top1.json"
+    sound = path.read_text()
+    try:
+        data = json.loads(sound)
+        wrong = {"missing": None, "of another run": {"seed": 5}, "resealed": {"data": {"name": "digits", "pin": "x"}}}
+        if wrong[change] is None:
+            path.unlink()
+        else:
+            data = {k: v for k, v in {**data, **wrong[change]}.items() if k != "digest"}
+            path.write_text(json.dumps(seal(data)))
+        found = read_evidence(trained)
+        (problem,) = found.problems
+        assert ROW not in found.runs.get("mini", {})
+        assert path.relative_to(trained).as_posix() in problem.fault
+    finally:
+        path.write_text(sound)
+
+
+def test_a_row_trained_before_bits_were_kept_is_evaluated_anew(trained, capsys):
+    evidence, weights = trained / f"results/mini/{ROW}.json", trained / WEIGHTS
+    before = [path.read_bytes() for path in (evidence, trained / f"results/examples/mini/{ROW}.top1.json", weights)]
+    saved = torch.load(weights, weights_only=True)
+    saved["meta"].pop("correct")
+    torch.save(saved, weights)
+    shutil.rmtree(trained / "results/examples")
+    run(mini_job(ROW, trained))
+    assert "trained already" in capsys.readouterr().err
+    assert evidence.read_bytes() == before[0]
+    assert (trained / f"results/examples/mini/{ROW}.top1.json").read_bytes() == before[1]
+    weights.write_bytes(before[2])
 
 
 def corrupt(path):

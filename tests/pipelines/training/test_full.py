@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -149,6 +150,10 @@ def test_a_row_of_each_kind_runs_end_to_end(row, column, tmp_path):
     assert evidence["environment"]["precision"] == "fp32"
     assert evidence["changed"] == []
     assert json.loads((out / f"checkpoints/paper/{row}.paper.s0.json").read_text()) == evidence  # what `dvc push` sends
+    for named in evidence.get("examples", {}).values():
+        kept = out / f"checkpoints/paper/{Path(named['file']).name}"
+        assert kept.read_bytes() == (out / "results" / named["file"]).read_bytes()
+    assert list(evidence.get("examples", [])) == (["top1", "top5"] if task == "classification" else [])
     curve = list(csv.DictReader((out / f"results/curves/paper/{row}.paper.s0.csv").open()))
     assert [line["epoch"] for line in curve] == ["1", "2"]
     assert (curve[0][column] == "") == (task != "classification")  # validated each tenth epoch and the last
