@@ -82,7 +82,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """Hold one printed row. `number` counts printed rows from 1; `same_as` names the row whose experiment this is."""
+    """Hold one printed row. `number` counts printed rows from 1; `same_as` names the row whose experiment this is.
+
+    network: what is counted for it, by name, and input: what that takes (of the table where the row states none).
+    """
 
     id: str
     table: str
@@ -92,6 +95,8 @@ class Row:
     cells: dict[str, Cell]
     same_as: str | None
     blocked: str | None
+    network: str | None = None
+    input: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -254,6 +259,8 @@ def _table(source: YamlFile) -> Table:
             },
             same_as=row.same_as,
             blocked=row.blocked,
+            network=row.network,
+            input=tuple(row.input or raw.input or ()) or None,
         )
         for number, row in enumerate(raw.rows, start=1)
     )

@@ -16,6 +16,8 @@ Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Column = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9]*$")]
 TableId = Annotated[str, Field(pattern=r"^[A-Z]?[0-9]{1,4}[a-z]?$")]
 Text = Annotated[str, Field(min_length=1)]
+#: What a network takes, [channels, height, width].
+InputShape = Annotated[list[Annotated[int, Field(gt=0, le=2**20)]], Field(min_length=1, max_length=5)]
 #: A count that arithmetic in floats still takes.
 Count = Annotated[int, Field(gt=0, le=10**12)]
 
@@ -27,7 +29,11 @@ class Strict(BaseModel):
 
 
 class RawRow(Strict):
-    """Describe one printed row."""
+    """Describe one printed row.
+
+    network: what is counted for it, "timm:NAME", "torchvision:NAME", "module:pkg.fn(kwargs)" or a file; input: what that
+    takes, [3, h, w] (default: the table's).
+    """
 
     id: Identifier
     labels: list[str]
@@ -36,6 +42,8 @@ class RawRow(Strict):
     bold: list[Column] = []
     same_as: Identifier | None = None
     blocked: Text | None = None
+    network: Text | None = None
+    input: InputShape | None = None
 
     @field_validator("cells")
     @classmethod
@@ -115,7 +123,7 @@ class RawGround(Strict):
 
 
 class RawTable(Strict):
-    """Describe one table file; without `grounds` the text is taken to fix every cell."""
+    """Describe one table file; without `grounds` the text is taken to fix every cell. input: its rows' default."""
 
     schema_: Literal[1] = Field(alias="schema")
     id: TableId
@@ -125,6 +133,7 @@ class RawTable(Strict):
     columns: list[Column]
     rows: list[RawRow] = Field(min_length=1)
     grounds: list[RawGround] = []
+    input: InputShape | None = None
     architecture: RawArchitecture | None = None
 
     @model_validator(mode="after")
