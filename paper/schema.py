@@ -31,8 +31,8 @@ class Strict(BaseModel):
 class RawRow(Strict):
     """Describe one printed row.
 
-    network: what is counted for it, "timm:NAME", "torchvision:NAME", "module:pkg.fn(kwargs)" or a file; input: what that
-    takes, [3, h, w] (default: the table's).
+    network: what is counted for it: "timm:NAME", "torchvision:NAME", "module:pkg.fn(kwargs)" or a file; input: what
+    that takes, [3, h, w] (default: the table's).
     """
 
     id: Identifier
