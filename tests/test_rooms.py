@@ -11,7 +11,7 @@ from helpers import ROOT
 ROOMS = (
     ("paper",), ("evidence",), ("registry",),
     ("pipelines.common", "pipelines.tasks", "pipelines.__main__"), ("pipelines.data",), ("pipelines.packed",),
-    ("pipelines.analysis",),
+    ("pipelines.counting",), ("pipelines.analysis",),
     ("pipelines.training",), ("pipelines.repro.stages", "pipelines.repro.checkout"),
     ("pipelines.bench", "pipelines.cluster", "pipelines.deploy"), ("report",), ("pipelines.repro",),
 )  # fmt: skip
