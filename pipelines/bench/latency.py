@@ -150,7 +150,7 @@ def measure(rows: Sequence[str], rounds: int) -> dict[str, Any]:
     reference = REFERENCE if REFERENCE in rows else rows[0]
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    before = load()
+    revision, before = code_revision(ROOT), load()
     try:
         with tempfile.TemporaryDirectory(prefix="micronet-latency-") as there:
             found = {
@@ -171,7 +171,7 @@ def measure(rows: Sequence[str], rounds: int) -> dict[str, Any]:
         "runtimes": list(RUNTIMES), "reference": reference, "ours": ours,
         "ms": {row: {r: round(1000 * statistics.median(seconds[row, r]), 3) for r in RUNTIMES} for row in rows},
         "ratios": ratios(seconds, wanted, RUNTIMES),
-        "code_revision": code_revision(ROOT), "environment": {**environment(), **_versions()},
+        "code_revision": revision, "environment": {**environment(), **_versions()},
     }  # fmt: skip
 
 
