@@ -1,10 +1,10 @@
-"""The form of a machine's measurements, as the benchmark writes them and the plan reads them."""
+"""The forms of a machine's measurements, as the benchmark writes them, and the plan and the page read them."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from evidence.forms import Finite, Strict
 
@@ -45,3 +45,55 @@ class Bench(Strict):
     input: InputFigures | None = None
     code_revision: str
     environment: dict[str, str]
+
+
+class Ratio(Strict):
+    """Hold how long `of` takes over how long `to` takes: the rounds' median and a 95 % interval of that median."""
+
+    of: str
+    to: str
+    runtime: str
+    ratio: Rate
+    low: Rate
+    high: Rate
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Ratio:
+        if not self.low <= self.ratio <= self.high:
+            raise ValueError("its interval does not hold the ratio")
+        return self
+
+
+class Latency(Strict):
+    """Hold one machine's latencies of one thread, as pipelines.bench.latency writes them.
+
+    ms: by row and runtime, this machine's only; ratios: every row's to `reference`, and each of `ours` to the rows of
+    the same printed cost; load: the machine's load average before and after, None where it does not tell.
+    """
+
+    schema_: Literal[1] = Field(alias="schema")
+    kind: Literal["latency"]
+    hardware: str
+    threads: Literal[1]
+    batch_size: Annotated[int, Field(gt=0)]
+    rounds: Annotated[int, Field(gt=5)]
+    load: tuple[Finite, Finite] | None
+    runtimes: list[str]
+    reference: str
+    ours: list[str]
+    ms: dict[str, dict[str, Rate]]
+    ratios: list[Ratio]
+    code_revision: str
+    environment: dict[str, str]
+
+    @model_validator(mode="after")
+    def _measured(self) -> Latency:
+        every = {(row, runtime) for row, found in self.ms.items() for runtime in found}
+        for r in self.ratios:
+            if not {(r.of, r.runtime), (r.to, r.runtime)} <= every:
+                raise ValueError(f"the ratio of {r.of} to {r.to} in {r.runtime} was not measured")
+        return self
+
+    def ratio(self, of: str, to: str, runtime: str) -> Ratio | None:
+        """Return one row's ratio to another in a runtime, or None."""
+        return next((r for r in self.ratios if (r.of, r.to, r.runtime) == (of, to, runtime)), None)

@@ -89,9 +89,9 @@ def _write_exported(net: nn.Module, images: Tensor, path: Path) -> None:
     torch.export.save(exported_program(net, images), path)
 
 
-def _write_onnx(net: nn.Module, images: Tensor, path: Path) -> None:
+def _write_onnx(net: nn.Module, images: Tensor, path: Path, dynamic: bool = True) -> None:
     program = torch.onnx.export(
-        exported_program(net, images), dynamo=True, input_names=[INPUT], output_names=[OUTPUT], verbose=False
+        exported_program(net, images, dynamic), dynamo=True, input_names=[INPUT], output_names=[OUTPUT], verbose=False
     )
     program.save(path, external_data=False)
 
@@ -102,6 +102,21 @@ def _write_executorch(net: nn.Module, images: Tensor, path: Path) -> None:
 
     program = exported_program(net, images, dynamic=False)
     path.write_bytes(to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()]).to_executorch().buffer)
+
+
+def onnx_session(net: nn.Module, images: Tensor, path: Path, threads: int = 1) -> Any:
+    """Write an eval-mode network as ONNX for images of one shape; return ONNX Runtime's session of it on a CPU.
+
+    Raises ExportError for what lacks.
+    """
+    if lacking := missing_packages("onnx"):
+        raise ExportError(f"onnx needs {', '.join(lacking)}: pip install 'micronet-repro[export]'")
+    import onnxruntime
+
+    _write_onnx(net, images, path, dynamic=False)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 class _Batches:

@@ -84,6 +84,7 @@ def _paper(text: Callable[[str], str]) -> dict[str, Any]:
                          "classification": text("train {row} with {config} --seed {seed}")},
             "pictures": {"classification": text("What {model} sees in {data}.")},
             "scatter": [{"figure": "1", "title": text("Cost"), "table": "1", "x": "madds", "y": "top1", "log": True,
+                         "time": text("MAdds are not time."),
                          "series": [{"name": text("Ours"), "ours": True, "rows": ["one_plain", "one_wide"]}]}],
             "forest": [{"title": text("Ablations"), "tables": ["2"], "column": "top1"}],
         },
@@ -179,6 +180,14 @@ def write(root: Path, text: Callable[[str], str] = str) -> Path:
     write_json_atomic(root / "results/bench/cpu.json", {
         "schema": 1, "kind": "bench", "hardware": text("a machine"), "gpu": False, "batch_size": 8,
         "precision": text("float32"), "models": {"one_plain": rates}, "ratios": {text("auto / eager"): 1.5},
+        "code_revision": text("abc"), "environment": {},
+    })  # fmt: skip
+    both = {"of": "one_wide", "to": "one_plain", "runtime": "torch", "ratio": 3.0, "low": 2.5, "high": 3.25}
+    write_json_atomic(root / "results/bench/latency.json", {
+        "schema": 1, "kind": "latency", "hardware": text("a machine"), "threads": 1, "batch_size": 1, "rounds": 9,
+        "load": None, "runtimes": ["torch"], "reference": "one_plain", "ours": ["one_wide"],
+        "ms": {"one_plain": {"torch": 1.0}, "one_wide": {"torch": 3.0}, "one_lone": {"torch": 0.5}},
+        "ratios": [both, {**both, "of": "one_lone", "ratio": 0.5, "low": 0.5, "high": 0.5}],
         "code_revision": text("abc"), "environment": {},
     })  # fmt: skip
     return root

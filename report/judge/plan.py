@@ -15,7 +15,7 @@ from typing import Any
 
 from evidence.bench import Bench, ModelRates
 from evidence.forms import TrainingEvidence, read_form
-from evidence.io import EvidenceError
+from evidence.io import EvidenceError, read_json
 from evidence.read import Evidence
 from paper.schema import COST_COLUMNS
 from report.judge.power import power, seeds_needed
@@ -116,10 +116,20 @@ def read_benches(root: Path) -> list[tuple[str, Bench]]:
     found = []
     for path in sorted((root / "results/bench").glob("*.json")):
         shown = path.relative_to(root).as_posix()
+        if _is_latency(path):
+            continue  # the page's (report.page.sources)
         found.append((shown, read_form(path, shown, Bench)))
         if not found[-1][1].models:
             raise EvidenceError(f"{shown}: measures no model; run `make bench` anew")
     return sorted(found, key=lambda f: not f[1].gpu)
+
+
+def _is_latency(path: Path) -> bool:
+    """Tell whether a file says that it holds latencies; of a corrupt one, its reader will tell."""
+    try:
+        return (read_json(path) or {}).get("kind") == "latency"
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def seconds_per_image(row: str, madds: int, rates: Mapping[str, ModelRates]) -> float:

@@ -105,7 +105,10 @@ class Picture:
 
 @dataclass(frozen=True)
 class PageTable:
-    """Hold a table as printed, its cells' dossiers, pictures and what its experiments take."""
+    """Hold a table as printed, its cells' dossiers, pictures and what its experiments take.
+
+    beside: times of networks of the same printed MAdds, as columns and rows.
+    """
 
     id: str
     title: str
@@ -118,6 +121,7 @@ class PageTable:
     architecture: Architecture | None
     width: int
     cells: int
+    beside: tuple[list[str], list[list[str]]] | None = None
 
 
 @dataclass(frozen=True)
@@ -321,8 +325,16 @@ def _table(report: Report, view: TableView, dossiers: Dossiers, sources: Sources
     return PageTable(
         view.id, view.title, list(view.label_columns), [(c, column_name(c)) for c in view.columns], rows, papers,
         pictures, _budget(view), _architecture(table), len(view.label_columns) + len(view.columns),
-        sum(not isinstance(c, str) for r in rows for c in r.cells),
+        sum(not isinstance(c, str) for r in rows for c in r.cells), _beside(sources, table),
     )  # fmt: skip
+
+
+def _beside(sources: Sources, table: Table) -> tuple[list[str], list[list[str]]] | None:
+    """Return times beside a table's printed MAdds, or None where none were measured of its rows."""
+    if sources.latency is None:
+        return None
+    columns, rows = figures.latency.beside(sources.latency[1], table)
+    return (columns, rows) if rows else None
 
 
 def _issues(report: Report) -> list[Issue]:

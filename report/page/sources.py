@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from evidence.bench import Latency
 from evidence.forms import Sealed, Strict, read_form
 from evidence.io import EvidenceError
 from evidence.places import Places
@@ -40,7 +41,10 @@ class SeriesSpec(Plain):
 
 
 class ScatterSpec(Plain):
-    """Describe a chart of one column of a table against another; rows in no series stand alone."""
+    """Describe a chart of one column of a table against another; rows in no series stand alone.
+
+    time: what the same chart by measured time in x's place shows of the paper, in words.
+    """
 
     figure: Text
     title: Text
@@ -48,6 +52,7 @@ class ScatterSpec(Plain):
     x: Column
     y: Column
     log: bool = False
+    time: str = ""
     series: list[SeriesSpec] = []
 
 
@@ -149,6 +154,7 @@ class Sources:
     config: PageConfig = PageConfig()
     curves: list[Curve] = field(default_factory=list)
     figures: list[tuple[str, FigureEvidence]] = field(default_factory=list)
+    latency: tuple[str, Latency] | None = None
     dates: dict[str, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
@@ -208,12 +214,29 @@ def read_curve(path: Path, shown: str, profile: str) -> Curve | None:
     return Curve(shown, row, profile, label, metric, points) if points else None
 
 
+def _read_latency(places: Places, problems: list[Problem]) -> tuple[str, Latency] | None:
+    """Return the measured latencies of a paper's rows, or None; a file that cannot count joins `problems`."""
+    path = places.results / "bench/latency.json"
+    if not path.exists():
+        return None
+    shown = places.shown(path)
+    try:
+        return shown, read_form(path, shown, Latency)
+    except EvidenceError as error:
+        problems.append(Problem(shown, path.stem, str(error).removeprefix(f"{shown}: ")))
+        return None
+
+
 def read_sources(places: Places, ledger: Ledger) -> Sources:
     """Return what the page shows beside the verdicts; a file that cannot count is a Problem, not a gap.
 
     Raises LedgerError for a malformed page.yaml.
     """
-    out = Sources(read_config(places, ledger), dates=evidence_dates(places.root))
+    problems: list[Problem] = []
+    latency = _read_latency(places, problems)
+    out = Sources(
+        read_config(places, ledger), dates=evidence_dates(places.root), latency=latency, problems=problems
+    )  # fmt: skip
     for path in sorted((places.results / "curves").glob("*/*.csv")):
         shown = places.shown(path)
         if path.stem.partition(".")[0] not in ledger.rows:

@@ -13,7 +13,7 @@ from report.judge.orderings import Ordering
 from report.judge.views import CellView, Report
 from report.names import column_name, count, row_name, spoken
 from report.page.dossier import Value, link
-from report.page.figures import curves, forest, matrices, scatter
+from report.page.figures import curves, forest, latency, matrices, scatter
 from report.page.figures.svg import padded
 from report.page.sources import Curve, FigureEvidence, ForestSpec, ScatterSpec, Sources
 
@@ -74,7 +74,12 @@ def figures(report: Report, sources: Sources, up: str) -> list[Figure]:
     """Return the paper's figures in its order: charts of printed cells, and what the stage `figures` computed."""
     out = [scatter_figure(report, spec) for spec in sources.config.scatter]
     out += [evidence_figure(path, figure, up) for path, figure in sources.figures]
-    return sorted((f for f in out if f.panels), key=lambda f: (len(f.head), f.head))
+    out = sorted((f for f in out if f.panels), key=lambda f: (len(f.head), f.head))
+    for spec in sources.config.scatter:
+        if beside := time_figure(report, spec, sources, up):
+            at = next((i for i, f in enumerate(out) if f.id == f"figure-{spec.figure}"), -1)
+            out.insert(at + 1, beside)
+    return out
 
 
 def scatter_figure(report: Report, spec: ScatterSpec) -> Figure:
@@ -93,6 +98,28 @@ def scatter_figure(report: Report, spec: ScatterSpec) -> Figure:
         "wide", [Panel("", scatter.draw(name, spec, found))] if found else [], legend,
         ["Row", f"{x} printed", f"{x} computed", f"{y} printed", f"{y} achieved"],
         [[p.name, p.x.printed, p.x.shown or "–", p.y.printed, p.achieved] for p in found],
+    )  # fmt: skip
+
+
+def time_figure(report: Report, spec: ScatterSpec, sources: Sources, up: str) -> Figure | None:
+    """Return a chart again with measured time in MAdds' place, a drawing a runtime; None where none is known."""
+    if sources.latency is None or spec.x != "madds":
+        return None
+    path, found = sources.latency
+    table = report.ledger.tables[spec.table]
+    drawn = {runtime: latency.points(table, spec, found, runtime) for runtime in found.runtimes}
+    if not all(drawn.values()):
+        return None
+    name = f"figure-{spec.figure}-time"
+    of = next((p.name for points in drawn.values() for p in points if p.row == found.reference), found.reference)
+    panels = [
+        Panel(latency.runtime_name(runtime), latency.draw(f"{name}-{i}", spec, points, of, runtime))
+        for i, (runtime, points) in enumerate(drawn.items())
+    ]
+    columns, rows = latency.numbers(found, table)
+    return Figure(
+        name, f"Figure {spec.figure}, by the clock", f"Time of one image against {column_name(spec.y)} as printed",
+        latency.told(table, spec, found, drawn), "stack", panels, [], columns, rows, [Value(path, link(up, path))],
     )  # fmt: skip
 
 

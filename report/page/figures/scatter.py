@@ -57,7 +57,7 @@ def points(report: Report, spec: ScatterSpec) -> list[Point]:
     return out
 
 
-class _Labels:
+class Labels:
     """Place labels so that they neither meet each other nor a point."""
 
     def __init__(self, taken: list[tuple[float, float]], lines: list[list[tuple[float, float]]]) -> None:
@@ -80,7 +80,7 @@ class _Labels:
         return x + dx, y + dy, anchor
 
 
-def _along(start: tuple[float, float], end: tuple[float, float], steps: int = 24) -> list[tuple[float, float]]:
+def along(start: tuple[float, float], end: tuple[float, float], steps: int = 24) -> list[tuple[float, float]]:
     """Return points along a line."""
     return [
         (start[0] + (end[0] - start[0]) * i / steps, start[1] + (end[1] - start[1]) * i / steps)
@@ -139,17 +139,18 @@ def draw(name: str, spec: ScatterSpec, found: list[Point]) -> Markup:
     for i, _ in enumerate(spec.series):
         ends = sorted((x(p.printed[0]), y(p.printed[1])) for p in found if p.series == i)
         segments += [list(pair) for pair in itertools.pairwise(ends)]
-    labels = _Labels(at, [_along(start, end) for start, end in segments])
+    labels = Labels(at, [along(start, end) for start, end in segments])
     for i, series in enumerate(spec.series):
         mine = [p for p in found if p.series == i]
         if mine:
             last = max(mine, key=lambda p: p.printed)
-            svg.text(*_end(labels, x(last.printed[0]), y(last.printed[1]), series.name, f"name {kinds[i]}"))
+            svg.text(*end(labels, x(last.printed[0]), y(last.printed[1]), series.name, f"name {kinds[i]}"))
     for p in (p for p in found if p.series is None):
-        svg.text(*_end(labels, x(p.printed[0]), y(p.printed[1]), p.name, "tick"))
+        svg.text(*end(labels, x(p.printed[0]), y(p.printed[1]), p.name, "tick"))
     return svg.markup()
 
 
-def _end(labels: _Labels, x: float, y: float, text: str, kind: str) -> tuple[float, float, str, str, str]:
+def end(labels: Labels, x: float, y: float, text: str, kind: str) -> tuple[float, float, str, str, str]:
+    """Return Svg.text's arguments for a point's label."""
     px, py, anchor = labels.place(x, y, text)
     return px, py, text, kind, anchor

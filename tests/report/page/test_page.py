@@ -266,8 +266,12 @@ def test_broken_curves_and_figures_are_problems_and_not_drawn(tmp_path, text):
     root = synthetic.write(tmp_path)
     (root / "results/curves/mini/one_plain.csv").write_text(text)
     (root / "results/figures/figure_2.json").write_text('{"schema": 1}')
+    (root / "results/bench/latency.json").write_text('{"kind": "latency"}')
     report, sources = synthetic.report_of(root)
-    assert {p.path for p in sources.problems} == {"results/curves/mini/one_plain.csv", "results/figures/figure_2.json"}
+    broken = {
+        f"results/{name}" for name in ("curves/mini/one_plain.csv", "figures/figure_2.json", "bench/latency.json")
+    }
+    assert {p.path for p in sources.problems} == broken
     page = build_page(report, sources, "")
     assert {path for path, _ in page.problems} >= {p.path for p in sources.problems}
     assert [f.id for f in page.figures] == ["figure-1", "figure-3"]

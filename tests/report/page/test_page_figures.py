@@ -112,9 +112,10 @@ def test_figure_1_has_no_achieved_accuracy_without_the_papers_profile(real):
     assert len(figure.rows) == 19
 
 
-def test_labels_of_figure_1_stay_apart(real):
+@pytest.mark.parametrize(("figure", "panel"), [(0, 0), (1, 0), (1, 1)])
+def test_labels_of_figure_1_stay_apart(real, figure, panel):
     report, sources = real
-    svg = figures.figures(report, sources, "")[0].panels[0].svg
+    svg = figures.figures(report, sources, "")[figure].panels[panel].svg
     width = float(ET.fromstring(svg).get("width"))
     boxes = []
     for e in [*parts(svg, "text", "tick"), *parts(svg, "text", "name")]:
@@ -127,11 +128,37 @@ def test_labels_of_figure_1_stay_apart(real):
             assert not (a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]), (a, b)
 
 
+def test_times_stand_beside_figure_1(toy):
+    report, sources = toy
+    figure = figures.figures(report, sources, "../")[1]
+    assert figure.id == "figure-1-time"
+    dots = {tip(d).partition(":")[0]: d for d in parts(figure.panels[0].svg, "circle", "dot")}
+    assert [tip(d) for d in dots.values()] == [
+        "Plain: 1.00, 60.0 printed", "Wide: 3.00, 64.0 printed", "Lone: 0.50, 66.0 printed",
+    ]  # fmt: skip
+    x = {name: float(d.get("cx")) for name, d in dots.items()}  # logarithmic: 0.5 to 1 is ln 2, 1 to 3 is ln 3
+    assert (x["Plain"] - x["Lone"]) / (x["Wide"] - x["Plain"]) == pytest.approx(math.log(2) / math.log(3), abs=0.01)
+    # Wide against Plain is the one pair of ours; Lone is faster and more accurate than Wide
+    assert "takes 3.0 times as long as another of the same printed MAdds (1 pair; it is the faster one in 0)" in (
+        figure.caption
+    )
+    assert "Faster than Wide in each and printed as more accurate: Lone." in figure.caption
+    assert figure.caption.endswith("MAdds are not time.")
+    assert figure.rows[1][2:] == ["3.00", "3.00 (2.50 to 3.25)"]
+    assert figure.evidence[0].href == "../results/bench/latency.json"
+
+
+def test_a_paper_without_times_has_no_such_figure(toy):
+    report, sources = toy
+    without = dataclasses.replace(sources, latency=None)
+    assert [f.id for f in figures.figures(report, without, "")][:2] == ["figure-1", "figure-2"]
+
+
 def test_committed_figures_are_the_papers_and_state_their_ranks(real):
     report, sources = real
     assert sources.problems == []
     found = {f.id: f for f in figures.figures(report, sources, "../../")}
-    assert list(found) == ["figure-1", "figure-2", "figure-3", "figure-4"]
+    assert list(found) == ["figure-1", "figure-1-time", "figure-2", "figure-3", "figure-4"]
     claims = {c.id: c.achieved for c in report.claims}
     assert {row[4] for row in found["figure-2"].rows} == {"1"} == {str(r) for r in claims["fig2_block_rank"]}
     assert [row[4] for row in found["figure-4"].rows] == ["1", "1", "2"]
