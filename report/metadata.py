@@ -79,7 +79,8 @@ def metafiles(report: Report) -> dict[str, str]:
 
 
 def _dump(value: Any) -> str:
-    return HEAD + yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120)
+    text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120)
+    return HEAD + text
 
 
 BEGIN, END = "<!-- result -->\n", "<!-- /result -->\n"

@@ -333,7 +333,7 @@ def _beside(sources: Sources, table: Table) -> tuple[list[str], list[list[str]]]
     """Return times beside a table's printed MAdds, or None where none were measured of its rows."""
     if sources.latency is None:
         return None
-    columns, rows = figures.latency.beside(sources.latency[1], table)
+    columns, rows = drawn.latency.beside(sources.latency[1], table)
     return (columns, rows) if rows else None
 
 
