@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from evidence.io import EvidenceError, read_json
-from evidence.seal import digest_of
+from evidence.io import EvidenceError, json_form, read_json
+from evidence.seal import digest_of, seal
 from paper import conventions
 from paper.faults import one_line
 
@@ -137,6 +137,18 @@ class ClaimEvidence(Sealed):
     environment: dict[str, str]
 
 
+class ManifestEvidence(Strict):
+    """Hold what a verified dataset is: how many files, the sha256 over the list of their hashes, and its counts."""
+
+    schema_: Literal[1] = Field(alias="schema")
+    kind: Literal["manifest"]
+    dataset: str
+    files: Count
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    counts: dict[str, int]
+    code_revision: str
+
+
 class Rules(Strict):
     """Hold the counting rules as stated."""
 
@@ -153,6 +165,16 @@ class Rules(Strict):
 
 
 Model = TypeVar("Model", bound=BaseModel)
+
+
+def formed(form: type[BaseModel], evidence: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a stage writes, sealed where its form has a seal, once it is of that form.
+
+    Raises pydantic's ValidationError where it is not: the stage's fault, found before anything is filed.
+    """
+    found: dict[str, Any] = json_form(seal(evidence) if issubclass(form, Sealed) else evidence)
+    form.model_validate(found)
+    return found
 
 
 def read_form(path: Path, shown: str, model: type[Model]) -> Model:

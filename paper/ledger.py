@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any, TypeVar
 
 from paper.conventions import Conventions, check_rows, load_conventions
 from paper.expressions import Expression, compile_expr
@@ -26,6 +27,7 @@ from paper.schema import (
 )
 
 HERE = Path(__file__).resolve().parent
+T = TypeVar("T")
 
 
 class LedgerError(Exception):
@@ -154,6 +156,17 @@ class Ledger:
     budgets: tuple[RawBudget, ...]
     checks: RawChecks = field(default_factory=RawChecks)
     conventions: Conventions = field(default_factory=lambda: load_conventions(HERE, LedgerError))
+
+    @cached_property
+    def _derived(self) -> dict[Callable[[Ledger], Any], Any]:
+        return {}
+
+    def derived(self, compute: Callable[[Ledger], T]) -> T:
+        """Return compute(self), computed once: for what follows from the ledger alone."""
+        if compute not in self._derived:
+            self._derived[compute] = compute(self)
+        found: T = self._derived[compute]
+        return found
 
     @cached_property
     def rows(self) -> dict[str, Row]:
@@ -363,11 +376,18 @@ def _check_repeats(rows: dict[str, Row], home: dict[str, tuple[YamlFile, int]]) 
 
 
 def load_ledger(root: Path | None = None) -> Ledger:
-    """Return the validated ledger of the folder `root` (default: this package's).
+    """Return the validated ledger of the folder `root` (default: this package's); read once while its files stay.
 
     Raises LedgerError "file:line: fault; mend".
     """
     root = root or HERE
+    files = sorted({*root.glob("*.yaml"), *root.glob("tables/*.yaml"), HERE / "conventions.yaml"})
+    return _load(root, tuple((file, file.read_bytes() if file.is_file() else b"") for file in files))
+
+
+@lru_cache(maxsize=4)
+def _load(root: Path, files: tuple[tuple[Path, bytes], ...]) -> Ledger:
+    """Read a ledger; files: the bytes of what it stands in, which decide whether it was read already."""
     paper_source = _source(root / "paper.yaml")
     paper = paper_source.validate(RawPaper)
     tables = load_tables(root / "tables")

@@ -22,7 +22,7 @@ from report.judge import verdicts
 from report.judge.architecture import architecture_cells
 from report.judge.conventions import FamilyView
 from report.judge.issues import check_issues
-from report.judge.views import Report
+from report.judge.views import CellView, Report
 from report.names import GROUND_WORDS, ORDER, SYMBOLS, column_name, short_title, slug
 from report.page.page import Page, build_page
 from report.page.sources import Sources
@@ -104,32 +104,32 @@ def markdown(report: Report) -> str:
     return _environment(False).get_template("report.md.j2").render(r=report, title=title, **names)
 
 
+def _cell(c: CellView) -> dict[str, Any]:
+    """Return a cell as report.json has it."""
+    return {
+        "table": c.table,
+        "row": c.row,
+        "row_id": c.row_id,
+        "column": c.column,
+        "printed": c.printed,
+        "achieved": c.achieved,
+        "verdict": c.verdict,
+        "rule": c.rule,
+        "evidence": c.evidence,
+        "note": c.note,
+        "ground": c.ground,
+        "conventions": None if c.conventions is None else dict(zip(("holds", "of"), c.conventions, strict=True)),
+        "distinct": c.distinct,
+    }
+
+
 def as_json(report: Report) -> dict[str, Any]:
     """Return report.json: its keys are an interface and fixed."""
     return {
         "schema": 2,
         "paper": {"arxiv": report.ledger.arxiv},
         "profile": report.settings.profile,
-        "cells": [
-            {
-                "table": c.table,
-                "row": c.row,
-                "row_id": c.row_id,
-                "column": c.column,
-                "printed": c.printed,
-                "achieved": c.achieved,
-                "verdict": c.verdict,
-                "rule": c.rule,
-                "evidence": c.evidence,
-                "note": c.note,
-                "ground": c.ground,
-                "conventions": None
-                if c.conventions is None
-                else dict(zip(("holds", "of"), c.conventions, strict=True)),
-                "distinct": c.distinct,
-            }
-            for c in report.cells
-        ],
+        "cells": [_cell(c) for c in report.cells],
         "claims": [
             {
                 "id": c.id,
@@ -175,7 +175,7 @@ def cells_csv(report: Report) -> str:
     """Return the cells as CSV."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    rows = [{k: v for k, v in c.items() if k != "conventions"} for c in as_json(report)["cells"]]
+    rows = [{k: v for k, v in _cell(c).items() if k != "conventions"} for c in report.cells]
     for row, cell in zip(rows, report.cells, strict=True):
         row["holds"], row["of"] = cell.conventions or ("", "")
     writer.writerow(rows[0])

@@ -8,10 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from evidence.forms import ClaimEvidence, formed
 from evidence.io import read_json, remove_others
 from evidence.provenance import environment
 from evidence.revision import code_revision
-from evidence.seal import file_computed, seal
+from evidence.seal import file_computed
 from paper import load_ledger
 from pipelines.analysis.computations.base import Result
 from pipelines.analysis.computations.load import load_all
@@ -49,7 +50,8 @@ def results(root: Path = ROOT) -> dict[str, dict[str, Any]]:
 
 def evidence_of(claim_id: str, computation: str, result: Result, root: Path) -> dict[str, Any]:
     """Return a computation's sealed evidence."""
-    return seal(
+    return formed(
+        ClaimEvidence,
         {
             "schema": 1,
             "kind": "claim",
@@ -59,7 +61,7 @@ def evidence_of(claim_id: str, computation: str, result: Result, root: Path) -> 
             "detail": result.detail,
             "code_revision": code_revision(root),
             "environment": environment(),
-        }
+        },
     )
 
 
@@ -99,7 +101,7 @@ def counted(claim_id: str, computation: str, root: Path) -> dict[str, Any] | Non
         "code_revision": code_revision(root),
         "environment": environment(),
     }
-    return seal(evidence)
+    return formed(ClaimEvidence, evidence)
 
 
 def main() -> int:

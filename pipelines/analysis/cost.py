@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from evidence.fingerprints import parts, read_fingerprint
+from evidence.forms import CostEvidence, Rules, formed
 from evidence.io import remove_others, write_json_atomic
 from evidence.provenance import snapshot
-from evidence.seal import file_computed, seal
+from evidence.seal import file_computed
 from paper.conventions import Conventions, load_conventions
 from paper.ledger import HERE, LedgerError
 from pipelines.common import (
@@ -139,17 +140,17 @@ def row_cost(
         "input_size": [3, *size],
         **(where or snapshot(root)),
     }
-    return seal(evidence)
+    return formed(CostEvidence, evidence)
 
 
 def rules(conventions: Conventions) -> dict[str, Any]:
     """Return the conventions that have a name as the report prints them."""
-    return {
+    return formed(Rules, {
         "schema": 1,
         "kind": "rules",
         "default": conventions.default,
         "rules": {name: member.statement for name, member in conventions.members.items()},
-    }
+    })  # fmt: skip
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -14,10 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from evidence.figures import FigureEvidence
+from evidence.forms import formed
 from evidence.io import remove_others
 from evidence.provenance import environment
 from evidence.revision import code_revision
-from evidence.seal import file_computed, seal
+from evidence.seal import file_computed
 from pipelines.analysis.computations.operators import _ones, _pair, _shift_matrix, block_ranks, draw_exact
 from pipelines.common import ROOT, PipelineError, guard, told
 from registry.ops.factorized import ChannelShuffle, FactorizedDepthwise, pointwise_matrix
@@ -148,7 +150,7 @@ def results(root: Path = ROOT) -> dict[str, dict[str, Any]]:
     """Return the evidence behind every figure, by its number."""
     common = {"schema": 1, "kind": "figure", "code_revision": code_revision(root), "environment": environment()}
     return {
-        number: seal({**common, "figure": number, "title": title, "caption": caption, **compute()})
+        number: formed(FigureEvidence, {**common, "figure": number, "title": title, "caption": caption, **compute()})
         for number, (compute, title, caption) in FIGURES.items()
     }
 

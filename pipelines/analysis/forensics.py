@@ -19,10 +19,12 @@ from typing import Any
 
 import numpy as np
 
+from evidence.forensics import ForensicsEvidence
+from evidence.forms import formed
 from evidence.io import remove_others
 from evidence.provenance import snapshot
 from evidence.read import read_evidence
-from evidence.seal import file_computed, seal
+from evidence.seal import file_computed
 from paper.conventions import TermName
 from paper.ledger import Ledger, load_ledger
 from paper.weighing import Truths, counted, holds
@@ -299,10 +301,8 @@ def main(argv: list[str] | None = None) -> int:
     """Write results/forensics/."""
     argparse.ArgumentParser(prog="python -m pipelines forensics", description=__doc__.splitlines()[0]).parse_args(argv)
     ledger, evidence, where = load_ledger(), read_evidence(ROOT), snapshot(ROOT)
-    new = [
-        case.name for case in CASES
-        if file_computed(ROOT / FOLDER / f"{case.name}.json", seal({**search(case, ledger, evidence), **where}))
-    ]  # fmt: skip
+    found = {c.name: formed(ForensicsEvidence, {**search(c, ledger, evidence), **where}) for c in CASES}
+    new = [name for name, of in found.items() if file_computed(ROOT / FOLDER / f"{name}.json", of)]
     gone = remove_others(ROOT / FOLDER, {case.name for case in CASES})
     print(f"{FOLDER.as_posix()}: {len(CASES)} searches; {told(new, gone)}")
     return 0

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from evidence.forms import ManifestEvidence, formed
 from evidence.io import write_bytes_atomic, write_json_atomic
 from evidence.revision import code_revision
 from pipelines.common import ROOT, PipelineError, guard
@@ -234,10 +235,10 @@ def verify(name: str, root: Path, pin: Pin, repository: Path = ROOT) -> dict[str
     if record.is_file() and _recorded(record) != summary:
         raise PipelineError(_difference(root, stored, record, parse_listing(listing), pin))
     write_bytes_atomic(stored, content)
-    evidence = {
+    evidence = formed(ManifestEvidence, {
         "schema": 1, "kind": "manifest", "dataset": name, "files": len(files), "sha256": summary,
         "counts": counts, "code_revision": code_revision(repository),
-    }  # fmt: skip
+    })  # fmt: skip
     write_json_atomic(record, evidence)
     return evidence
 

@@ -26,7 +26,6 @@ from registry.inputs.files import shown
 from registry.inputs.images import check_pixels
 
 CODECS = {"train": "jpeg", "val": "ppm"}
-DEFAULTS = Parameters(short_side=352, quality=96, eval_short_side=256, shard_images=4096)
 JPEG = {"format": "JPEG", "optimize": True, "restart_marker_blocks": 1, "comment": b""}
 
 

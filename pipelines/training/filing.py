@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from evidence.examples import example_file, write_examples
-from evidence.forms import DataPin
+from evidence.forms import DataPin, TrainingEvidence, formed
 from evidence.io import write_bytes_atomic, write_text_atomic
 from evidence.provenance import differences, snapshot
 from evidence.rows import Row
-from evidence.seal import file_computed, seal
+from evidence.seal import file_computed
 from pipelines.training.job import Job
 
 
@@ -28,7 +28,7 @@ def training_evidence(
     took. seed, epochs: None where nobody tells (a released checkpoint). started, now: provenance at the run's start
     and as it is filed; what differs is stated. examples: the files of per-example correctness, by column.
     """
-    return seal({
+    return formed(TrainingEvidence, {
         "schema": 2,
         "kind": "training",
         "profile": profile,

@@ -332,6 +332,6 @@ def build(ledger: Ledger, evidence: Evidence, settings: Settings, benches: Seque
     conventions = ledger.conventions
     report.families = [f for e in conventions.families if (f := family(ledger, evidence.cost, e))]
     report.held_out = [h for e in conventions.held_out if (h := held_out(ledger, evidence.cost, e))]
-    report.certificates = certificates(ledger)
+    report.certificates = ledger.derived(certificates)
     report.plan = make_plan(report, evidence, benches[0] if benches else None)
     return report

@@ -173,7 +173,7 @@ class Report:
     @cached_property
     def checks(self) -> list[Finding]:
         """Return what the checks of the ledger find, the worst first."""
-        return run(self.ledger)
+        return self.ledger.derived(run)
 
     @property
     def distinct(self) -> list[CellView]:

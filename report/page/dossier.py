@@ -132,6 +132,7 @@ class Dossiers:
             Fact("Hardware", once(map(machine, items))),
             Fact("Code revision", once((item.code_revision for item in items), code=True)),
             Fact("Date", once(map(self.dated, paths))),
+            Fact("Changed while it ran", once(what for item in items for what in getattr(item, "changed", ()))),
         ]
 
     # params, MAdds

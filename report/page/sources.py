@@ -6,12 +6,13 @@ import csv
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from evidence.bench import Latency
-from evidence.forms import Sealed, Strict, read_form
+from evidence.figures import FigureEvidence
+from evidence.forms import read_form
 from evidence.io import EvidenceError
 from evidence.places import Places
 from evidence.read import Problem
@@ -20,10 +21,6 @@ from paper.ledger import Ledger, LedgerError
 from paper.schema import Column, Identifier, Text
 from report.names import COLUMNS
 from report.page.provenance import evidence_dates
-
-#: A number that can be drawn: far beyond these no scale tells anything.
-Drawable = Annotated[float, Field(allow_inf_nan=False, ge=-1e15, le=1e15)]
-Point = tuple[Drawable, Drawable]
 
 
 class Plain(BaseModel):
@@ -76,63 +73,6 @@ class PageConfig(Plain):
     scatter: list[ScatterSpec] = []
     forest: list[ForestSpec] = []
     versions: list[Identifier] = []
-
-
-class CurveSeries(Strict):
-    """Hold a formula's line and the points that were counted."""
-
-    name: Text
-    line: list[Point] = Field(min_length=1)
-    points: list[Point]
-
-
-class Mark(Strict):
-    """Hold a named point."""
-
-    x: Drawable
-    y: Drawable
-    name: Text
-
-
-class Panel(Strict):
-    """Hold a matrix in groups x groups blocks with their ranks (None: not taken)."""
-
-    name: Text
-    groups: Annotated[int, Field(gt=0)]
-    values: list[list[Drawable]] = Field(min_length=1)
-    ranks: list[list[int]] | None
-
-    @field_validator("values")
-    @classmethod
-    def _rectangular(cls, values: list[list[float]]) -> list[list[float]]:
-        if not values[0] or len({len(row) for row in values}) != 1:
-            raise ValueError("is no rectangle")
-        return values
-
-
-class PanelRow(Strict):
-    """Hold matrices that stand side by side."""
-
-    name: Text
-    panels: list[Panel] = Field(min_length=1)
-
-
-class FigureEvidence(Sealed):
-    """Hold what pipelines.analysis.figures computed for one figure: curves, or rows of matrices."""
-
-    schema_: Literal[1] = Field(alias="schema")
-    kind: Literal["figure"]
-    figure: Text
-    form: Literal["curves", "matrices"]
-    title: Text
-    caption: Text
-    x: str = ""
-    y: str = ""
-    series: list[CurveSeries] = []
-    mark: Mark | None = None
-    rows: list[PanelRow] = []
-    code_revision: str
-    environment: dict[str, str]
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,14 @@ from functools import partial
 
 from markupsafe import Markup
 
+from evidence.figures import FigureEvidence
 from report.judge.orderings import Ordering
 from report.judge.views import CellView, Report
 from report.names import column_name, count, row_name, spoken
 from report.page.dossier import Value, link
 from report.page.figures import curves, forest, latency, matrices, scatter
 from report.page.figures.svg import padded
-from report.page.sources import Curve, FigureEvidence, ForestSpec, ScatterSpec, Sources
+from report.page.sources import Curve, ForestSpec, ScatterSpec, Sources
 
 DRAWN = {"holds": "s0", "fails": "bad", "underpowered": "s2"}
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
+from evidence.figures import FigureEvidence
 from report.names import column_name, quantity
 from report.page.figures.svg import Scale, Svg, padded
-from report.page.sources import Curve, FigureEvidence
+from report.page.sources import Curve
 
 WIDTH, HEIGHT = 620.0, 360.0
 LEFT, RIGHT, TOP, BOTTOM = 56.0, 20.0, 22.0, 46.0

@@ -6,8 +6,8 @@ import math
 
 from markupsafe import Markup
 
+from evidence.figures import Panel, PanelRow
 from report.page.figures.svg import Svg
-from report.page.sources import Panel, PanelRow
 
 LEVELS = 6
 GAP, HEAD = 26.0, 20.0
