@@ -93,7 +93,7 @@ class ExamplesFile(Strict):
 
 
 class TrainingEvidence(Sealed):
-    """Hold one seed's trained metrics, in percent.
+    """Hold one seed's trained metrics, in percent; measured ones (latency) in the unit that `units` names.
 
     fingerprint, code_revision, environment: as they were when the run started; changed: what was no more so when its
     result was filed; examples: by column, which images of the test set it got right.
@@ -116,6 +116,7 @@ class TrainingEvidence(Sealed):
     command: str
     changed: list[str] = []
     examples: dict[str, ExamplesFile] = {}
+    units: dict[str, str] = {}
 
     @property
     def recipe(self) -> str:

@@ -252,12 +252,38 @@ class Conventions(Strict):
         return [axis.id for axis in self.structure if axis.id in named]
 
 
-def load_conventions(root: Path, error: type[Exception]) -> Conventions:
-    """Return a ledger's conventions: its own file, or the first paper's axes and members without any family.
+#: What holds for a paper that states no conventions: weights alone, and nothing that was fitted to another paper.
+PLAIN = {
+    "schema": 1,
+    "counting": [
+        {"id": "biases", "title": "biases of fully connected layers and convolutions", "source": "Counters differ.",
+         "values": ["none", "all"]},
+        {"id": "batch_norm", "title": "BatchNorm, a multiply-add or two an element", "source": "Counters differ.",
+         "values": ["0", "1", "2"]},
+        {"id": "pooling", "title": "average pooling, one an element", "source": "Counters differ.",
+         "values": ["0", "1"]},
+        {"id": "relu", "title": "ReLU, one an element", "source": "Counters differ.", "values": ["none", "all"]},
+    ],
+    "default": "plain",
+    "members": {
+        "plain": {
+            "statement": "One per weight application of convolutions and fully connected layers, one per element of a "
+            "ReLU or ReLU6 on a feature map. Biases, BatchNorm, pooling and skips are not counted.",
+            "counting": {"biases": "none", "batch_norm": "0", "pooling": "0", "relu": "all"},
+        }
+    },
+}  # fmt: skip
 
-    Raises `error` with file and line.
+
+def load_conventions(root: Path, error: type[Exception], first: bool = False) -> Conventions:
+    """Return a ledger's conventions: its own file, or what holds for any paper.
+
+    first: of another version of the first paper, whose axes and members hold without its families. Raises `error` with
+    file and line.
     """
     own = (root / "conventions.yaml").is_file()
+    if not own and not first:
+        return Conventions.model_validate(PLAIN)
     folder = root if own else HERE
     source = YamlFile(folder / "conventions.yaml", f"{folder.name}/conventions.yaml", error)
     found = source.validate(Conventions)

@@ -16,8 +16,8 @@ from evidence.forms import CostEvidence, Rules, formed
 from evidence.io import remove_others, write_json_atomic
 from evidence.provenance import snapshot
 from evidence.seal import file_computed
-from paper.conventions import Conventions, load_conventions
-from paper.ledger import HERE, LedgerError
+from paper.conventions import Conventions
+from paper.ledger import HERE, load_ledger
 from pipelines.common import (
     CONFIGS,
     ROOT,
@@ -163,7 +163,7 @@ def main(argv: list[str] | None = None) -> int:
         raise PipelineError(f"{CONFIGS / ledger}: no configs {ledger}_*.py; name a ledger under paper/ that has some")
     folder = RESULTS / ledger / "cost"
     where = snapshot(ROOT)
-    conventions = load_conventions(HERE / ledger, LedgerError)
+    conventions = load_ledger(HERE / ledger).conventions
     new = [
         row for row in rows
         if file_computed(ROOT / folder / f"{row}.json", row_cost(row, where=where, conventions=conventions))

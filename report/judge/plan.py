@@ -17,7 +17,7 @@ from evidence.bench import Bench, ModelRates
 from evidence.forms import TrainingEvidence, read_form
 from evidence.io import EvidenceError, read_json
 from evidence.read import Evidence
-from paper.schema import COST_COLUMNS
+from report.judge.measured import margins
 from report.judge.power import power, seeds_needed
 from report.judge.recipes import spreads
 from report.judge.spread import Spread
@@ -152,11 +152,11 @@ def make_plan(report: Any, evidence: Evidence, bench: tuple[str, Bench] | None) 
     rates = bench[1].models if bench else {}
     open_cells: dict[str, list[str]] = {}
     for cell in report.cells:
-        if cell.column not in COST_COLUMNS and cell.verdict in OPEN:
+        if ledger.trains(cell.row_id, cell.column) and cell.verdict in OPEN:
             open_cells.setdefault(ledger.canonical(cell.row_id), []).append(cell.key)
     tested: dict[str, str] = {}
     for cell in report.cells:
-        if cell.column not in COST_COLUMNS:
+        if ledger.trains(cell.row_id, cell.column):
             tested.setdefault(ledger.canonical(cell.row_id), cell.tests)
     needs: dict[str, list[str]] = {}
     unplanned = []
@@ -165,7 +165,7 @@ def make_plan(report: Any, evidence: Evidence, bench: tuple[str, Bench] | None) 
         if claim.verdict not in OPEN:
             continue
         refs = expressions[claim.id].refs if claim.kind == "relation" else ()
-        rows = dict.fromkeys(ledger.canonical(row) for row, column in refs if column not in COST_COLUMNS)
+        rows = dict.fromkeys(ledger.canonical(row) for row, column in refs if ledger.trains(row, column))
         if rows:
             needs[claim.id] = [row for row in rows if row in open_cells or not _settled(report, ledger, row)]
         else:
@@ -176,7 +176,7 @@ def make_plan(report: Any, evidence: Evidence, bench: tuple[str, Bench] | None) 
     unplanned += [name for name, rows in needs.items() if any(budgets[row] is None for row in rows)]
     open_cells = {row: keys for row, keys in open_cells.items() if budgets[row]}
     needs = {name: rows for name, rows in needs.items() if all(budgets[row] for row in rows)}
-    enough, told = _enough(report.settings, evidence)
+    enough, told = _enough(ledger, report.settings, evidence)
     runs: dict[str, Run] = {}
     for row, budget in budgets.items():
         if budget is None:
@@ -215,20 +215,21 @@ def _trained(runs: Sequence[TrainingEvidence]) -> int:
 
 def _column(ledger: Any, row: str) -> str:
     """Return the metric that a row's seeds are planned for: its first trained one."""
-    return next((c for c in ledger.row(row).cells if c not in COST_COLUMNS), "")
+    return next((c for c in ledger.row(row).cells if ledger.trains(row, c)), "")
 
 
-def _enough(settings: Any, evidence: Evidence) -> tuple[dict[str, int], list[str]]:
+def _enough(ledger: Any, settings: Any, evidence: Evidence) -> tuple[dict[str, int], list[str]]:
     """Return (seeds for a power of 80 % by column, what the spread observed, or stated, lets settings.seeds do)."""
+    known = margins(ledger, settings)
     seen = spreads(evidence.runs.get("paper", {}))
     enough, told = {}, []
-    for column in list(seen) or ["top1"]:
-        if column not in settings.margins:
+    for column in list(seen) or ([] if ledger.another else ["top1"]):
+        if column not in known:
             continue
         theirs = settings.printed_spread.get(column, settings.seed_spread)
         spread = seen.get(column) or Spread(settings.seed_spread, 10**6)
         what = "observed" if column in seen else "stated; none is observed yet"
-        rule = (spread, theirs, settings.margins[column], settings.alpha)
+        rule = (spread, theirs, known[column], settings.alpha)
         needed = seeds_needed(*rule, least=settings.seeds)
         told.append(
             f"{column}: at a spread of {spread.sd:.2f} points between seeds ({what}) {settings.seeds} seeds reproduce "
@@ -242,7 +243,7 @@ def _enough(settings: Any, evidence: Evidence) -> tuple[dict[str, int], list[str
 
 def _settled(report: Any, ledger: Any, row: str) -> bool:
     """Tell whether a row has trained cells and all of them are settled."""
-    mine = [c for c in report.cells if ledger.canonical(c.row_id) == row and c.column not in COST_COLUMNS]
+    mine = [c for c in report.cells if ledger.canonical(c.row_id) == row and ledger.trains(c.row_id, c.column)]
     return bool(mine) and all(c.verdict not in OPEN for c in mine)
 
 

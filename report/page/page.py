@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from paper.columns import is_cost
 from paper.ledger import Row, Table
-from paper.schema import COST_COLUMNS
 from report.judge import verdicts
 from report.judge.issues import check_issues
 from report.judge.views import CellView, Report, TableView
@@ -185,6 +185,7 @@ class Page:
     grounds: list[GroundPage]
     conventions: ConventionsPage | None
     has_small: bool = field(default=False)
+    cited: str = ""
 
 
 def _shares(report: Report) -> list[Shares]:
@@ -256,7 +257,7 @@ def _delta(cell: CellView) -> str:
         return ""
     if cell.verdict == "depends" and cell.conventions:
         return f"{cell.conventions[0]:,} of {cell.conventions[1]:,}"
-    return f"{cell.deviation:+.1f} %" if cell.column in COST_COLUMNS else f"{cell.deviation:+.2f}"
+    return f"{cell.deviation:+.1f} %" if is_cost(cell.column) else f"{cell.deviation:+.2f}"
 
 
 def _cell(report: Report, cell: CellView) -> PageCell:
@@ -323,7 +324,7 @@ def _table(report: Report, view: TableView, dossiers: Dossiers, sources: Sources
             alt = template.replace("{model}", name).replace("{data}", data)
             pictures.append(Picture(found.picture, alt, ", ".join([name, *(f"{h} {v}" for h, v in small)])))
     return PageTable(
-        view.id, view.title, list(view.label_columns), [(c, column_name(c)) for c in view.columns], rows, papers,
+        view.id, view.title, list(view.label_columns), list(zip(view.columns, view.heads, strict=True)), rows, papers,
         pictures, _budget(view), _architecture(table), len(view.label_columns) + len(view.columns),
         sum(not isinstance(c, str) for r in rows for c in r.cells), _beside(sources, table),
     )  # fmt: skip
@@ -352,6 +353,19 @@ def _off(report: Report) -> str:
     bad = [c for c in report.distinct if c.verdict in verdicts.FAILED]
     named = sum(bool(c.issues) for c in bad)
     return f"{count(len(bad), 'distinct number')}, of which {count(named, 'stands', 'stand')} under known issues."
+
+
+def _margins(report: Report) -> str:
+    """Return the margins of this ledger's own columns, and the level."""
+    ledger, s = report.ledger, report.settings
+    names = [c for t in ledger.tables.values() for c in t.columns if not is_cost(c)]
+    usual = [c for c in s.margins if c in names]
+    said = [
+        f"{column_name(c)} {ledger.margins[c] if c in ledger.margins else format(s.margins[c], 'g')}"
+        for c in dict.fromkeys([*usual, *names])
+        if c in ledger.margins or c in s.margins
+    ]
+    return ", ".join(said) + f"; alpha {s.alpha:g}"
 
 
 def build_page(report: Report, sources: Sources, up: str) -> Page:
@@ -394,9 +408,10 @@ def build_page(report: Report, sources: Sources, up: str) -> Page:
         versions=[f"versions_{name}.html" for name in sources.config.versions],
         counting=rule_names(report.rules, report.evidence.rule),
         verdict_rules=verdict_rules(report),
-        margins=", ".join(f"{column_name(k)} {v:g}" for k, v in s.margins.items()) + f"; alpha {s.alpha:g}",
+        margins=_margins(report),
         statistics=list(report.statistics),
         grounds=grounds_page(report),
         conventions=conventions_page(report),
         has_small=any(row.small for table in tables for row in table.rows),
+        cited=report.ledger.cited,
     )
