@@ -16,8 +16,8 @@ from paper.expressions import Expression
 from paper.ledger import Cell, Ground, Ledger, Row
 from paper.printed import Interval
 from paper.spans import Span, Truth
-from paper.weighing import Counts, Truths
-from report.judge.conventions import Finding, Grid, admissible, grid, judge, units
+from report.judge.conventions import Counts, Finding, Grid, Truths, admissible, grid, judge, units
+from report.judge.counting import COLUMNS, Counting, applies
 from report.judge.verdicts import Verdict
 from report.names import show
 
@@ -53,10 +53,6 @@ def agreement(value: int, printed: str, interval: Interval) -> str:
     return f"prints as {printed}" if value in interval else beyond(value, printed, interval)
 
 
-def _lookup(known: Mapping[tuple[str, str], Decimal]) -> Callable[[str, str], Decimal]:
-    return lambda row, column: known[row, column]
-
-
 def sizes(over: Grid, cell: Cell) -> tuple[Counts, tuple[str, ...]]:
     """Return a network's bytes, and their axes: a megabyte of a table is 1000² or 1024² bytes, unless it says which.
 
@@ -71,6 +67,10 @@ def sizes(over: Grid, cell: Cell) -> tuple[Counts, tuple[str, ...]]:
     return np.stack([found, binary], axis=-1), (*axes, "megabyte")
 
 
+def _lookup(known: Mapping[tuple[str, str], Decimal]) -> Callable[[str, str], Decimal]:
+    return lambda row, column: known[row, column]
+
+
 class CostJudge:
     """Judge cost cells, each distinct one once."""
 
@@ -78,6 +78,7 @@ class CostJudge:
         self.ledger, self.evidence = ledger, evidence
         self._findings: dict[tuple[str, str, str], Finding] = {}
         self._admissible: dict[str, Truths | None] = {}
+        self.counting = Counting(ledger, evidence) if applies(ledger.conventions) else None
 
     def open_axes(self, ground: Ground, column: str) -> tuple[list[str], bool]:
         """Return the axes of structure that are open for a cell, and whether counting is."""
@@ -93,6 +94,8 @@ class CostJudge:
 
     def finding(self, row_id: str, column: str) -> Finding | None:
         """Return what all admissible conventions make of a cell; None where its row is not costed."""
+        if self.counting is not None and column in COLUMNS:
+            return self.counting.finding(row_id, column)
         source = self.source(row_id, column)
         found = self.evidence.cost.get(source)
         cell = self.ledger.cell(row_id, column)
@@ -122,6 +125,9 @@ class CostJudge:
         finding = self.finding(row.id, cell.column)
         if found is None or finding is None:
             return None
+        if self.counting is not None and cell.column in COLUMNS:
+            verdict = self.counting.verdict(row.id, cell.column, lambda f: self.words(f, cell))
+            return CostJudged(verdict, finding, self.counting.value(row.id, cell.column))
         value = found.values.madds[self.evidence.rule] if cell.column == "madds" else found.values.params
         value *= cell.about.weight_bytes if cell.column == "size" else 1
         ground = self.ledger.ground(row.id, cell.column)
@@ -158,6 +164,8 @@ class CostJudge:
 
         Cells whose structure is open vary on their own. Raises MissingValue for a cell of no network of the paper's.
         """
+        if self.counting is not None:
+            return self.counting.truth(expression, self.span)
         found = expression.truth(self.span)
         if found is not Truth.UNDECIDED or any(
             self.open_axes(self.ledger.ground(*r), r[1])[0] for r in expression.refs

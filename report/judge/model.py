@@ -20,6 +20,7 @@ from report.judge.budget import table_budget
 from report.judge.certificates import certificates
 from report.judge.conventions import family, held_out
 from report.judge.costs import CostJudge, agreement
+from report.judge.counting import drop_stale
 from report.judge.family import Family
 from report.judge.measured import margin_of, prepare
 from report.judge.orderings import orderings, relational_claims
@@ -332,6 +333,7 @@ def _metric_order(item: tuple[str, float]) -> int:
 
 def build(ledger: Ledger, evidence: Evidence, settings: Settings, benches: Sequence[tuple[str, Bench]] = ()) -> Report:
     """Return the report's view model; the plan's hours are of the first of `benches`."""
+    drop_stale(ledger, evidence)
     builder = _Builder(ledger, evidence, settings)
     tables = []
     for table in ledger.tables.values():
@@ -353,6 +355,8 @@ def build(ledger: Ledger, evidence: Evidence, settings: Settings, benches: Seque
     )  # fmt: skip
     conventions = ledger.conventions
     report.families = [f for e in conventions.families if (f := family(ledger, evidence.cost, e))]
+    if builder.costs.counting is not None:
+        report.families += builder.costs.counting.families()
     report.held_out = [h for e in conventions.held_out if (h := held_out(ledger, evidence.cost, e))]
     report.certificates = ledger.derived(certificates)
     report.plan = make_plan(report, evidence, benches[0] if benches else None)
