@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,6 +11,7 @@ from pydantic import Field
 from evidence.forms import Strict, read_form
 from evidence.io import EvidenceError
 from evidence.rows import FINGERPRINTS
+from evidence.seal import digest
 
 MEND = "run `python -m pipelines fingerprint`"
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -68,6 +69,11 @@ def read_fingerprint(root: Path, row: str) -> RowFingerprint:
 def parts(found: Fingerprint, kind: str) -> dict[str, Any]:
     """Return the parts of a fingerprint that a kind of result (a profile, cost, released) depends on."""
     return {name: getattr(found, name) for name in PARTS[kind]}
+
+
+def network_parts(network: str, size: Sequence[int] | None) -> dict[str, str]:
+    """Return what the cost of a network that a ledger names depends on: its name and the input stated for it."""
+    return {"network": digest([network, list(size) if size else None])}
 
 
 def differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -36,15 +36,23 @@ Choice = bool | int | str
 
 
 class CostValues(Strict):
-    """Hold params and what one image takes, as counts by name that a convention weighs (paper/conventions.py)."""
+    """Hold params and what one image takes, as counts by name that a convention weighs (paper/conventions.py).
+
+    parts: the parameters by the operators that use them, and `buffers` beside them; none where only their sum is known.
+    """
 
     params: Annotated[int, Field(ge=0)]
     terms: dict[str, Annotated[int, Field(ge=0)]]
+    parts: dict[str, Annotated[int, Field(ge=0)]] = {}
 
     @cached_property
     def madds(self) -> dict[str, int]:
         """Return MAdds under each convention that has a name."""
         return {name: conventions.madds(self.terms, m.counting) for name, m in conventions.members().items()}
+
+    def add(self, counting: Mapping[str, Mapping[str, str]]) -> None:
+        """Let a ledger's own conventions be among those that have a name."""
+        self.madds.update({name: conventions.madds(self.terms, axes) for name, axes in counting.items()})
 
 
 class CostReading(Strict):
@@ -56,10 +64,11 @@ class CostReading(Strict):
 
 
 class CostEvidence(Sealed):
-    """Hold a row's closed-form cost; `variants` are named other readings, with a structure of their own.
+    """Hold a row's cost; `variants` are named other readings, with a structure of their own.
 
     structure: the values that the row's network is built with of axes that the paper leaves open; readings: every
-    combination of the axes that make a difference to it.
+    combination of the axes that make a difference to it. network: the name that the ledger gives of what was counted,
+    in place of a config; unknown: its operators that no rule describes, with the elements that they put out.
     """
 
     schema_: Literal[2] = Field(alias="schema")
@@ -74,6 +83,8 @@ class CostEvidence(Sealed):
     readings: list[CostReading] = []
     notes: list[str]
     input_size: list[Count]
+    network: str = ""
+    unknown: dict[str, Count] = {}
     code_revision: str
     environment: dict[str, str]
 
@@ -130,12 +141,13 @@ class ClaimEvidence(Sealed):
 
 
 class Rules(Strict):
-    """Hold the counting rules as stated."""
+    """Hold the counting rules as stated; counting: how those of a ledger's own count, a value by axis."""
 
     schema_: Literal[1] = Field(alias="schema")
     kind: Literal["rules"]
     default: str
     rules: dict[str, str]
+    counting: dict[str, dict[str, str]] = {}
 
     @model_validator(mode="after")
     def _known(self) -> Rules:

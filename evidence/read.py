@@ -116,11 +116,14 @@ def read_evidence(
             continue
         if cost.row != path.stem:
             reject(path, path.stem, f"is of row {cost.row!r}, not of the row that names the file")
-        elif fault := _fingerprint_fault(root, cost, "cost"):
+        elif not cost.network and (fault := _fingerprint_fault(root, cost, "cost")):
             reject(path, path.stem, fault)
         else:
             out.cost[cost.row] = cost
             out.paths["cost", cost.row] = path.relative_to(root).as_posix()
+    for cost in out.cost.values():
+        for values in (cost.values, *cost.variants.values()):
+            values.add(out.rules.counting if out.rules else {})
     for row, cost in list(out.cost.items()):
         if any(out.rule not in values.madds for values in (cost.values, *cost.variants.values())):
             reject(results / "cost" / f"{row}.json", row, f"has no MAdds by the rule {out.rule!r}; run its stage anew")

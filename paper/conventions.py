@@ -50,6 +50,11 @@ _LINEAR: dict[str, Callable[[int], int]] = {
     "none": lambda price: 0,
 }
 _TIMES = ("0", "1", "2")
+_MATMUL: dict[str, Callable[[str], bool]] = {
+    "0": lambda site: False,
+    "explicit": lambda site: site != "attention",  # written as products, not by torch's fused operator
+    "1": lambda site: True,
+}
 #: Every axis of counting with the values that it may take.
 VOCABULARY: dict[str, tuple[str, ...]] = {
     "biases": tuple(_BIASES),
@@ -60,7 +65,23 @@ VOCABULARY: dict[str, tuple[str, ...]] = {
     "shift_max": tuple(PRICES),
     "dynamic_relu": tuple(PRICES),
     "activation": _TIMES,
+    "linear": ("1", "0"),
+    "matmul": tuple(_MATMUL),
+    "norm": _TIMES,
+    "softmax": _TIMES,
+    "elementwise": _TIMES,
+    "resample": _TIMES,
+    "unit": ("1", "2"),
 }
+#: What each axis of parameters leaves out, by the kinds of a network's parts.
+PARTS: dict[str, tuple[str, ...]] = {
+    "batch_norm": ("batch_norm",),
+    "biases": ("conv_bias", "fc_bias", "head_bias"),
+    "classifier": ("head_fc", "head_bias"),
+    "unused": ("unused",),
+    "buffers": ("buffers",),
+}
+PRINTING: dict[str, tuple[str, ...]] = {"rounding": ("nearest", "cut"), "base": ("1000", "1024")}
 #: What an axis that a convention does not name is taken at.
 NEUTRAL = {axis: values[0] for axis, values in VOCABULARY.items()} | {"linear_sites": "same"}
 
@@ -99,14 +120,18 @@ def named(terms: Mapping[str, int]) -> Named:
 
 
 def part(axis: str, value: str, names: Named, linear: str = "same") -> int:
-    """Return the multiply-adds that one axis adds to the weights' at a value.
+    """Return the multiply-adds that one axis adds to the weights' at a value; what is the same for every image, none.
 
     linear: the value of `linear_sites`, which changes what `shift_max` gives and adds nothing of its own.
     """
     if axis == "biases":
         return sum(n for t, n in names if t.kind in _BIASES[value])
-    if axis in ("batch_norm", "activation"):
-        return int(value) * sum(n for t, n in names if t.kind == axis)
+    if axis in ("batch_norm", "activation", "norm", "softmax", "elementwise", "resample"):
+        return int(value) * sum(n for t, n in names if t.kind == axis and t.site != "fixed")
+    if axis == "linear":
+        return (int(value) - 1) * sum(n for t, n in names if t.kind in ("fc", "head_fc"))
+    if axis == "matmul":
+        return sum(n for t, n in names if t.kind == "matmul" and _MATMUL[value](t.site))
     if axis == "pooling":
         return int(value) * sum(n for t, n in names if t.kind == "pool")
     if axis == "relu":
@@ -127,9 +152,17 @@ def weights(terms: Mapping[str, int]) -> int:
 
 
 def madds(terms: Mapping[str, int], counting: Mapping[str, str]) -> int:
-    """Return the multiply-adds of terms under one convention, a value by axis."""
+    """Return the multiply-adds of terms (operations, where a unit is two) under one convention, a value by axis."""
     taken, names = {**NEUTRAL, **counting}, named(terms)
-    return weights(terms) + sum(part(axis, value, names, taken["linear_sites"]) for axis, value in taken.items())
+    added = sum(part(axis, value, names, taken["linear_sites"]) for axis, value in taken.items())
+    return int(taken["unit"]) * (weights(terms) + added)
+
+
+def parameters(total: int, parts: Mapping[str, int], chosen: Mapping[str, str]) -> int:
+    """Return a network's parameters under one convention; chosen: counted or left out, by axis of PARTS."""
+    gone = {kind for axis, value in chosen.items() if value == "left out" and axis != "buffers" for kind in PARTS[axis]}
+    buffers = parts.get("buffers", 0) if chosen.get("buffers") == "counted" else 0
+    return total - sum(n for kind, n in parts.items() if kind in gone) + buffers
 
 
 # the file
@@ -138,7 +171,10 @@ def madds(terms: Mapping[str, int], counting: Mapping[str, str]) -> int:
 class CountingAxis(Strict):
     """Describe an axis of counting."""
 
-    id: Literal["biases", "batch_norm", "pooling", "relu", "linear_sites", "shift_max", "dynamic_relu", "activation"]
+    id: Literal[
+        "biases", "batch_norm", "pooling", "relu", "linear_sites", "shift_max", "dynamic_relu", "activation", "linear",
+        "matmul", "norm", "softmax", "elementwise", "resample", "unit",
+    ]  # fmt: skip
     title: Text
     source: Text
     values: list[Text] = Field(min_length=1)
@@ -147,6 +183,30 @@ class CountingAxis(Strict):
     def _known(self) -> CountingAxis:
         if unknown := [v for v in self.values if v not in VOCABULARY[self.id]]:
             raise ValueError(f"axis {self.id}: no value {unknown[0]!r}; known: {', '.join(VOCABULARY[self.id])}")
+        return self
+
+
+class ParameterAxis(Strict):
+    """Describe an axis of what counts as a parameter."""
+
+    id: Literal["batch_norm", "biases", "classifier", "unused", "buffers"]
+    title: Text
+    source: Text
+    values: list[Literal["counted", "left out"]] = Field(min_length=1)
+
+
+class PrintingAxis(Strict):
+    """Describe an axis of how a count was printed."""
+
+    id: Literal["rounding", "base"]
+    title: Text
+    source: Text
+    values: list[Text] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _known(self) -> PrintingAxis:
+        if unknown := [v for v in self.values if v not in PRINTING[self.id]]:
+            raise ValueError(f"axis {self.id}: no value {unknown[0]!r}; known: {', '.join(PRINTING[self.id])}")
         return self
 
 
@@ -160,16 +220,19 @@ class StructureAxis(Strict):
 
 
 class Member(Strict):
-    """Describe a convention with a name."""
+    """Describe a convention with a name: how work is counted, which parameters are, and how both are printed."""
 
     statement: Text
     counting: dict[str, str]
+    parameters: dict[str, Literal["counted", "left out"]] = {}
+    printing: dict[str, str] = {}
 
     @model_validator(mode="after")
     def _known(self) -> Member:
-        for axis, value in self.counting.items():
-            if value not in VOCABULARY.get(axis, ()):
-                raise ValueError(f"{axis}: {value!r} is no axis and value of counting; mend it")
+        for what, known in (("counting", VOCABULARY), ("parameters", dict.fromkeys(PARTS)), ("printing", PRINTING)):
+            for axis, value in getattr(self, what).items():
+                if axis not in known or (known[axis] and value not in known[axis]):
+                    raise ValueError(f"{axis}: {value!r} is no axis and value of {what}; mend it")
         return self
 
 
@@ -220,10 +283,16 @@ class Certificate(Strict):
 
 
 class Conventions(Strict):
-    """Describe conventions.yaml."""
+    """Describe conventions.yaml.
+
+    open: nobody states which convention holds, so that every axis is open for every printed cost.
+    """
 
     schema_: Literal[1] = Field(alias="schema")
+    open: bool = False
     counting: list[CountingAxis]
+    parameters: list[ParameterAxis] = []
+    printing: list[PrintingAxis] = []
     structure: list[StructureAxis] = []
     default: Text
     members: dict[str, Member]
@@ -252,12 +321,15 @@ class Conventions(Strict):
         return [axis.id for axis in self.structure if axis.id in named]
 
 
-def load_conventions(root: Path, error: type[Exception]) -> Conventions:
-    """Return a ledger's conventions: its own file, or the first paper's axes and members without any family.
+def load_conventions(root: Path, error: type[Exception], first: bool = False) -> Conventions:
+    """Return a ledger's conventions: its own file, or what is open for any paper.
 
-    Raises `error` with file and line.
+    first: of another version of the first paper, whose axes and members hold without its families. Raises `error` with
+    file and line.
     """
     own = (root / "conventions.yaml").is_file()
+    if not own and not first:
+        return any_paper()
     folder = root if own else HERE
     source = YamlFile(folder / "conventions.yaml", f"{folder.name}/conventions.yaml", error)
     found = source.validate(Conventions)
@@ -281,8 +353,14 @@ def _names_fault(found: Conventions) -> tuple[tuple, str] | None:
 
 
 @cache
+def any_paper() -> Conventions:
+    """Return the conventions of a paper that states none."""
+    return YamlFile(HERE / "any_paper.yaml", "paper/any_paper.yaml", ValueError).validate(Conventions)
+
+
+@cache
 def members() -> dict[str, Member]:
-    """Return the named members that costs are shown under."""
+    """Return the named members that the first paper's costs are shown under."""
     return load_conventions(HERE, ValueError).members
 
 

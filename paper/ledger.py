@@ -372,7 +372,7 @@ def load_ledger(root: Path | None = None) -> Ledger:
     paper = paper_source.validate(RawPaper)
     tables = load_tables(root / "tables")
     check_declared(paper_source, paper.checks, tables)
-    conventions = load_conventions(root, LedgerError)
+    conventions = load_conventions(root, LedgerError, first=paper.version_of is not None)
     columns = {row.id: row.cells for table in tables.values() for row in table.rows}
     if fault := check_rows(conventions, columns):
         raise _source(root / "conventions.yaml").error(fault[0], f"{fault[1]}; mend it")

@@ -401,5 +401,6 @@ class RawPaper(Strict):
     title: Text
     authors: list[Text]
     numeric_cells: Count
-    budgets: list[RawBudget]
+    budgets: list[RawBudget] = []
+    version_of: Literal["micronet"] | None = None
     checks: RawChecks = RawChecks()

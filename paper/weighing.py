@@ -28,7 +28,7 @@ def _counted(terms: tuple[tuple[str, int], ...], axes: tuple[tuple[str, tuple[st
     names = named(dict(terms))
     out = np.full(sizes, weights(dict(terms)), dtype=np.int64)
     for i, (axis, values) in enumerate(axes):
-        if axis == "linear_sites":
+        if axis in ("linear_sites", "unit"):
             continue
         shape = [1] * len(sizes)
         shape[i] = sizes[i]
@@ -39,6 +39,9 @@ def _counted(terms: tuple[tuple[str, int], ...], axes: tuple[tuple[str, tuple[st
             out += (table if i < at else table.T).reshape(shape)
         else:
             out += np.array([part(axis, v, names) for v in values], dtype=np.int64).reshape(shape)
+    if "unit" in ids:  # multiplies what the others sum up
+        i = ids.index("unit")
+        out *= np.array([int(v) for v in axes[i][1]], dtype=np.int64).reshape([-1] + [1] * (len(sizes) - 1 - i))
     out.flags.writeable = False
     return out
 

@@ -1,11 +1,15 @@
 """Stage `cost`: params and the terms of MAdds of every configured row in closed form, in every unprinted structure.
 
-python -m pipelines cost [--ledger NAME]
+python -m pipelines cost [--ledger NAME | --path FOLDER]
+
+A row that names a network (timm:NAME, torchvision:NAME, module:package.function(settings), a .pt2 or .onnx file) is
+counted operator by operator and needs no config. --path: a ledger's folder anywhere; evidence goes to its results/.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
@@ -15,8 +19,9 @@ from evidence.fingerprints import parts, read_fingerprint
 from evidence.io import remove_others, write_json_atomic
 from evidence.provenance import snapshot
 from evidence.seal import file_computed, seal
-from paper.conventions import Conventions, load_conventions
-from paper.ledger import HERE, LedgerError
+from paper.conventions import Conventions, members
+from paper.faults import one_line
+from paper.ledger import HERE, Ledger, load_ledger
 from pipelines.common import (
     CONFIGS,
     ROOT,
@@ -27,6 +32,7 @@ from pipelines.common import (
     load_config,
     told,
 )
+from pipelines.counting.evidence import network_costs
 from pipelines.tasks import TASKS
 from registry.arch import get_arch
 from registry.cost.count import Cost
@@ -143,34 +149,61 @@ def row_cost(
 
 
 def rules(conventions: Conventions) -> dict[str, Any]:
-    """Return the conventions that have a name as the report prints them."""
-    return {
+    """Return the conventions that have a name as the report prints them; how they count, where it is a ledger's own."""
+    found = {
         "schema": 1,
         "kind": "rules",
         "default": conventions.default,
         "rules": {name: member.statement for name, member in conventions.members.items()},
     }
+    own = {name: m.counting for name, m in conventions.members.items() if members().get(name) != m}
+    return {**found, "counting": own} if own else found
+
+
+def configured(name: str, ledger: Ledger, where: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the evidence of every row that has a config."""
+    rows = configured_rows(ledger=name)
+    return {row: row_cost(row, where=where, conventions=ledger.conventions) for row in rows}
+
+
+def places(name: str, path: Path | None) -> tuple[Path, Path, str]:
+    """Return a ledger's folder, the folder of its evidence, and that as it is shown."""
+    if path is not None:
+        if not (path / "paper.yaml").is_file():
+            raise PipelineError(one_line(f"{path}: no paper.yaml there; name a ledger's folder"))
+        return path, path / RESULTS / "cost", (path / RESULTS / "cost").as_posix()
+    return HERE / name, ROOT / RESULTS / name / "cost", (RESULTS / name / "cost").as_posix()
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Write results/cost/, or results/NAME/cost/ of another paper's ledger."""
-    parser = argparse.ArgumentParser(description="Compute params and MAdds of every configured row.")
-    parser.add_argument("--ledger", default="", metavar="NAME", help="another paper's: configs/NAME")
-    ledger = parser.parse_args(argv).ledger
-    rows = configured_rows(ledger=ledger)
-    if not rows:
-        raise PipelineError(f"{CONFIGS / ledger}: no configs {ledger}_*.py; name a ledger under paper/ that has some")
-    folder = RESULTS / ledger / "cost"
-    where = snapshot(ROOT)
-    conventions = load_conventions(HERE / ledger, LedgerError)
-    new = [
-        row for row in rows
-        if file_computed(ROOT / folder / f"{row}.json", row_cost(row, where=where, conventions=conventions))
-    ]  # fmt: skip
-    write_json_atomic(ROOT / folder / "rules.json", rules(conventions))
-    gone = remove_others(ROOT / folder, {*rows, "rules"})
-    print(f"{folder.as_posix()}: {len(rows)} rows; {told(new, gone)}")
-    return 0
+    """Write results/cost/, results/NAME/cost/ of another paper's ledger, or FOLDER/results/cost/ of one elsewhere."""
+    parser = argparse.ArgumentParser(prog="python -m pipelines cost", description=__doc__.splitlines()[0])
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--ledger", default="", metavar="NAME", help="another paper's: paper/NAME, configs/NAME")
+    which.add_argument("--path", type=Path, metavar="FOLDER", help="a ledger's folder that lies elsewhere")
+    args = parser.parse_args(argv)
+    name = args.ledger
+    root, folder, shown = places(name, args.path)
+    ledger, where = load_ledger(root), snapshot(ROOT)
+    found = {} if args.path else configured(name, ledger, where)
+    named, faults = network_costs(ledger, root, where)
+    found |= {row: evidence for row, evidence in named.items() if row not in found}
+    if not found and not faults:
+        also = "" if args.path else f" or add {CONFIGS / name}/{name}_*.py"
+        raise PipelineError(f"{root.name}: no row names a network; add `network: timm:NAME` to a row{also}")
+    new = [row for row in sorted(found) if file_computed(folder / f"{row}.json", found[row])]
+    write_json_atomic(folder / "rules.json", rules(ledger.conventions))
+    gone = remove_others(folder, {*found, *(row for row, _ in faults), "rules"})
+    print(f"{shown}: {len(found)} rows; {told(new, gone)}")
+    for row in sorted(named):
+        if unknown := named[row]["unknown"]:
+            print(f"warning: {row}: operators that no rule counts: {', '.join(unknown)}", file=sys.stderr)
+    without = [row.id for row in ledger.rows.values() if row.id not in found and not row.same_as]
+    if named and (left := [row for row in without if row not in dict(faults)]):
+        print(f"no network is named for {len(left)} rows: {', '.join(left[:6])}{', ...' if len(left) > 6 else ''}")
+    for row, fault in faults:
+        print(f"error: {row}: {fault}", file=sys.stderr)
+    return 1 if faults else 0
 
 
 if __name__ == "__main__":

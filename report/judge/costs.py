@@ -15,6 +15,7 @@ from paper.ledger import Cell, Ground, Ledger, Row
 from paper.printed import Interval
 from paper.spans import Span, Truth
 from report.judge.conventions import Finding, Truths, admissible, grid, judge, units
+from report.judge.counting import COLUMNS, Counting, applies
 from report.judge.verdicts import Verdict
 from report.names import show
 
@@ -57,6 +58,7 @@ class CostJudge:
         self.ledger, self.evidence = ledger, evidence
         self._findings: dict[tuple[str, str, str], Finding] = {}
         self._admissible: dict[str, Truths | None] = {}
+        self.counting = Counting(ledger, evidence) if applies(ledger.conventions) else None
 
     def open_axes(self, ground: Ground, column: str) -> tuple[list[str], bool]:
         """Return the axes of structure that are open for a cell, and whether counting is."""
@@ -72,6 +74,8 @@ class CostJudge:
 
     def finding(self, row_id: str, column: str) -> Finding | None:
         """Return what all admissible conventions make of a cell; None where its row is not costed."""
+        if self.counting is not None and column in COLUMNS:
+            return self.counting.finding(row_id, column)
         source = self.source(row_id, column)
         found = self.evidence.cost.get(source)
         cell = self.ledger.cell(row_id, column)
@@ -99,6 +103,9 @@ class CostJudge:
         finding = self.finding(row.id, cell.column)
         if found is None or finding is None:
             return None
+        if self.counting is not None and cell.column in COLUMNS:
+            verdict = self.counting.verdict(row.id, cell.column, lambda f: self.words(f, cell))
+            return CostJudged(verdict, finding, self.counting.value(row.id, cell.column))
         value = found.values.params if cell.column == "params" else found.values.madds[self.evidence.rule]
         ground = self.ledger.ground(row.id, cell.column)
         if ground.constructed and cell.column == "madds" and any(word in found.construction for word in MET):
@@ -134,6 +141,8 @@ class CostJudge:
 
         Cells whose structure is open vary on their own. Raises MissingValue for a cell of no network of the paper's.
         """
+        if self.counting is not None:
+            return self.counting.truth(expression, self.span)
         found = expression.truth(self.span)
         if found is not Truth.UNDECIDED or any(
             self.open_axes(self.ledger.ground(*r), r[1])[0] for r in expression.refs

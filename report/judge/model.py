@@ -19,6 +19,7 @@ from report.judge.budget import table_budget
 from report.judge.certificates import certificates
 from report.judge.conventions import family, held_out
 from report.judge.costs import CostJudge, agreement
+from report.judge.counting import drop_stale
 from report.judge.family import Family
 from report.judge.orderings import orderings, relational_claims
 from report.judge.plan import Bench, make_plan
@@ -126,7 +127,9 @@ class _Builder:
         def value(values: Any, rule: str) -> str:
             return show(values.params if cell.column == "params" else values.madds[rule], cell.printed)
 
-        others = [r for r in found.values.madds if r != self.evidence.rule] if cell.column == "madds" else []
+        known = self.ledger.conventions.members
+        others = [r for r in found.values.madds if r != self.evidence.rule and r in known]
+        others = others if cell.column == "madds" else []
         parts = []
         for rule in others:
             said = agreement(found.values.madds[rule], cell.printed, cell.interval)
@@ -313,6 +316,7 @@ def _metric_order(item: tuple[str, float]) -> int:
 
 def build(ledger: Ledger, evidence: Evidence, settings: Settings, benches: Sequence[tuple[str, Bench]] = ()) -> Report:
     """Return the report's view model; the plan's hours are of the first of `benches`."""
+    drop_stale(ledger, evidence)
     builder = _Builder(ledger, evidence, settings)
     tables = []
     for table in ledger.tables.values():
@@ -330,6 +334,8 @@ def build(ledger: Ledger, evidence: Evidence, settings: Settings, benches: Seque
     )  # fmt: skip
     conventions = ledger.conventions
     report.families = [f for e in conventions.families if (f := family(ledger, evidence.cost, e))]
+    if builder.costs.counting is not None:
+        report.families += builder.costs.counting.families()
     report.held_out = [h for e in conventions.held_out if (h := held_out(ledger, evidence.cost, e))]
     report.certificates = certificates(ledger)
     report.plan = make_plan(report, evidence, benches[0] if benches else None)

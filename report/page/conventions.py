@@ -135,8 +135,10 @@ def _forensics(report: Report, found: ForensicsEvidence) -> ForensicsPage:
 
 
 def _axes(found: Conventions) -> list[list[str]]:
-    counting = [[a.title, ", ".join(a.values), a.source] for a in found.counting]
-    return counting + [[a.title, ", ".join(str(v).lower() for v in a.values), a.source] for a in found.structure]
+    plain = [*found.counting, *found.parameters, *found.printing]
+    return [[a.title, ", ".join(a.values), a.source] for a in plain] + [
+        [a.title, ", ".join(str(v).lower() for v in a.values), a.source] for a in found.structure
+    ]
 
 
 def conventions_page(report: Report) -> ConventionsPage | None:

@@ -1,0 +1,70 @@
+"""Cost evidence of the networks that a ledger's rows name: no config, no fingerprint file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from evidence.fingerprints import network_parts
+from evidence.seal import seal
+from paper.ledger import Ledger, Row
+from pipelines.common import PipelineError
+from pipelines.counting.names import Measured, Size, measure, parse_network
+
+
+def named_rows(ledger: Ledger) -> list[Row]:
+    """Return the rows that name a network of their own."""
+    return [row for row in ledger.rows.values() if row.network and not row.same_as]
+
+
+def network_costs(
+    ledger: Ledger, folder: Path, where: Mapping[str, Any]
+) -> tuple[dict[str, dict[str, Any]], list[tuple[str, str]]]:
+    """Return (sealed evidence by row, (row, fault) of each that cannot be counted); equal networks are counted once.
+
+    folder: the ledger's, where its files and modules lie. where: code revision and environment.
+    """
+    seen: dict[tuple[str, Size | None], Measured | PipelineError] = {}
+    out: dict[str, dict[str, Any]] = {}
+    faults = []
+    for row in named_rows(ledger):
+        assert row.network is not None
+        key = row.network, row.input
+        if key not in seen:
+            try:
+                seen[key] = measure(row.network, row.input, folder)
+            except PipelineError as error:
+                seen[key] = error
+        found = seen[key]
+        if isinstance(found, PipelineError):
+            faults.append((row.id, str(found)))
+        else:
+            out[row.id] = evidence_of(row, found, where)
+    return out, faults
+
+
+def evidence_of(row: Row, found: Measured, where: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row's sealed cost evidence."""
+    assert row.network is not None
+    library = parse_network(row.network).kind
+    counted = found.counted
+    return seal(
+        {
+            "schema": 2,
+            "kind": "cost",
+            "row": row.id,
+            "config": "",
+            "network": row.network,
+            "fingerprint": network_parts(row.network, row.input),
+            "construction": "library" if library in ("timm", "torchvision") else "named by the ledger",
+            "values": {"params": counted.params, "terms": counted.terms, "parts": counted.parts},
+            "unknown": {name: max(1, n) for name, n in counted.unknown.items()},
+            "variants": {},
+            "structure": {},
+            "readings": [],
+            "notes": list(found.notes),
+            "input_size": list(found.size),
+            **where,
+        }
+    )
