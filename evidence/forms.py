@@ -97,7 +97,7 @@ class DataPin(Strict):
 
 
 class TrainingEvidence(Sealed):
-    """Hold one seed's trained metrics, in percent.
+    """Hold one seed's trained metrics, in percent; measured ones (latency) in the unit that `units` names.
 
     fingerprint, code_revision, environment: as they were when the run started; changed: what was no more so when its
     result was filed.
@@ -119,6 +119,7 @@ class TrainingEvidence(Sealed):
     duration_s: Annotated[float, Field(ge=0)]
     command: str
     changed: list[str] = []
+    units: dict[str, str] = {}
 
     @property
     def recipe(self) -> str:

@@ -48,8 +48,12 @@ def _rows(paper: Path) -> dict[str, Row]:
     """Return every row of every ledger under `paper` by id. Raises LedgerError."""
     out: dict[str, Row] = {}
     for ledger in ("", *sorted(p.parent.name for p in paper.glob("*/paper.yaml"))):
-        for table in load_tables(paper / ledger / "tables").values():
-            out |= {row.id: Row(row.id, ledger, table.id, table.task) for row in table.rows}
+        for table in load_tables(paper / ledger / "tables", prefix=f"{ledger}_" if ledger else "").values():
+            for row in table.rows:
+                if row.id in out:
+                    other = out[row.id].ledger or "the first paper"
+                    raise LedgerError(f"paper/{ledger}: row id {row.id!r} is taken by {other}; rename it")
+                out[row.id] = Row(row.id, ledger, table.id, table.task)
     return out
 
 

@@ -8,9 +8,9 @@ from typing import Any, Literal
 from evidence.io import read_json
 from evidence.params import Rules, read_params
 from evidence.rows import configured_rows, find_row
+from paper.columns import is_cost
 from paper.faults import one_line
 from paper.ledger import Ledger
-from paper.schema import COST_COLUMNS
 
 
 class SettingsError(Exception):
@@ -43,10 +43,19 @@ def data_pins(root: Path) -> dict[str, set[str]]:
 
 
 def check_margins(settings: Settings, ledger: Ledger) -> None:
-    """Raise SettingsError where a ledger's trained column has no margin."""
-    trained = {c for table in ledger.tables.values() for c in table.columns} - set(COST_COLUMNS)
-    if missing := sorted(trained - set(settings.margins)):
-        raise SettingsError(f"params.yaml: report.margins lacks {', '.join(missing)}; add them")
+    """Raise SettingsError where a trained or measured column has no margin, neither the ledger's nor the settings'.
+
+    A statement that agrees() within a margin needs an absolute one.
+    """
+    trained = {c for table in ledger.tables.values() for c in table.columns if not is_cost(c)}
+    if missing := sorted(trained - set(settings.margins) - set(ledger.margins)):
+        where = f"{ledger.name}/paper.yaml: margins" if ledger.name else "params.yaml: report.margins"
+        raise SettingsError(f"{where} lacks {', '.join(missing)}; add them")
+    relative = {c for c, margin in ledger.margins.items() if margin.relative}
+    for claim in ledger.claims:
+        if "agrees(" in claim.expression.text and (bad := sorted({c for _, c in claim.expression.refs} & relative)):
+            fault = f"claim {claim.id}: agrees() over {bad[0]} needs an absolute margin, the ledger states a share"
+            raise SettingsError(f"{ledger.name}/claims.yaml: {fault}")
 
 
 def load_settings(root: Path) -> tuple[Settings, dict[str, dict[str, Any]]]:

@@ -79,27 +79,32 @@ class YamlFile:
 
     def validate(self, model: type[Model]) -> Model:
         """Return the content as `model`. Raises the file's error with file and line."""
+        found, faults = self.check(model)
+        if found is None:
+            more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+            raise self.kind(f"{faults[0]}{more}")
+        return found
+
+    def check(self, model: type[Model]) -> tuple[Model | None, list[str]]:
+        """Return the content as `model`, or None with every fault, file and line before it."""
         if self.data is None:
-            raise self._at(1, "empty; restore the file from the repository")
+            return None, [str(self._at(1, "empty; write its content"))]
         try:
-            return model.model_validate(self.data)
+            return model.model_validate(self.data), []
         except ValidationError as error:
             # A misspelt key is both unknown and missing: the unknown one shows the mend.
-            first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-            fault = explain(first)
-            if error.error_count() > 1:
-                fault += f" (and {error.error_count() - 1} more)"
-            raise self.error(tuple(first["loc"]), fault) from None
+            found = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+            return None, [str(self.error(tuple(e["loc"]), explain(e))) for e in found]
 
     def _text(self, path: Path) -> str:
         content = b""
         try:
             if path.exists() and not path.is_file():
-                raise self.kind(f"{self.shown}: is no file; restore it from the repository")
+                raise self.kind(f"{self.shown}: is no file; write one")
             content = path.read_bytes()
             text = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
         except OSError as found:
-            raise self.kind(f"{self.shown}: {found.strerror}; restore it from the repository") from None
+            raise self.kind(f"{self.shown}: {found.strerror}; write it, or restore it from where it was") from None
         except UnicodeDecodeError as found:
             line = content[: found.start].count(b"\n") + 1
             raise self._at(line, f"not UTF-8 ({found.reason}); save it as UTF-8") from None

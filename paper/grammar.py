@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from paper.columns import is_cost
 from paper.printed import Interval, parse_printed
 
 Ref = tuple[str, str]
@@ -101,8 +102,8 @@ def printed_argument(node: ast.AST) -> Interval:
 
 
 def reads_trained(node: ast.AST) -> bool:
-    """Tell whether a node reads a cell that training decides: a margin has no sense for params and MAdds."""
-    return any(isinstance(n, ast.Attribute) and n.attr not in ("params", "madds") for n in ast.walk(node))
+    """Tell whether a node reads a cell that training decides: a margin has no sense for costs."""
+    return any(isinstance(n, ast.Attribute) and not is_cost(n.attr) for n in ast.walk(node))
 
 
 class Walker:

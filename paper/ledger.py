@@ -1,206 +1,30 @@
-"""Load and validate the ledger: what the paper prints, and never a computed number."""
+"""Load and validate a ledger: what a paper prints, and never a computed number. All faults of it are told at once."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from decimal import Decimal
-from functools import cached_property
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
-from paper.conventions import Conventions, check_rows, load_conventions
-from paper.expressions import Expression, compile_expr
-from paper.files import YamlFile
-from paper.printed import ABSENT, Interval, parse_printed
-from paper.schema import (
-    RawArchitecture,
-    RawBudget,
-    RawChecks,
-    RawClaims,
-    RawIssue,
-    RawIssues,
-    RawPaper,
-    RawReading,
-    RawTable,
-)
+from paper.conventions import check_rows, load_conventions
+from paper.entries import HERE, Alias, Cell, Claim, Ground, Ledger, LedgerError, Row, Table
+from paper.expressions import compile_expr
+from paper.files import Model, YamlFile
+from paper.printed import is_absent
+from paper.schema import RawChecks, RawClaims, RawIssue, RawIssues, RawPaper, RawTable
 
-HERE = Path(__file__).resolve().parent
+__all__ = [
+    "HERE", "Alias", "Cell", "Claim", "Ground", "Ledger", "LedgerError", "Row", "Table", "check_declared",
+    "load_ledger", "load_tables",
+]  # fmt: skip
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+MORE = "and {} more; `python -m paper` lists all"
 
 
-class LedgerError(Exception):
-    """Say what is wrong with the ledger: file, line, fault, mend."""
-
-
-@dataclass(frozen=True)
-class Ground:
-    """Say why a cell can be judged: see RawGround. `of` is the cell that it repeats, row.column."""
-
-    kind: str = "printed"
-    decided_by: tuple[str, ...] = ()
-    source: str = ""
-    drawn: str = ""
-    of: str = ""
-
-    @property
-    def constructed(self) -> bool:
-        """Tell whether the network that is built for the cell is this project's, so that it cannot test the paper."""
-        return bool(self.drawn)
-
-    @property
-    def tests(self) -> str:
-        """Return what a result for the cell tests: the paper, a reconstruction of it, or a quotation."""
-        if self.kind == "quoted":
-            return "quotation"
-        return "paper" if self.kind in ("printed", "released") else "reconstruction"
-
-
-@dataclass(frozen=True)
-class Cell:
-    """Hold one printed cell; ground: its own, `repeat` where it repeats another."""
-
-    column: str
-    printed: str
-    bold: bool
-    ground: Ground = Ground()
-
-    @property
-    def numeric(self) -> bool:
-        """Tell whether the paper prints a number here."""
-        return self.printed != ABSENT
-
-    @cached_property
-    def interval(self) -> Interval:
-        """Return the values that print as this string, in units."""
-        return parse_printed(self.printed)
-
-    @property
-    def value(self) -> Decimal:
-        """Return the printed number in units."""
-        return self.interval.value
-
-
-@dataclass(frozen=True)
-class Row:
-    """Hold one printed row. `number` counts printed rows from 1; `same_as` names the row whose experiment this is.
-
-    network: what is counted for it, by name, and input: what that takes (of the table where the row states none).
-    """
-
-    id: str
-    table: str
-    number: int
-    labels: tuple[str, ...]
-    marks: tuple[str, ...]
-    cells: dict[str, Cell]
-    same_as: str | None
-    blocked: str | None
-    network: str | None = None
-    input: tuple[int, ...] | None = None
-
-
-@dataclass(frozen=True)
-class Table:
-    """Hold one table; `architecture` is the printed body of Tables 1 and 10."""
-
-    id: str
-    title: str
-    task: str
-    label_columns: tuple[str, ...]
-    columns: tuple[str, ...]
-    rows: tuple[Row, ...]
-    architecture: RawArchitecture | None
-
-
-@dataclass(frozen=True)
-class Claim:
-    """Hold one checkable statement with its compiled expression."""
-
-    id: str
-    section: str
-    statement: str
-    kind: str
-    expression: Expression
-    computation: str | None
-    reading: str | None
-    issue: str | None
-    shows: str | None = None
-    read: RawReading | None = None
-
-
-@dataclass(frozen=True)
-class Alias:
-    """Say how a later version names a model; row, later_row: the two ledgers' rows of it, where they have one."""
-
-    this: str
-    later: str
-    note: str
-    row: str | None = None
-    later_row: str | None = None
-
-
-@dataclass(frozen=True)
-class Ledger:
-    """Hold all that the paper prints."""
-
-    arxiv: str
-    title: str
-    authors: tuple[str, ...]
-    tables: dict[str, Table]
-    claims: tuple[Claim, ...]
-    issues: dict[str, RawIssue]
-    aliases: tuple[Alias, ...]
-    later_version: str | None
-    budgets: tuple[RawBudget, ...]
-    checks: RawChecks = field(default_factory=RawChecks)
-    conventions: Conventions = field(default_factory=lambda: load_conventions(HERE, LedgerError))
-
-    @cached_property
-    def rows(self) -> dict[str, Row]:
-        """Return every row by id, in printed order."""
-        return {row.id: row for table in self.tables.values() for row in table.rows}
-
-    def row(self, row_id: str) -> Row:
-        """Return a row. Raises LedgerError for an unknown id."""
-        try:
-            return self.rows[row_id]
-        except KeyError:
-            raise LedgerError(f"paper/tables: no row {row_id!r}; `python -m paper rows` lists them") from None
-
-    def cell(self, row_id: str, column: str) -> Cell:
-        """Return a cell. Raises LedgerError for an unknown row or column."""
-        cells = self.row(row_id).cells
-        if column not in cells:
-            raise LedgerError(f"paper/tables: row {row_id!r} has no column {column!r}; it has {', '.join(cells)}")
-        return cells[column]
-
-    def cells(self) -> Iterator[tuple[Row, Cell]]:
-        """Yield every numeric cell with its row, in printed order."""
-        for row in self.rows.values():
-            for cell in row.cells.values():
-                if cell.numeric:
-                    yield row, cell
-
-    def canonical(self, row_id: str) -> str:
-        """Return the id of the row whose experiment a row repeats, or the row's own."""
-        return self.row(row_id).same_as or row_id
-
-    def root(self, row_id: str, column: str) -> tuple[str, str]:
-        """Return the row and column of the cell that a cell repeats, or its own."""
-        of = self.cell(row_id, column).ground.of
-        if not of:
-            return row_id, column
-        row, _, name = of.partition(".")
-        return self.root(row, name)
-
-    def ground(self, row_id: str, column: str) -> Ground:
-        """Return what fixes a cell; of a repeat, what fixes the cell that it repeats."""
-        return self.cell(*self.root(row_id, column)).ground
-
-    def printed_value(self, row_id: str, column: str) -> Decimal | None:
-        """Return a printed number in units, or None where the paper prints none: a lookup for expressions."""
-        cell = self.cell(row_id, column)
-        return cell.value if cell.numeric else None
+def shown_in(root: Path, path: Path) -> str:
+    """Return how a ledger's file is called in errors: from the ledger's folder on."""
+    return f"{root.name}/{path.relative_to(root).as_posix()}"
 
 
 def _source(path: Path) -> YamlFile:
@@ -208,30 +32,45 @@ def _source(path: Path) -> YamlFile:
     return YamlFile(path, f"{path.parent.name}/{path.name}", LedgerError)
 
 
-def _grounds(source: YamlFile, raw: RawTable) -> dict[tuple[str, str], Ground]:
-    """Return every cell's ground. Raises LedgerError for a cell with none or two."""
+def raise_all(faults: Iterable[str]) -> None:
+    """Raise LedgerError with all faults, the first in its message; nothing where there is none."""
+    found = tuple(dict.fromkeys(faults))
+    if len(found) == 1:
+        raise LedgerError(found[0])
+    if found:
+        raise LedgerError(f"{found[0]} ({MORE.format(len(found) - 1)})", found)
+
+
+def _grounds(source: YamlFile, raw: RawTable, faults: list[str]) -> dict[tuple[str, str], Ground]:
+    """Return every cell's ground; a cell with none or two is a fault."""
     numeric = {
-        row.id: [c for c, text in zip(raw.columns, row.cells, strict=True) if text != ABSENT] for row in raw.rows
+        row.id: [c for c, text in zip(raw.names, row.cells, strict=False) if not is_absent(text)] for row in raw.rows
     }
     if len(numeric) < len(raw.rows):
         return {}  # an id stands twice, which is told with its line where ids of all tables are compared
+
+    def fault(path: tuple, text: str) -> None:
+        faults.append(str(source.error(path, text)))
+
     repeats = {row.id: row.same_as for row in raw.rows if row.same_as}
     found = {(row, c): Ground("repeat", of=f"{repeats[row]}.{c}") for row in repeats for c in numeric[row]}
     own = [row.id for row in raw.rows if not row.same_as]
     if not raw.grounds:
         return found | {(row, c): Ground() for row in own for c in numeric[row]}
     for i, entry in enumerate(raw.grounds):
-        if unknown := [c for c in entry.columns if c not in raw.columns]:
-            raise source.error(("grounds", i, "columns"), f"ground: the table has no column {unknown[0]!r}; mend it")
+        if unknown := [c for c in entry.columns if c not in raw.names]:
+            fault(("grounds", i, "columns"), f"ground: the table has no column {unknown[0]!r}; mend it")
         for row in own if entry.rows is None else entry.rows:
             if row not in own:
                 why = "repeats another row by same_as" if row in repeats else "is no row of this table"
-                raise source.error(("grounds", i, "rows"), f"ground: {row!r} {why}; remove it")
+                fault(("grounds", i, "rows"), f"ground: {row!r} {why}; remove it")
+                continue
             for column in entry.columns:
                 if column not in numeric[row]:
                     continue
                 if (row, column) in found:
-                    raise source.error(("grounds", i), f"cell {row}.{column} has a ground already; keep one")
+                    fault(("grounds", i), f"cell {row}.{column} has a ground already; keep one")
+                    continue
                 found[row, column] = Ground(
                     entry.kind, tuple(entry.decided_by), entry.source or "", entry.drawn or "",
                     f"{entry.of}.{column}" if entry.of else "",
@@ -239,13 +78,23 @@ def _grounds(source: YamlFile, raw: RawTable) -> dict[tuple[str, str], Ground]:
     for i, row in enumerate(raw.rows):
         for column in numeric[row.id]:
             if (row.id, column) not in found:
-                raise source.error(("rows", i), f"cell {row.id}.{column} has no ground; add it under `grounds`")
+                fault(("rows", i), f"cell {row.id}.{column} has no ground; add it under `grounds`")
     return found
 
 
-def _table(source: YamlFile) -> Table:
-    raw = source.validate(RawTable)
-    grounds = _grounds(source, raw)
+def _table(source: YamlFile, paper: RawPaper | None, faults: list[str]) -> Table | None:
+    """Return a table, or None where its file cannot be one; what does not fit is a fault."""
+    raw, told = source.check(RawTable)
+    faults += told
+    if raw is None:
+        return None
+    unfit = [str(source.error(path, text)) for path, text in raw.faults()]
+    faults += unfit
+    if unfit:
+        return None
+    grounds = _grounds(source, raw, faults)
+    margins, runs, plus_minus = (paper.margins, paper.runs, paper.plus_minus) if paper else ({}, None, None)
+    about = {column.name: column.about(margins.get(column.name), runs, plus_minus) for column in raw.columns}
     rows = tuple(
         Row(
             id=row.id,
@@ -254,8 +103,8 @@ def _table(source: YamlFile) -> Table:
             labels=tuple(row.labels),
             marks=tuple(row.marks),
             cells={
-                c: Cell(c, text, c in row.bold, grounds.get((row.id, c), Ground()))
-                for c, text in zip(raw.columns, row.cells, strict=True)
+                c: Cell(c, text, c in row.bold, grounds.get((row.id, c), Ground()), about[c])
+                for c, text in zip(raw.names, row.cells, strict=True)
             },
             same_as=row.same_as,
             blocked=row.blocked,
@@ -264,7 +113,10 @@ def _table(source: YamlFile) -> Table:
         )
         for number, row in enumerate(raw.rows, start=1)
     )
-    return Table(raw.id, raw.title, raw.task, tuple(raw.labels), tuple(raw.columns), rows, raw.architecture)
+    return Table(
+        raw.id, raw.title, raw.task, tuple(raw.labels), tuple(raw.names), rows, raw.architecture, about,
+        tuple(raw.unread),
+    )  # fmt: skip
 
 
 def _order(table_id: str) -> tuple[str, int, str]:
@@ -275,76 +127,121 @@ def _order(table_id: str) -> tuple[str, int, str]:
     return letter, int(number.group()), table_id[len(letter) + number.end() :]
 
 
-def load_tables(folder: Path) -> dict[str, Table]:
-    """Return the tables in the paper's order. Raises LedgerError for repeated ids and broken references."""
-    sources = {path: _source(path) for path in sorted(folder.glob("*.yaml"))}
+def misnamed(root: Path) -> list[str]:
+    """Return a fault for every file that a ledger's reader would pass over: YAML by another suffix."""
+    found = [p for folder in (root, root / "tables") for p in sorted(folder.glob("*")) if folder.is_dir()]
+    strange = [p for p in found if p.suffix.lower() in (".yml", ".yaml") and p.suffix != ".yaml"]
+    return [f"{shown_in(root, p)}: is not read by this suffix; rename it to {p.stem}.yaml" for p in strange]
+
+
+def load_tables(folder: Path, paper: RawPaper | None = None, prefix: str = "") -> dict[str, Table]:
+    """Return the tables in the paper's order. prefix: how row ids must begin.
+
+    Raises LedgerError with all faults for repeated ids and broken references.
+    """
+    faults: list[str] = misnamed(folder.parent)
+    tables = _read_tables(folder, paper, prefix, faults)
+    raise_all(faults)
+    return tables
+
+
+def _read_tables(folder: Path, paper: RawPaper | None, prefix: str, faults: list[str]) -> dict[str, Table]:
+    sources: dict[Path, YamlFile] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        try:
+            sources[path] = _source(path)
+        except LedgerError as error:
+            faults += error.faults
     if not sources:
-        raise LedgerError(f"{folder.parent.name}/{folder.name}: no tables; restore them from the repository")
+        if not faults:
+            faults.append(f"{folder.parent.name}/{folder.name}: no tables; `python -m paper new` reads printed ones")
+        return {}
     tables: dict[str, Table] = {}
     home: dict[str, tuple[YamlFile, int]] = {}
     owner: dict[str, str] = {}
+    margins: dict[str, tuple[str, str]] = {}
     for path, source in sources.items():
-        table = _table(source)
+        table = _table(source, paper, faults)
+        if table is None:
+            continue
+
+        def fault(place: tuple, text: str, source: YamlFile = source) -> None:
+            faults.append(str(source.error(place, text)))
+
         if table.id in tables:
-            raise source.error(("id",), f"table {table.id!r} stands in {owner[table.id]} too; give one another id")
+            fault(("id",), f"table {table.id!r} stands in {owner[table.id]} too; give one another id")
+            continue
         tables[table.id], owner[table.id] = table, path.name
         for i, row in enumerate(table.rows):
             if row.id in home:
-                raise source.error(("rows", i, "id"), f"row id {row.id!r} is taken; ids are unique over all tables")
+                fault(("rows", i, "id"), f"row id {row.id!r} is taken; ids are unique over all tables")
+                continue
+            if not row.id.startswith(prefix):
+                fault(("rows", i, "id"), f"row id {row.id!r} does not begin with {prefix!r}; write {prefix}{row.id}")
             home[row.id] = source, i
+        for i, (name, about) in enumerate(table.about.items()):
+            if about.margin:
+                margin, other = margins.setdefault(name, (str(about.margin), table.id))
+                if margin != str(about.margin):
+                    text = f"column {name} has a margin of {about.margin} here, of {margin} in table {other}"
+                    fault(("columns", i), f"{text}; give one of them another name")
     rows = {row.id: row for table in tables.values() for row in table.rows}
+    whole = len(tables) == len(sources)
     for row in rows.values():
         source, i = home[row.id]
         if row.same_as is None:
             continue
         where = ("rows", i, "same_as")
         if row.same_as not in rows:
-            raise source.error(where, f"same_as names {row.same_as!r}, which is no row; mend it")
-        if rows[row.same_as].same_as:
-            raise source.error(where, f"same_as names {row.same_as!r}, itself a repeat; name the first row")
-    _check_repeats(rows, home)
+            if whole:
+                faults.append(str(source.error(where, f"same_as names {row.same_as!r}, which is no row; mend it")))
+        elif rows[row.same_as].same_as:
+            text = f"same_as names {row.same_as!r}, itself a repeat; name the first row"
+            faults.append(str(source.error(where, text)))
+    if whole and not faults:
+        _check_repeats(rows, home, faults)
     return {key: tables[key] for key in sorted(tables, key=_order)}
 
 
-def check_declared(source: YamlFile, checks: RawChecks, tables: dict[str, Table]) -> None:
-    """Check that what paper.yaml says for the checks is about rows, columns and labels that there are.
-
-    Raises the file's error with file and line.
-    """
+def check_declared(source: YamlFile, checks: RawChecks, tables: dict[str, Table], faults: list[str]) -> None:
+    """Tell where what paper.yaml says for the checks is about rows, columns or labels that there are not."""
     rows = {row.id: row for table in tables.values() for row in table.rows}
+
+    def fault(place: tuple, text: str) -> None:
+        faults.append(str(source.error(place, text)))
+
     for kind in ("bold", "linear", "monotone", "examples", "quoted"):
         for i, part in enumerate(getattr(checks, kind)):
             where = ("checks", kind, i)
             if kind == "quoted":
                 if part.row not in rows:
-                    raise source.error((*where, "row"), f"no row {part.row!r}; `python -m paper rows` lists them")
-                if unknown := sorted(set(part.cells) - set(rows[part.row].cells)):
-                    raise source.error((*where, "cells"), f"row {part.row!r} has no column {unknown[0]!r}")
+                    fault((*where, "row"), f"no row {part.row!r}; `python -m paper rows` lists them")
+                elif unknown := sorted(set(part.cells) - set(rows[part.row].cells)):
+                    fault((*where, "cells"), f"row {part.row!r} has no column {unknown[0]!r}")
                 continue
             for table_id in part.tables if kind == "examples" else [part.table]:
                 if table_id not in tables:
-                    raise source.error(where, f"no table {table_id!r}; the tables are {', '.join(tables)}")
+                    fault(where, f"no table {table_id!r}; the tables are {', '.join(tables)}")
+                    continue
                 table = tables[table_id]
                 columns = [] if kind == "examples" else part.columns
                 if unknown := sorted(set(columns) - set(table.columns)):
-                    raise source.error(
-                        (*where, "columns"),
-                        f"table {table_id} has no column {unknown[0]!r}; it has {', '.join(table.columns)}",
-                    )
+                    text = f"table {table_id} has no column {unknown[0]!r}; it has {', '.join(table.columns)}"
+                    fault((*where, "columns"), text)
                 labels = {
                     "linear": lambda p: [*p.where, *(f for term in p.terms for f in term.split("*"))],
                     "monotone": lambda p: [p.along, *p.fixed],
                 }.get(kind, lambda _: [])(part)
                 if unknown := [label for label in labels if label not in table.label_columns]:
-                    fault = f"table {table_id} has no label column {unknown[0]!r}; it has {list(table.label_columns)}"
-                    raise source.error(where, fault)
+                    text = f"table {table_id} has no label column {unknown[0]!r}; it has {list(table.label_columns)}"
+                    fault(where, text)
                 blocks = [row for block in getattr(part, "blocks", []) for row in block]
                 if unknown := [row for row in blocks if row not in rows or rows[row].table != table_id]:
-                    raise source.error((*where, "blocks"), f"table {table_id} has no row {unknown[0]!r}")
+                    fault((*where, "blocks"), f"table {table_id} has no row {unknown[0]!r}")
 
 
-def _check_repeats(rows: dict[str, Row], home: dict[str, tuple[YamlFile, int]]) -> None:
-    """Refuse a cell that repeats what is no number, or that leads back to itself."""
+def _check_repeats(rows: dict[str, Row], home: dict[str, tuple[YamlFile, int]], faults: list[str]) -> None:
+    """Tell where a cell repeats what is no number, or leads back to itself."""
     for row in rows.values():
         for column, cell in row.cells.items():
             seen, of = {f"{row.id}.{column}"}, cell.ground.of
@@ -355,78 +252,94 @@ def _check_repeats(rows: dict[str, Row], home: dict[str, tuple[YamlFile, int]]) 
                     row.cells[column] = replace(cell, ground=Ground())  # a number that the first row does not have
                     break
                 if name not in rows or column not in rows[name].cells or not rows[name].cells[column].numeric:
-                    raise source.error(("rows", i), f"cell {row.id}.{column} repeats {of}, which is no number; mend it")
+                    text = f"cell {row.id}.{column} repeats {of}, which is no number; mend it"
+                    faults.append(str(source.error(("rows", i), text)))
+                    break
                 if of in seen:
-                    raise source.error(("rows", i), f"cell {row.id}.{column} repeats itself by {of}; mend it")
+                    text = f"cell {row.id}.{column} repeats itself by {of}; mend it"
+                    faults.append(str(source.error(("rows", i), text)))
+                    break
                 seen.add(of)
                 of = rows[name].cells[column].ground.of
+
+
+class _Loader:
+    """Read one folder, and gather the faults of all its files."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.faults = root, misnamed(root)
+
+    def read(self, name: str, form: type[Model]) -> tuple[YamlFile | None, Model | None]:
+        """Return (file, content) of one of the ledger's files; (None, None) where it cannot be read."""
+        try:
+            source = _source(self.root / name)
+        except LedgerError as error:
+            self.faults += error.faults
+            return None, None
+        raw, told = source.check(form)
+        self.faults += told
+        return source, raw
+
+    def fault(self, source: YamlFile, place: tuple, text: str) -> None:
+        self.faults.append(str(source.error(place, text)))
+
+
+def prefix_of(root: Path, paper: RawPaper | None) -> str:
+    """Return how row ids of a ledger begin: its name and an underscore; "" for the first paper's."""
+    root = root.resolve()
+    if paper is not None and paper.name:
+        return f"{paper.name}_"
+    ours = root.parent.name == "paper" and (root.parent / "paper.yaml").is_file()
+    return f"{root.name}_" if ours else ""
 
 
 def load_ledger(root: Path | None = None) -> Ledger:
     """Return the validated ledger of the folder `root` (default: this package's).
 
-    Raises LedgerError "file:line: fault; mend".
+    Raises LedgerError "file:line: fault; mend", with all faults.
     """
     root = root or HERE
-    paper_source = _source(root / "paper.yaml")
-    paper = paper_source.validate(RawPaper)
-    tables = load_tables(root / "tables")
-    check_declared(paper_source, paper.checks, tables)
-    conventions = load_conventions(root, LedgerError, first=paper.version_of is not None)
-    columns = {row.id: row.cells for table in tables.values() for row in table.rows}
-    if fault := check_rows(conventions, columns):
-        raise _source(root / "conventions.yaml").error(fault[0], f"{fault[1]}; mend it")
-    issues_source = _source(root / "known_issues.yaml")
-    raw_issues = issues_source.validate(RawIssues)
-    claims_source = _source(root / "claims.yaml")
-    raw_claims = claims_source.validate(RawClaims)
+    load = _Loader(root)
+    paper_source, paper = load.read("paper.yaml", RawPaper)
+    prefix = prefix_of(root, paper)
+    tables = _read_tables(root / "tables", paper, prefix, load.faults)
+    whole = not load.faults  # else a row that is missed may stand in what could not be read
     rows = {row.id: row for table in tables.values() for row in table.rows}
-
-    def known(ref: tuple[str, str]) -> str | None:
-        if ref[0] not in rows:
-            return f"no row {ref[0]!r}; `python -m paper rows` lists them"
-        if ref[1] not in rows[ref[0]].cells:
-            return f"row {ref[0]!r} has no column {ref[1]!r}"
-        return None
-
-    issues: dict[str, RawIssue] = {}
-    for i, issue in enumerate(raw_issues.issues):
-        if issue.id in issues:
-            raise issues_source.error(("issues", i, "id"), f"issue id {issue.id!r} stands twice; rename one")
-        issues[issue.id] = issue
-        refs = [tuple(cell.split(".")) for cell in issue.cells]
-        if issue.contradiction:
-            refs += compile_expr(issue.contradiction).refs
-        for ref in refs:
-            if fault := known(ref):
-                raise issues_source.error(("issues", i, "cells"), f"issue {issue.id}: {fault}")
+    conventions = None
+    try:
+        conventions = load_conventions(root, LedgerError, first=paper is not None and paper.version_of is not None)
+    except LedgerError as error:
+        load.faults += error.faults
+    issues_source, raw_issues = load.read("known_issues.yaml", RawIssues)
+    claims_source, raw_claims = load.read("claims.yaml", RawClaims)
+    issues: dict[str, RawIssue] = {issue.id: issue for issue in raw_issues.issues} if raw_issues else {}
     claims: dict[str, Claim] = {}
-    for i, raw in enumerate(raw_claims.claims):
-        if raw.id in claims:
-            raise claims_source.error(("claims", i, "id"), f"claim id {raw.id!r} stands twice; rename one")
-        key = "expr" if raw.expr else "expect"
-        expression = compile_expr(raw.expr or raw.expect or "")
-        for ref in expression.refs:
-            if fault := known(ref):
-                raise claims_source.error(("claims", i, key), f"claim {raw.id}: {fault}")
-        if raw.read:
-            for table in raw.read.tables:
-                if table not in tables:
-                    raise claims_source.error(("claims", i, "read"), f"claim {raw.id}: no table {table!r}")
-            for row in (*raw.read.rows, *raw.read.but):
-                if row not in rows:
-                    raise claims_source.error(("claims", i, "read"), f"claim {raw.id}: no row {row!r}")
-        if raw.issue and raw.issue not in issues:
-            raise claims_source.error(("claims", i, "issue"), f"claim {raw.id}: no issue {raw.issue!r}")
-        claims[raw.id] = Claim(
-            raw.id, raw.section, raw.statement, raw.kind, expression, raw.computation, raw.reading, raw.issue,
-            raw.shows, raw.read,
-        )  # fmt: skip
-    for i, alias in enumerate(raw_issues.aliases):
-        if alias.row and alias.row not in rows:
-            raise issues_source.error(("aliases", i, "row"), f"alias {alias.this!r}: no row {alias.row!r}")
-    ledger = Ledger(
-        paper.arxiv,
+    if whole and paper is not None and paper_source is not None:
+        check_declared(paper_source, paper.checks, tables, load.faults)
+        for i, budget in enumerate(paper.budgets):
+            if unknown := [t for t in budget.tables if t not in tables]:
+                text = f"no table {unknown[0]!r}; the tables are {', '.join(tables)}"
+                load.fault(paper_source, ("budgets", i, "tables"), text)
+        if conventions is not None and (fault := check_rows(conventions, {row: rows[row].cells for row in rows})):
+            load.fault(_source(root / "conventions.yaml"), fault[0], f"{fault[1]}; mend it")
+    if whole and raw_issues is not None and issues_source is not None:
+        _check_issues(load, issues_source, raw_issues, rows)
+    if raw_claims is not None:
+        claims = _claims(
+            load, claims_source, raw_claims, rows if whole else None, tables, issues if raw_issues else None
+        )
+    if paper is not None and whole and not load.faults:
+        found = sum(cell.numeric for row in rows.values() for cell in row.cells.values())
+        if found != paper.numeric_cells:
+            text = f"{found} printed numbers, paper.yaml counts {paper.numeric_cells}"
+            load.faults.append(f"{root.name}/tables: {text}; mend the tables, or numeric_cells")
+    raise_all(load.faults)
+    assert paper is not None
+    assert raw_issues is not None
+    assert conventions is not None
+    margins = {c: about.margin for table in tables.values() for c, about in table.about.items() if about.margin}
+    return Ledger(
+        paper.arxiv or "",
         paper.title,
         tuple(paper.authors),
         tables,
@@ -437,10 +350,71 @@ def load_ledger(root: Path | None = None) -> Ledger:
         tuple(paper.budgets),
         paper.checks,
         conventions,
+        paper.source or f"arXiv:{paper.arxiv}",
+        prefix.removesuffix("_"),
+        margins,
+        paper.alpha,
+        paper.seeds,
+        tuple(paper.unread),
     )
-    found = sum(1 for _ in ledger.cells())
-    if found != paper.numeric_cells:
-        raise LedgerError(
-            f"{root.name}/tables: {found} printed numbers, paper.yaml counts {paper.numeric_cells}; restore the rest"
-        )
-    return ledger
+
+
+def _unknown(ref: tuple[str, str], rows: dict[str, Row]) -> str | None:
+    if ref[0] not in rows:
+        return f"no row {ref[0]!r}; `python -m paper rows` lists them"
+    if ref[1] not in rows[ref[0]].cells:
+        return f"row {ref[0]!r} has no column {ref[1]!r}"
+    return None
+
+
+def _check_issues(load: _Loader, source: YamlFile, raw: RawIssues, rows: dict[str, Row]) -> None:
+    seen: set[str] = set()
+    for i, issue in enumerate(raw.issues):
+        if issue.id in seen:
+            load.fault(source, ("issues", i, "id"), f"issue id {issue.id!r} stands twice; rename one")
+        seen.add(issue.id)
+        refs = [(cell.partition(".")[0], cell.partition(".")[2]) for cell in issue.cells]
+        if issue.contradiction:
+            refs += compile_expr(issue.contradiction).refs
+        for ref in refs:
+            if fault := _unknown(ref, rows):
+                load.fault(source, ("issues", i, "cells"), f"issue {issue.id}: {fault}")
+    for i, alias in enumerate(raw.aliases):
+        if alias.row and alias.row not in rows:
+            load.fault(source, ("aliases", i, "row"), f"alias {alias.this!r}: no row {alias.row!r}")
+
+
+def _claims(
+    load: _Loader, source: YamlFile | None, raw_claims: RawClaims, rows: dict[str, Row] | None,
+    tables: dict[str, Table], issues: dict[str, RawIssue] | None,
+) -> dict[str, Claim]:  # fmt: skip
+    """Return the statements by id. rows, issues None: they could not be read, so that nothing is held to them."""
+    claims: dict[str, Claim] = {}
+    for i, raw in enumerate(raw_claims.claims):
+        assert source is not None
+
+        def fault(key: str, text: str, i: int = i, of: str = raw.id, source: YamlFile = source) -> None:
+            load.fault(source, ("claims", i, key), f"claim {of}: {text}" if key != "id" else text)
+
+        if raw.id in claims:
+            fault("id", f"claim id {raw.id!r} stands twice; rename one")
+            continue
+        key = "expr" if raw.expr else "expect"
+        expression = compile_expr(raw.expr or raw.expect or "")
+        if rows is not None:
+            for ref in expression.refs:
+                if unknown := _unknown(ref, rows):
+                    fault(key, unknown)
+            for row in (*raw.read.rows, *raw.read.but) if raw.read else ():
+                if row not in rows:
+                    fault("read", f"no row {row!r}")
+            for table in raw.read.tables if raw.read else ():
+                if table not in tables:
+                    fault("read", f"no table {table!r}")
+        if raw.issue and issues is not None and raw.issue not in issues:
+            fault("issue", f"no issue {raw.issue!r}")
+        claims[raw.id] = Claim(
+            raw.id, raw.section, raw.statement, raw.kind, expression, raw.computation, raw.reading, raw.issue,
+            raw.shows, raw.read,
+        )  # fmt: skip
+    return claims

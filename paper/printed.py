@@ -1,34 +1,92 @@
-"""Printed numbers: a verbatim string is an interval, half a unit of its last place to either side."""
+"""Printed numbers: a verbatim string is an interval, half a unit of its last place to either side.
+
+Read are the forms that papers print: 2.4M, 582 MMACs, 1,582M, 138.0 ms, 33%, 1.2e-3, 1.2×10⁶, −0.4, 76.5 ± 0.2, ≈ 3.5,
+3–5, 75.0 (+1.2), 71.2†. What could be read in two ways (a decimal comma, a bound, a lone parenthesis) is refused.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
-UNITS = {"": Decimal(1), "K": Decimal(1000), "M": Decimal(1_000_000), "B": Decimal(1_000_000_000), "%": Decimal(1)}
-#: How the paper prints a number that it does not have.
+#: Magnitudes; a percent sign is one point.
+UNITS = {"": Decimal(1), "K": Decimal(10**3), "M": Decimal(10**6), "B": Decimal(10**9), "%": Decimal(1)}
+MAGNITUDES = {
+    **{k: UNITS[k] for k in ("K", "M", "B")}, "k": Decimal(10**3), "G": Decimal(10**9), "T": Decimal(10**12),
+    "P": Decimal(10**15),
+}  # fmt: skip
+#: Units of time in seconds and of memory in bytes; MB is a million bytes, MiB 1024 × 1024.
+SECONDS = {
+    "s": Decimal(1), "sec": Decimal(1), "ms": Decimal("0.001"), "µs": Decimal("0.000001"), "μs": Decimal("0.000001"),
+    "us": Decimal("0.000001"), "ns": Decimal("0.000000001"), "min": Decimal(60), "h": Decimal(3600),
+    "hours": Decimal(3600),
+}  # fmt: skip
+BYTES = {
+    "bytes": Decimal(1), "kB": Decimal(10**3), "KB": Decimal(10**3), "MB": Decimal(10**6), "GB": Decimal(10**9),
+    "TB": Decimal(10**12), "KiB": Decimal(2**10), "MiB": Decimal(2**20), "GiB": Decimal(2**30),
+}  # fmt: skip
+#: Other units that are shown as they stand; each is a kind of its own.
+OTHERS = (
+    "dB", "fps", "FPS", "img/s", "imgs/s", "images/s", "im/s", "samples/s", "tokens/s", "J", "mJ", "W", "mW", "Wh",
+    "kWh", "px", "°", "x", "×", "pp", "points",
+)  # fmt: skip
+_COUNTED = r"(?:FLOP[Ss]?|MACs?|M-?Adds?|MAdds|Mult-?Adds|[Pp]arams?|[Pp]arameters|[Oo]ps)"
+_DIGITS = r"(?:\d{1,3}(?:[,\u2009\u202f]\d{3})+|\d+)(?:\.\d+)?|\.\d+"
+_SIGN = r"[-−–]?"
+_SUPER = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
+_POWER = r"(?:[eE](?P<e>[-−+]?\d{1,3})|\s?[×x·*]\s?10(?:\^?\{?(?P<p>[-−]?\d{1,3})\}?|(?P<s>[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]{1,4})))?"
+#: Marks of footnotes around a number.
+MARKS = "*†‡§¶♯♭♮⋆★◦•△▲◇#¹²³⁴⁵⁶⁷⁸⁹ᵃᵇᶜᵈᵉᶠᵍʰⁱ"
+_ALL_UNITS = sorted([*SECONDS, *BYTES, *OTHERS], key=len, reverse=True)
+_UNIT = (
+    rf"(?P<unit>%|(?:{'|'.join(map(re.escape, _ALL_UNITS))})(?![A-Za-z])|[KkMGTPB](?![A-Za-z])"
+    rf"|(?P<mag>[KkMGTPB]?)\s?{_COUNTED}(?![A-Za-z]))?"
+)
+_NUMBER = re.compile(
+    rf"(?P<about>≈|~|∼|≃|ca\.\s?|about\s)?\s?(?P<sign>[-−–+]?)(?P<digits>{_DIGITS})(?!\d){_POWER}"
+    rf"(?:\s?[-–—]\s?(?P<to>{_DIGITS})(?!\d))?\s?{_UNIT}"
+    rf"(?:\s?(?:±|\+/[-−]|\+[-−])\s?(?P<plus>{_DIGITS})|\s?\((?:±|\+/[-−])\s?(?P<paren>{_DIGITS})\))?(?P<later>\s?%)?"
+    rf"(?:\s?\(?(?P<gain>[+↑↓▲▼△▽]\s?(?:{_DIGITS})\s?%?|[-−]\s?(?:{_DIGITS})\s?%?(?=\)))\)?)?"
+)
+#: How papers print a number that they do not have; `ABSENT` is the first paper's.
 ABSENT = "–"
-_NUMBER = re.compile(r"(\d+)(?:\.(\d+))?([KMB%]?)")
+_ABSENT = frozenset(
+    ["", "-", "–", "—", "−", "--", "---", "n/a", "na", "n.a.", "none", "nan", "null", "oom", "oot", "/", "?", "✗", "×",
+     "✕", "tbd", "tba", "dnf", "fail", "failed", "diverged", "n/r", "nr", "...", "…", "·"]
+)  # fmt: skip
+
+
+def is_absent(text: str) -> bool:
+    """Tell whether a cell says that the paper has no number there: a dash, "n/a", "OOM"."""
+    return text.strip().lower() in _ABSENT
 
 
 @dataclass(frozen=True)
 class Interval:
-    """Hold the half-open interval [low, high) of values that round to one printed string."""
+    """Hold the half-open interval [low, high) of values that print as one string, in base units.
+
+    step: a unit of its last place where that is not the interval's length ("≈", a range); spread: what the paper
+    prints behind ±, in the same units.
+    """
 
     low: Decimal
     high: Decimal
     value: Decimal
+    step: Decimal | None = None
+    spread: Decimal | None = None
 
     @property
     def place(self) -> Decimal:
         """Return one unit of the last printed place."""
-        return self.high - self.low
+        return self.high - self.low if self.step is None else self.step
 
     @property
     def cut(self) -> Interval:
-        """Return the values that print as the string where digits are cut instead of rounded."""
-        return Interval(self.value, self.value + self.place, self.value)
+        """Return the values that print as the string where digits are cut, towards zero, instead of rounded."""
+        half = -self.place / 2 if self.value < 0 else self.place / 2
+        return Interval(self.low + half, self.high + half, self.value, self.step, self.spread)
 
     def __contains__(self, x: object) -> bool:
         if isinstance(x, float):
@@ -63,7 +121,10 @@ def bounds_of(found: Interval, rounding: str) -> Bounds:
     if rounding == "nearest":
         return Bounds(found.low, found.high, high_open=True)
     if rounding == "cut":
-        return Bounds(found.cut.low, found.cut.high, high_open=True)
+        negative = found.value < 0
+        return Bounds(found.cut.low, found.cut.high, low_open=negative, high_open=not negative)
+    if found.step is not None:
+        return Bounds(found.low, found.high)
     odd = int(found.value / found.place) % 2 == 1
     return Bounds(found.low, found.high, odd, odd)
 
@@ -74,16 +135,83 @@ def plain(x: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def parse_printed(text: str) -> Interval:
+def dimension(unit: str) -> str:
+    """Return what a unit is of: "" for counts and percent, "time", "bytes", or the unit itself."""
+    if unit in SECONDS:
+        return "time"
+    if unit in BYTES:
+        return "bytes"
+    return unit if unit in OTHERS else ""
+
+
+def scale_of(unit: str) -> Decimal:
+    """Return how many base units (one, seconds, bytes) a unit is. Raises ValueError for an unknown one."""
+    for known in (UNITS, MAGNITUDES, SECONDS, BYTES):
+        if unit in known:
+            return known[unit]
+    if unit in OTHERS:
+        return Decimal(1)
+    if counted := re.fullmatch(rf"([KkMGTPB]?)\s?{_COUNTED}", unit):
+        return MAGNITUDES.get(counted[1], Decimal(1))
+    raise ValueError(f"{unit!r} is no unit; known: K, M, G, B, T, %, {', '.join([*SECONDS, *BYTES, *OTHERS])}")
+
+
+def split_printed(text: str) -> re.Match[str]:
+    """Return the parts of a printed number. Raises ValueError naming the string."""
+    bare = text.strip().strip(MARKS).strip()
+    forms = (text.strip(), bare, re.sub(r"\s?\[\d+\]$", "", bare))
+    match = next(filter(None, map(_NUMBER.fullmatch, forms)), None)
+    if match is None:
+        raise ValueError(f"{text!r} is no printed number; {_mend(bare)}")
+    if match["to"] and (match["sign"] or match["e"] or match["p"] or match["s"]):
+        raise ValueError(f"{text!r} is no printed number; a range is two plain numbers")
+    return match
+
+
+def _mend(text: str) -> str:
+    if re.fullmatch(r"\d+,\d+[^.,]*", text):
+        return "is its comma a decimal point? write a point"
+    if re.match(r"[<>≤≥]", text):
+        return "it is a bound; write – and name it in the row's label"
+    if re.fullmatch(r".*\d\s?\([\d.]+\)", text):
+        return "write what stands in parentheses as ± or leave it out"
+    return "expected digits, an optional fraction and K, M, B, % or another unit"
+
+
+def _decimal(digits: str) -> tuple[Decimal, int]:
+    """Return a number and how many places it prints."""
+    bare = re.sub(r"[,\u2009\u202f]", "", digits)
+    return Decimal(bare), len(bare.partition(".")[2])
+
+
+@lru_cache(16384)
+def parse_printed(text: str, unit: str = "") -> Interval:
     """Return the interval of a printed number in base units: 2.4M is [2350000, 2450000), 58.5 is [58.45, 58.55).
 
-    Units K, M, B; a percent sign is dropped. Raises ValueError naming the string.
+    unit: that of the column's head, for a number that prints none of its own. Base units are ones, seconds and bytes; a
+    percent sign is dropped. Raises ValueError naming the string.
     """
-    match = _NUMBER.fullmatch(text)
-    if match is None:
-        raise ValueError(f"{text!r} is no printed number; expected digits, an optional fraction and K, M, B or %")
-    whole, fraction, unit = match.group(1), match.group(2) or "", match.group(3)
-    scale = UNITS[unit]
-    value = Decimal(f"{whole}.{fraction}" if fraction else whole) * scale
-    half = scale * Decimal(10) ** -len(fraction) / 2
-    return Interval(value - half, value + half, value)
+    match = split_printed(text)
+    own = "%" if match["later"] else match["unit"] or ""
+    if own and unit and dimension(own) != dimension(unit):
+        raise ValueError(f"{text!r} is in {own}, its column in {unit}; mend one of them")
+    scale = scale_of(own or unit)
+    value, places = _decimal(match["digits"])
+    exponent = match["e"] or match["p"] or (match["s"] or "").translate(_SUPER)
+    if exponent:
+        scale *= Decimal(10) ** int(exponent.replace("−", "-"))
+    if match["sign"] in ("-", "−", "–"):
+        value = -value
+    step = scale * Decimal(10) ** -places
+    low = high = value * scale
+    if match["to"]:
+        end, more = _decimal(match["to"])
+        step, high = max(step, scale * Decimal(10) ** -more), end * scale
+        if high < low:
+            raise ValueError(f"{text!r} is no printed number; a range begins with the smaller one")
+    around = step if match["about"] else step / 2
+    spread = match["plus"] or match["paren"]
+    return Interval(
+        low - around, high + around, (low + high) / 2, step if match["to"] or match["about"] else None,
+        _decimal(spread)[0] * scale if spread else None,
+    )  # fmt: skip

@@ -17,9 +17,9 @@ import yaml
 
 from evidence.io import EvidenceError, write_text_atomic
 from evidence.settings import SettingsError
+from paper.columns import is_cost
 from paper.files import committed_bytes
 from paper.ledger import LedgerError
-from paper.schema import COST_COLUMNS
 from report.judge.views import Report
 from report.names import column_name, row_name, short_title
 from report.versions import load
@@ -40,7 +40,7 @@ def model(report: Report, row_id: str) -> dict[str, Any]:
     table = ledger.tables[row.table]
     budget = next((b for b in ledger.budgets if table.id in b.tables), None)
     cells = [c for c in report.cells if c.row_id == row_id]
-    trained = [c for c in cells if c.column not in COST_COLUMNS]
+    trained = [c for c in cells if not is_cost(c.column)]
     entry: dict[str, Any] = {
         "Name": row_id,
         "In Collection": short_title(ledger.title),

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from paper.ledger import Row, Table
-from paper.printed import parse_printed
+from paper.printed import scale_of, split_printed
 
 COLUMNS = {
     "params": "Params", "madds": "MAdds", "top1": "Top-1", "top5": "Top-5", "AP": "AP", "AP50": "AP 0.5",
@@ -126,12 +126,19 @@ def span(hours: float) -> str:
     return f"{hours:,.1f}" if hours < 9.95 else f"{hours:,.0f}"
 
 
-def show(value: int | float | Decimal, printed: str, more: int = 2) -> str:
-    """Return a value in the unit of a printed string, to `more` further places, a million parameters as 2.394M."""
-    unit = printed[-1] if printed[-1] in "KMB" else ""
-    places = len(printed.rstrip("KMB%").partition(".")[2]) + more
-    scale = parse_printed(f"1{unit}").value
-    return f"{Decimal(str(value)) / scale:.{places}f}{unit}"
+def show(value: int | float | Decimal, printed: str, more: int = 2, unit: str = "") -> str:
+    """Return a value in the unit of a printed string, to `more` further places, a million parameters as 2.394M.
+
+    unit: of the column's head, for a string that has none of its own.
+    """
+    found = split_printed(printed)
+    unit = found["unit"] or unit
+    places = len(found["digits"].partition(".")[2]) + more
+    number = Decimal(str(value)) / scale_of(unit)
+    if found["e"] or found["p"] or found["s"]:
+        return f"{number:.{places}e}"
+    gap = " " if len(unit) > 1 else ""
+    return f"{number:.{places}f}{gap}{unit.replace('%', '')}"
 
 
 def quantity(value: Any) -> str:

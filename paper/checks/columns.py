@@ -9,9 +9,10 @@ from fractions import Fraction
 
 from paper.checks.findings import IMPOSSIBLE, NOT_APPLICABLE, PASSED, SUSPICIOUS, Finding, key, numeric, register
 from paper.checks.rounding import short
+from paper.columns import is_cost
 from paper.ledger import Cell, Ledger, Row, Table
-from paper.printed import UNITS, plain
-from paper.schema import COST_COLUMNS, RawBold
+from paper.printed import plain, split_printed
+from paper.schema import RawBold
 
 #: A printed number that is so many times above or below every other one of its column is taken for a slip ...
 SLIP_RATIO = Fraction(3)
@@ -22,9 +23,9 @@ UNIT_RATIO = Fraction(30)
 USUALLY_BOLD = 2
 
 
-def better(column: str, a: Cell, b: Cell) -> bool:
-    """Tell whether a prints better than b: less cost, or more of anything else."""
-    return a.value < b.value if column in COST_COLUMNS else a.value > b.value
+def better(a: Cell, b: Cell) -> bool:
+    """Tell whether a prints better than b, the way that their column says."""
+    return a.value * a.about.sign > b.value * a.about.sign
 
 
 def _spec(ledger: Ledger, table: Table, column: str) -> RawBold:
@@ -50,6 +51,8 @@ def bold(ledger: Ledger) -> Iterator[Finding]:
         for column in table.columns:
             spec = _spec(ledger, table, column)
             blocks = _blocks(table, spec, column)
+            if not table.column(column).sign:
+                continue  # nobody knows which way is better
             if any(row.cells[column].bold for block in blocks for row in block):
                 bold_columns[table.task, column] += 1
                 yield from _bold(table, spec, column, blocks)
@@ -88,10 +91,10 @@ def _fault(spec: RawBold, column: str, marked: list[Row], others: list[Row]) -> 
 
     worst = marked[0]
     for row in marked[1:]:
-        if better(column, worst.cells[column], row.cells[column]):
+        if better(worst.cells[column], row.cells[column]):
             worst = row
     for row in others:
-        if better(column, row.cells[column], worst.cells[column]):
+        if better(row.cells[column], worst.cells[column]):
             return [worst, row], f"bold {printed(worst)} ({worst.id}) is not the best: {row.id} prints {printed(row)}"
         if row.cells[column].value == worst.cells[column].value:
             return [worst, row], f"{row.id} prints {printed(row)} too and is not bold"
@@ -103,8 +106,7 @@ def _fault(spec: RawBold, column: str, marked: list[Row], others: list[Row]) -> 
 
 
 def _places(cell: Cell) -> int:
-    digits = cell.printed.rstrip("".join(UNITS))
-    return len(digits.partition(".")[2])
+    return len(split_printed(cell.printed)["digits"].partition(".")[2])
 
 
 @register("places", "numbers of a column print as many places after the point")
@@ -133,7 +135,7 @@ def places(ledger: Ledger) -> Iterator[Finding]:
 def units(ledger: Ledger) -> Iterator[Finding]:
     """Look for a cost that stands apart from its whole column, and name the unit or point that would put it back."""
     for table in ledger.tables.values():
-        for column in (c for c in table.columns if c in COST_COLUMNS):
+        for column in (c for c in table.columns if is_cost(c)):
             rows = list(numeric(table, column))
             subject = f"Table {table.id}, {column}"
             if len({ledger.canonical(row.id) for row in rows}) < 4:

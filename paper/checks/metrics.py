@@ -24,11 +24,11 @@ from paper.checks.findings import (
 )
 from paper.checks.relations import parts
 from paper.checks.rounding import CONVENTIONS, Bounds, Convention, Truth
+from paper.columns import is_cost, stem
 from paper.ledger import Cell, Ledger, Row
-from paper.schema import COST_COLUMNS
 
 #: (more, less): the first is at least the second, for every model and every test set.
-ORDERED = (("top5", "top1"), ("AP50", "AP75"), ("AP50", "AP"))
+ORDERED = (("top5", "top1"), ("AP50", "AP75"), ("AP50", "AP"), ("err1", "err5"))
 #: A mean over all objects lies between the means of its parts; COCO's matching leaves a little beside it.
 BETWEEN = (("AP", "APM", "APL"),)
 #: Metrics that rise together over models of one task: (explaining, explained).
@@ -44,9 +44,7 @@ DIGITS_P = 1e-3
 def identities(ledger: Ledger) -> Iterator[Finding]:
     """Judge every row; the interval of each number counts."""
     for table in ledger.tables.values():
-        rows = [
-            row for row in table.rows if any(c.numeric and c.column not in COST_COLUMNS for c in row.cells.values())
-        ]
+        rows = [row for row in table.rows if any(c.numeric and not is_cost(c.column) for c in row.cells.values())]
         found = [finding for row in rows for finding in _row(row)]
         yield from found
         if rows and not found:
@@ -54,12 +52,18 @@ def identities(ledger: Ledger) -> Iterator[Finding]:
 
 
 def _row(row: Row) -> Iterator[Finding]:
-    cells = {c.column: c for c in row.cells.values() if c.numeric and c.column not in COST_COLUMNS}
+    every = {c.column: c for c in row.cells.values() if c.numeric and not is_cost(c.column)}
     hundred = Bounds.point(100)
-    for cell in cells.values():
-        if cell.value > 100:
+    for cell in every.values():
+        if cell.about.share and cell.value > 100:
             truth = _truth(lambda c, cell=cell: rounding.at_most(c(cell.interval), hundred))
             yield _said(row, truth, (cell,), f"{cell.printed} is more than 100 %")
+    for suffix in dict.fromkeys(c.removeprefix(stem(c)) for c in every):
+        yield from _related(row, {stem(c): cell for c, cell in every.items() if c == stem(c) + suffix})
+
+
+def _related(row: Row, cells: dict[str, Cell]) -> Iterator[Finding]:
+    """Judge metrics of one model and one data set against each other; by what each measures."""
     for more, less in ORDERED:
         if more in cells and less in cells and cells[more].value < cells[less].value:
             a, b = cells[more], cells[less]
@@ -244,7 +248,7 @@ def terminal_digits(ledger: Ledger) -> Iterator[Finding]:
     seen: dict[tuple[str, str], str] = {}
     for row, cell in ledger.cells():
         digits = cell.printed.replace(".", "")
-        if cell.column not in COST_COLUMNS and "." in cell.printed and len(digits) >= 3 and digits.isdigit():
+        if not is_cost(cell.column) and "." in cell.printed and len(digits) >= 3 and digits.isdigit():
             seen.setdefault((ledger.canonical(row.id), cell.column), digits[-1])
     n = len(seen)
     if n < MIN_DIGITS:

@@ -17,9 +17,9 @@ from paper.checks.findings import (
     register,
 )
 from paper.checks.rounding import Truth
+from paper.columns import is_cost
 from paper.ledger import Ledger, Row
 from paper.printed import parse_printed
-from paper.schema import COST_COLUMNS
 
 
 @register("repeats", "one experiment prints the same wherever it stands")
@@ -80,12 +80,12 @@ def distinct(ledger: Ledger) -> Iterator[Finding]:
             if tasks[a.id] != tasks[b.id]:
                 continue
             shared = [c for c in a.cells if c in b.cells and a.cells[c].numeric and b.cells[c].numeric]
-            trained = [c for c in shared if c not in COST_COLUMNS]
+            trained = [c for c in shared if not is_cost(c)]
             if len(shared) < 3 or not trained:
                 continue
             count += 1
             same = [c for c in shared if a.cells[c].printed == b.cells[c].printed]
-            metrics = [c for c in same if c not in COST_COLUMNS]
+            metrics = [c for c in same if not is_cost(c)]
             if len(same) == len(shared) or (len(metrics) == len(trained) and len(metrics) >= 3):
                 text = f"both print {', '.join(f'{c} {a.cells[c].printed}' for c in same)}"
                 cells = tuple(key(row, c) for row in (a, b) for c in same)
@@ -107,7 +107,7 @@ def quoted(ledger: Ledger) -> Iterator[Finding]:
         found = []
         for column, printed in spec.cells.items():
             cell = row.cells[column]
-            theirs = rounding.nearest(parse_printed(printed))
+            theirs = rounding.nearest(parse_printed(printed, row.cells[column].unit))
             if not cell.numeric:
                 text = f"prints no {column}; {spec.source} prints {printed}"
             elif rounding.equal(rounding.nearest(cell.interval), theirs) is Truth.CANNOT:

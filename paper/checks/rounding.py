@@ -64,9 +64,11 @@ def at_most(a: Bounds, b: Bounds) -> Truth:
 
 
 def _from_zero(printed: Interval, rounding: str) -> Bounds:
-    """Return what prints so, cut at zero: what tables print here are counts and shares."""
+    """Return what prints so, cut at zero where no sign is printed: counts and shares."""
     found = bounds_of(printed, rounding)
     low, high = Fraction(found.low), Fraction(found.high)
+    if printed.value < 0:
+        return Bounds(low, high, found.low_open, found.high_open)
     return Bounds(max(low, Fraction(0)), high, found.low_open and low >= 0, found.high_open)
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from paper.columns import is_cost
 from paper.expressions import Expression, ExpressionError, MissingValue
-from paper.schema import COST_COLUMNS
 from report.names import quantity
 
 #: What stands for a value that nobody has.
@@ -76,7 +76,7 @@ def _text(node: ast.expr) -> str:
 
 
 def _reads_trained(node: ast.AST) -> bool:
-    return any(isinstance(n, ast.Attribute) and n.attr not in COST_COLUMNS for n in ast.walk(node))
+    return any(isinstance(n, ast.Attribute) and not is_cost(n.attr) for n in ast.walk(node))
 
 
 def worked(

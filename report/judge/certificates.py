@@ -14,7 +14,7 @@ import numpy as np
 
 from paper.conventions import Certificate
 from paper.ledger import Ledger
-from paper.printed import ROUNDINGS, Bounds, bounds, plain
+from paper.printed import ROUNDINGS, Bounds, bounds_of, plain
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def certificate(ledger: Ledger, entry: Certificate) -> CertificateView:
     scale = max(c.interval.place for c in cells)
     feasible, proof, gap = [], "", 0.0
     for rounding in ROUNDINGS:
-        found = [bounds(c.printed, rounding) for c in cells]
+        found = [bounds_of(c.interval, rounding) for c in cells]
         result = _solve(counts, found, scale, every=True)
         margin = float(result.x[-1])
         if abs(margin) <= NOTHING:  # on the edges: do they belong?

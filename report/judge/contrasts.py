@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from paper.columns import is_cost
 from paper.expressions import Expression, ExpressionError
 from paper.printed import parse_printed
-from paper.schema import COST_COLUMNS
 
 #: An experiment: the canonical row and the column. However often it is printed, it is one.
 Key = tuple[str, str]
@@ -163,7 +163,7 @@ class _Reader:
 
 def trained(tree: ast.AST) -> set[str]:
     """Return the trained columns that a term reads."""
-    return {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute) and n.attr not in COST_COLUMNS}
+    return {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute) and not is_cost(n.attr)}
 
 
 def negated(node: Node) -> Node:

@@ -10,11 +10,12 @@ import numpy as np
 
 from evidence.forms import CostEvidence
 from evidence.read import Evidence
+from paper.columns import COSTS
 from paper.expressions import Expression
 from paper.ledger import Cell, Ground, Ledger, Row
 from paper.printed import Interval
 from paper.spans import Span, Truth
-from report.judge.conventions import Finding, Truths, admissible, grid, judge, units
+from report.judge.conventions import Counts, Finding, Grid, Truths, admissible, grid, judge, units
 from report.judge.counting import COLUMNS, Counting, applies
 from report.judge.verdicts import Verdict
 from report.names import show
@@ -51,6 +52,20 @@ def agreement(value: int, printed: str, interval: Interval) -> str:
     return f"prints as {printed}" if value in interval else beyond(value, printed, interval)
 
 
+def sizes(over: Grid, cell: Cell) -> tuple[Counts, tuple[str, ...]]:
+    """Return a network's bytes, and their axes: a megabyte of a table is 1000² or 1024² bytes, unless it says which.
+
+    Bytes under the second reading are scaled to what prints the same under the first.
+    """
+    unit, found = cell.interval_unit, over.params * cell.about.weight_bytes
+    axes = over.axes[: over.params.ndim]
+    power = {"KB": 1, "kB": 1, "MB": 2, "GB": 3}.get(unit)
+    if power is None:
+        return found, axes
+    binary = np.rint(found * (1000 / 1024) ** power).astype(np.int64)
+    return np.stack([found, binary], axis=-1), (*axes, "megabyte")
+
+
 class CostJudge:
     """Judge cost cells, each distinct one once."""
 
@@ -79,7 +94,7 @@ class CostJudge:
         source = self.source(row_id, column)
         found = self.evidence.cost.get(source)
         cell = self.ledger.cell(row_id, column)
-        if found is None or not cell.numeric:
+        if found is None or not cell.numeric or column not in COSTS:
             return None
         key = (source, column, cell.printed)
         if key not in self._findings:
@@ -93,6 +108,8 @@ class CostJudge:
         if root not in self._admissible:
             self._admissible[root] = admissible(self.ledger, self.evidence.cost, root)
         over = grid(found, structure, self.ledger.conventions, counting)
+        if cell.column == "size":
+            return judge(*sizes(over, cell), cell.interval)
         if cell.column == "params":
             return judge(over.params, over.axes[: over.params.ndim], cell.interval)
         return judge(over.madds, over.axes, cell.interval, self._admissible[root] if counting else None)
@@ -106,7 +123,8 @@ class CostJudge:
         if self.counting is not None and cell.column in COLUMNS:
             verdict = self.counting.verdict(row.id, cell.column, lambda f: self.words(f, cell))
             return CostJudged(verdict, finding, self.counting.value(row.id, cell.column))
-        value = found.values.params if cell.column == "params" else found.values.madds[self.evidence.rule]
+        value = found.values.madds[self.evidence.rule] if cell.column == "madds" else found.values.params
+        value *= cell.about.weight_bytes if cell.column == "size" else 1
         ground = self.ledger.ground(row.id, cell.column)
         if ground.constructed and cell.column == "madds" and any(word in found.construction for word in MET):
             return CostJudged(
@@ -117,7 +135,7 @@ class CostJudge:
 
     def words(self, finding: Finding, cell: Cell) -> str:
         """Return a finding as one line of arithmetic."""
-        nearest = f"{show(finding.nearest, cell.printed)}"
+        nearest = f"{show(finding.nearest, cell.printed, unit=cell.unit)}"
         off = beyond(finding.nearest, cell.printed, cell.interval)
         cut = "; prints so if digits are cut" if finding.cut and not finding.holds else ""
         if finding.of == 1:
@@ -154,7 +172,8 @@ class CostJudge:
             cost = self.evidence.cost[self.source(row, column)]
             counting = self.open_axes(self.ledger.ground(row, column), column)[1]
             over = grid(cost, (), conventions, counting)
-            values = np.full(1, cost.values.params) if column == "params" else over.madds
+            weight = self.ledger.cell(row, column).about.weight_bytes if column == "size" else 1
+            values = over.madds if column == "madds" else np.full(1, cost.values.params * weight)
             columns.append(
                 np.broadcast_to(values.reshape(-1) if values.size == 1 else values, conventions.sizes).reshape(-1)
             )

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
 from evidence.forms import TrainingEvidence
 from evidence.settings import Settings
+from paper.columns import is_cost
 from paper.expressions import Expression, ExpressionError, MissingValue, compile_expr
 from paper.ledger import Cell, Claim, Ledger
-from paper.schema import COST_COLUMNS
 from paper.spans import Span, Truth, every
 from report.judge import statements, verdicts
 from report.judge.contrasts import trained
+from report.judge.measured import margin_of, margins
 from report.judge.recipes import groups, spreads
 from report.judge.spread import Spread, holm, of_row
 from report.judge.statements import Finding, Rule
@@ -39,7 +41,7 @@ class Family:
     ) -> None:
         self.ledger, self.settings, self.runs, self.apart = ledger, settings, runs, apart
         self.span, self.truth = span, truth
-        self.rule = Rule(settings.alpha, settings.seeds, settings.margins, spreads(runs))
+        self.rule = Rule(settings.alpha, settings.seeds, margins(ledger, settings), spreads(runs))
 
     def spread(self, column: str) -> Spread | None:
         """Return a column's pooled spread, or None where no row has two seeds."""
@@ -47,6 +49,8 @@ class Family:
 
     def printed_spread(self, column: str) -> float:
         """Return the stated spread of the authors' runs, in points."""
+        if self.ledger.name and self.ledger.tables and column not in self.settings.printed_spread:
+            return self.rule.spreads[column].sd if column in self.rule.spreads else 0.0  # nobody states theirs
         return self.settings.printed_spread.get(column, self.settings.seed_spread)
 
     def values(self, row_id: str, column: str) -> list[float] | None:
@@ -62,21 +66,26 @@ class Family:
         for row, cell in self.ledger.cells():
             source = self.ledger.canonical(row.id)
             name = f"{source}.{cell.column}"
-            values = None if cell.column in COST_COLUMNS or name in found else self.values(source, cell.column)
+            values = None if is_cost(cell.column) or name in found else self.values(source, cell.column)
             if values and len(values) > 1:
                 gap = sum(values) / len(values) - float(cell.value)
                 spread = of_row(values, self.spread(cell.column))
-                theirs, margin = self.printed_spread(cell.column), self.settings.margins[cell.column]
-                found[name] = verdicts.equivalence(gap, len(values), spread, theirs, margin).outside
+                theirs, margin = self.printed_spread(cell.column), margin_of(cell, self.settings)
+                error = None if cell.error is None else float(cell.error)
+                found[name] = verdicts.equivalence(gap, len(values), spread, theirs, margin, error).outside
         return holm(found, self.settings.alpha)
 
     def cell(self, row_id: str, cell: Cell, values: Sequence[float]) -> Verdict:
         """Judge a trained cell, its failure corrected over all."""
-        settings, column = self.settings, cell.column
+        settings, column, scale = self.settings, cell.column, float(cell.scale)
         failed = f"{self.ledger.canonical(row_id)}.{column}" in self.failed_cells
+        spread, error = self.spread(column), None if cell.error is None else float(cell.error) / scale
+        if spread is not None and scale != 1:
+            spread = replace(spread, sd=spread.sd / scale)
+        unit = cell.about.unit.replace("%", "points") or ("points" if cell.about.share else "units")
         return verdicts.trained(
-            cell.value, values, settings.margins[column], settings.alpha, settings.seeds, self.spread(column),
-            self.printed_spread(column), failed,
+            cell.value / cell.scale, [v / scale for v in values], margin_of(cell, settings) / scale, settings.alpha,
+            settings.seeds, spread, self.printed_spread(column) / scale, failed, error, unit,
         )  # fmt: skip
 
     @cached_property
@@ -170,4 +179,4 @@ class Family:
 
     def _tested(self) -> list[list[float]]:
         names = {(self.ledger.canonical(row.id), cell.column) for row, cell in self.ledger.cells()}
-        return [v for row, column in sorted(names) if column not in COST_COLUMNS and (v := self.values(row, column))]
+        return [v for row, column in sorted(names) if not is_cost(column) and (v := self.values(row, column))]

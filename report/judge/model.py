@@ -8,9 +8,9 @@ from typing import Any
 
 from evidence.read import Evidence
 from evidence.settings import Settings
+from paper.columns import COSTS, is_cost
 from paper.expressions import ExpressionError, compile_expr
 from paper.ledger import Cell, Claim, Ledger, Row
-from paper.schema import COST_COLUMNS
 from paper.spans import Truth
 from report.judge import verdicts
 from report.judge.arithmetic import worked
@@ -21,6 +21,7 @@ from report.judge.conventions import family, held_out
 from report.judge.costs import CostJudge, agreement
 from report.judge.counting import drop_stale
 from report.judge.family import Family
+from report.judge.measured import margin_of, prepare
 from report.judge.orderings import orderings, relational_claims
 from report.judge.plan import Bench, make_plan
 from report.judge.recipes import RECIPES, Group, beside, groups
@@ -28,7 +29,7 @@ from report.judge.relations import own_truth
 from report.judge.resolution import unresolved
 from report.judge.verdicts import Estimate, Verdict
 from report.judge.views import CellView, ClaimView, Report, RowView, TableView
-from report.names import quantity, show
+from report.names import column_name, quantity, show
 
 __all__ = [
     "CellView",
@@ -50,6 +51,8 @@ class _Builder:
     """Judge every cell and claim once."""
 
     def __init__(self, ledger: Ledger, evidence: Evidence, settings: Settings) -> None:
+        prepared = prepare(ledger, evidence)
+        evidence, self.unfit = prepared.evidence, prepared.unfit
         self.ledger, self.evidence, self.settings = ledger, evidence, settings
         self.costs = CostJudge(ledger, evidence)
         self.issue_of: dict[str, list[str]] = {}
@@ -63,8 +66,10 @@ class _Builder:
     def cost_value(self, row_id: str, column: str) -> int | None:
         """Return a computed params or MAdds (default rule) of a row, or None."""
         found = self.evidence.cost.get(self.ledger.canonical(row_id))
-        if found is None:
+        if found is None or column not in COSTS:
             return None
+        if column == "size":
+            return found.values.params * self.ledger.cell(row_id, column).about.weight_bytes
         return found.values.params if column == "params" else found.values.madds.get(self.evidence.rule)
 
     def trained_groups(self, row_id: str, column: str) -> list[Group]:
@@ -75,7 +80,7 @@ class _Builder:
 
     def cell(self, row: Row, cell: Cell) -> CellView:
         """Judge one cell."""
-        judge = self.cost_cell if cell.column in COST_COLUMNS else self.trained_cell
+        judge = self.cost_cell if is_cost(cell.column) else self.trained_cell
         ground = self.ledger.ground(row.id, cell.column)
         verdict, readings, achieved, rule, path = judge(row, cell)
         known = self.issue_of.get(f"{row.id}.{cell.column}", [])
@@ -84,15 +89,17 @@ class _Builder:
         issues = ["known issue " + ", ".join(known)] if known else []
         note = "; ".join(filter(None, (verdict.note, *readings, *issues)))
         shown, half, width, deviation = "", "", 0.0, None
-        finding = self.costs.finding(row.id, cell.column) if cell.column in COST_COLUMNS else None
-        if achieved is not None and cell.column in COST_COLUMNS:
-            shown = show(achieved, cell.printed)
+        finding = self.costs.finding(row.id, cell.column) if is_cost(cell.column) else None
+        if achieved is not None and is_cost(cell.column):
+            shown = show(achieved, cell.printed, unit=cell.unit)
             deviation = float((Decimal(achieved) - cell.value) / cell.value * 100) if cell.value else None
         elif achieved is not None:
             estimate = self.achieved(row.id, cell.column)
-            shown, deviation = show(achieved, cell.printed, 1), achieved - float(cell.value)
+            shown, scale = show(achieved, cell.printed, 1, cell.unit), float(cell.scale)
+            deviation = (achieved - float(cell.value)) / scale
             if estimate and estimate.n > 1:
-                half, width = f"± {show(estimate.half_width, cell.printed, 1)}", float(estimate.half_width)
+                half = f"± {show(estimate.half_width, cell.printed, 1, cell.unit)}"
+                width = float(estimate.half_width) / scale
         return CellView(
             row.table, row.number, row.id, cell.column, cell.printed, cell.bold, achieved, shown, verdict.name, rule,
             path, note, half, width, deviation, verdict.note, tuple(readings), tuple(known), ground.kind,
@@ -118,14 +125,17 @@ class _Builder:
         if found is None:
             return self.absent(row, "no model of this row is costed yet"), [], None, rule, None
         judged = self.costs.judge(row, cell)
-        assert judged is not None
+        if judged is None:
+            return self.absent(row, f"one cost a row is filed, and not {cell.column}"), [], None, rule, None
         return judged.verdict, self.beside(found, cell), judged.value, rule, self.evidence.paths["cost", source]
 
     def beside(self, found: Any, cell: Cell) -> list[str]:
         """Return the same cell under the other counting rules and in the row's variants."""
 
         def value(values: Any, rule: str) -> str:
-            return show(values.params if cell.column == "params" else values.madds[rule], cell.printed)
+            if cell.column == "size":
+                return show(values.params * cell.about.weight_bytes, cell.printed, unit=cell.unit)
+            return show(values.params if cell.column == "params" else values.madds[rule], cell.printed, unit=cell.unit)
 
         known = self.ledger.conventions.members
         others = [r for r in found.values.madds if r != self.evidence.rule and r in known]
@@ -144,13 +154,18 @@ class _Builder:
     def trained_cell(self, row: Row, cell: Cell) -> tuple[Verdict, list[str], float | None, str, str | None]:
         """Judge what training decides: (verdict, other recipes, mean, rule, evidence)."""
         source = self.ledger.canonical(row.id)
-        margin = self.settings.margins[cell.column]
-        rule = f"{verdicts.TRAINED_RULE}, margin {margin:g}"
+        margin = margin_of(cell, self.settings)
+        rule = f"{verdicts.TRAINED_RULE}, margin {margin / float(cell.scale):g}"
+        rule += f" {cell.about.unit}" if cell.about.kind == "measured" and cell.about.unit else ""
         if problem := self.evidence.problem("paper", source):
             return Verdict("invalid-evidence", problem.fault), [], None, rule, problem.path
         found = self.trained_groups(row.id, cell.column)
         if not found:
-            return self.absent(row, "needs the profile `paper`"), [], None, rule, None
+            why = self.unfit.get((source, cell.column))
+            measured = cell.about.kind == "measured"
+            needs = f"needs a measurement{' on ' + cell.about.device if cell.about.device else ''}"
+            why = why or (needs if measured else "needs the profile `paper`")
+            return self.absent(row, why), [], None, rule, None
         first, others = found[0], found[1:]
         alpha, seeds = self.settings.alpha, self.settings.seeds
         verdict = self.family.cell(row.id, cell, first.values)
@@ -199,7 +214,7 @@ class _Builder:
         """Return what was achieved for a cell, with its uncertainty; None of a network that this project drew."""
         if self.ledger.ground(row_id, column).constructed:
             return None
-        if column in COST_COLUMNS:
+        if is_cost(column):
             value = self.cost_value(row_id, column)
             return None if value is None else Estimate(Decimal(value))
         found = self.trained_groups(row_id, column)
@@ -216,8 +231,8 @@ class _Builder:
         found, cell = self.achieved(row_id, column), self.ledger.cell(row_id, column)
         if found is None or not cell.numeric:
             return None
-        half = f" ± {show(found.half_width, cell.printed, 1)}" if found.n > 1 else ""
-        return show(found.value, cell.printed, 1 if found.n else 2) + half
+        half = f" ± {show(found.half_width, cell.printed, 1, cell.unit)}" if found.n > 1 else ""
+        return show(found.value, cell.printed, 1 if found.n else 2, cell.unit) + half
 
     def printed(self, row_id: str, column: str) -> str | None:
         """Return how a printed value reads."""
@@ -269,7 +284,8 @@ class _Builder:
         """Judge a relation on the paper's own numbers, then on achieved ones."""
         outcome = claim.expression.evaluate(self.ledger.printed_value)
         truth, remark = own_truth(claim.expression, self.ledger)
-        margin = max((self.settings.margins[c] for _, c in claim.expression.refs if c not in COST_COLUMNS), default=0)
+        known = self.family.rule.margins
+        margin = max((known.get(c, 0) for _, c in claim.expression.refs if not is_cost(c)), default=0)
         if claim.kind == "print" or claim.expression.about_print:
             names = {Truth.HOLDS: "agrees-with-itself", Truth.UNDECIDED: "undecided"}
             verdict, achieved = Verdict(names.get(truth, "paper-inconsistent")), None
@@ -323,8 +339,12 @@ def build(ledger: Ledger, evidence: Evidence, settings: Settings, benches: Seque
         rows = [builder.row(row) for row in table.rows]
         has_mini = any(r.mini for r in rows)
         budget = table_budget(ledger, table)
-        tables.append(TableView(table.id, table.title, table.label_columns, table.columns, rows, budget, has_mini))
-    rules = {} if evidence.rules is None else dict(evidence.rules.rules)
+        heads = tuple(table.column(c).title or column_name(c) for c in table.columns)
+        tables.append(
+            TableView(table.id, table.title, table.label_columns, table.columns, rows, budget, has_mini, heads)
+        )
+    known = ledger.conventions.members
+    rules = {} if evidence.rules is None else {k: v for k, v in evidence.rules.rules.items() if k in known}
     claims = [builder.claim(c) for c in ledger.claims]
     proxy = evidence.runs.get("proxy", {})
     report = Report(

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from paper.columns import is_cost
 from paper.expressions import Expression
-from paper.schema import COST_COLUMNS
 from report.judge import verdicts
 from report.judge.recipes import spreads
 from report.judge.resolution import resolution, test_images
@@ -99,7 +99,7 @@ def judge(difference: float, significant: bool) -> str:
 
 def is_relational(expression: Expression) -> bool:
     """Tell whether an expression only orders trained cells: no number, no text, no function but min and max."""
-    if not expression.refs or expression.names or any(column in COST_COLUMNS for _, column in expression.refs):
+    if not expression.refs or expression.names or any(is_cost(column) for _, column in expression.refs):
         return False
     for node in ast.walk(expression.tree):
         if isinstance(node, ast.Constant | ast.BinOp | ast.Eq | ast.NotEq):

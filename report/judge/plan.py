@@ -17,7 +17,6 @@ from evidence.bench import Bench, ModelRates
 from evidence.forms import TrainingEvidence, read_form
 from evidence.io import EvidenceError
 from evidence.read import Evidence
-from paper.schema import COST_COLUMNS
 from report.judge.power import power, seeds_needed
 from report.judge.recipes import spreads
 from report.judge.spread import Spread
@@ -136,11 +135,11 @@ def make_plan(report: Any, evidence: Evidence, bench: tuple[str, Bench] | None) 
     rates = bench[1].models if bench else {}
     open_cells: dict[str, list[str]] = {}
     for cell in report.cells:
-        if cell.column not in COST_COLUMNS and cell.verdict in OPEN:
+        if ledger.trains(cell.row_id, cell.column) and cell.verdict in OPEN:
             open_cells.setdefault(ledger.canonical(cell.row_id), []).append(cell.key)
     tested: dict[str, str] = {}
     for cell in report.cells:
-        if cell.column not in COST_COLUMNS:
+        if ledger.trains(cell.row_id, cell.column):
             tested.setdefault(ledger.canonical(cell.row_id), cell.tests)
     needs: dict[str, list[str]] = {}
     unplanned = []
@@ -149,7 +148,7 @@ def make_plan(report: Any, evidence: Evidence, bench: tuple[str, Bench] | None) 
         if claim.verdict not in OPEN:
             continue
         refs = expressions[claim.id].refs if claim.kind == "relation" else ()
-        rows = dict.fromkeys(ledger.canonical(row) for row, column in refs if column not in COST_COLUMNS)
+        rows = dict.fromkeys(ledger.canonical(row) for row, column in refs if ledger.trains(row, column))
         if rows:
             needs[claim.id] = [row for row in rows if row in open_cells or not _settled(report, ledger, row)]
         else:
@@ -201,7 +200,7 @@ def _trained(runs: Sequence[TrainingEvidence]) -> int:
 
 def _column(ledger: Any, row: str) -> str:
     """Return the metric that a row's seeds are planned for: its first trained one."""
-    return next((c for c in ledger.row(row).cells if c not in COST_COLUMNS), "")
+    return next((c for c in ledger.row(row).cells if ledger.trains(row, c)), "")
 
 
 def _enough(settings: Any, evidence: Evidence) -> tuple[dict[str, int], list[str]]:
@@ -228,7 +227,7 @@ def _enough(settings: Any, evidence: Evidence) -> tuple[dict[str, int], list[str
 
 def _settled(report: Any, ledger: Any, row: str) -> bool:
     """Tell whether a row has trained cells and all of them are settled."""
-    mine = [c for c in report.cells if ledger.canonical(c.row_id) == row and c.column not in COST_COLUMNS]
+    mine = [c for c in report.cells if ledger.canonical(c.row_id) == row and ledger.trains(c.row_id, c.column)]
     return bool(mine) and all(c.verdict not in OPEN for c in mine)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from paper.expressions import Expression
 from paper.ledger import Ledger
-from paper.printed import ROUNDINGS, bounds
+from paper.printed import ROUNDINGS, bounds_of
 from paper.spans import Span, Truth, span
 
 
@@ -17,7 +17,7 @@ def own_truth(expression: Expression, ledger: Ledger) -> tuple[Truth, str]:
     def under(rounding: str) -> Truth:
         def found(row: str, column: str) -> Span | None:
             cell = ledger.cell(row, column)
-            return span(bounds(cell.printed, rounding)) if cell.numeric else None
+            return span(bounds_of(cell.interval, rounding)) if cell.numeric else None
 
         return expression.truth(found, rounding=rounding)
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from paper.columns import is_cost
 from paper.expressions import Expression, ExpressionError, MissingValue
-from paper.schema import COST_COLUMNS
 from report.judge.contrasts import Contrast, Every, Fact, Key, Node, Some, contrasts, leaves
 from report.judge.spread import Spread, holm, of_row, tail, welch
 from report.judge.verdicts import Verdict
@@ -73,7 +73,7 @@ def relation(expression: Expression, runs: Runs, costs: Costs, rule: Rule, key: 
     values: dict[Key, list[float]] = {}
     missing = []
     for row, column in expression.refs:
-        if column in COST_COLUMNS:
+        if is_cost(column):
             if costs(row, column) is None:
                 missing.append(f"{row}.{column}")
         elif found := runs(key(row), column):
@@ -86,7 +86,7 @@ def relation(expression: Expression, runs: Runs, costs: Costs, rule: Rule, key: 
     means = {k: Decimal(repr(math.fsum(v) / len(v))) for k, v in values.items()}
 
     def mean(row: str, column: str) -> Decimal | None:
-        return costs(row, column) if column in COST_COLUMNS else means[key(row), column]
+        return costs(row, column) if is_cost(column) else means[key(row), column]
 
     margin = max((Decimal(str(rule.margins[c])) for _, c in values if c in rule.margins), default=Decimal(0))
     outcome = expression.evaluate(mean, margin=margin)

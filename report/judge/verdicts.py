@@ -64,13 +64,18 @@ class Equivalence:
     draw: float
 
 
-def equivalence(gap: float, n: int, spread: Spread, printed_spread: float, margin: float) -> Equivalence:
+def equivalence(
+    gap: float, n: int, spread: Spread, printed_spread: float, margin: float, printed_error: float | None = None
+) -> Equivalence:
     """Test a mean of `n` seeds for equivalence within `margin`; the printed number is one run of its authors.
 
     Their spread is `printed_spread`, as stated, or ours where that is larger: equal procedures have equal spreads.
+    printed_error: the standard error that the paper prints itself (±), in place of that.
     """
     ours, theirs = spread.sd**2 / n, max(printed_spread, spread.sd) ** 2
-    if theirs > printed_spread**2:
+    if printed_error is not None:
+        error, freedom = welch([(ours, spread.freedom), (printed_error**2, math.inf)])
+    elif theirs > printed_spread**2:
         error, freedom = welch([(ours + theirs, spread.freedom)])
     else:
         error, freedom = welch([(ours, spread.freedom), (theirs, math.inf)])
@@ -90,13 +95,16 @@ def trained(
     spread: Spread | None = None,
     printed_spread: float = 0.0,
     failed: bool | None = None,
+    printed_error: float | None = None,
+    unit: str = "points",
 ) -> Verdict:
     """Judge a trained cell from one value a seed, by two one-sided t tests against `margin` (both in points).
 
     reproduced: closer to the printed number than the margin, at level alpha and with all `seeds` runs;
     not-reproduced: further off; else underpowered. spread: pooled over all rows (None: of these values alone);
     printed_spread: between the authors' runs, of which they print one; failed: what the correction over all cells
-    left of a failure. One seed is never more than consistent or inconsistent.
+    left of a failure; printed_error: the standard error that the paper prints (±), in place of printed_spread; unit:
+    what all are in. One seed is never more than consistent or inconsistent.
     """
     if not values:
         raise ValueError("no values")
@@ -104,12 +112,14 @@ def trained(
         raise ValueError("a value is not finite")
     n = len(values)
     gap = math.fsum(values) / n - float(printed)
+    stated = "" if printed_error is None else f"; the paper's own error {printed_error:.2g}"
     if n == 1:
-        inside = abs(gap) <= margin
-        return Verdict("consistent (n = 1)" if inside else "inconsistent (n = 1)", f"{gap:+.2f} points, one seed")
-    found = equivalence(gap, n, of_row(values, spread), printed_spread, margin)
+        inside = abs(gap) <= margin + 2 * (printed_error or 0.0)
+        name = "consistent (n = 1)" if inside else "inconsistent (n = 1)"
+        return Verdict(name, f"{gap:+.2f} {unit}, one seed{stated}")
+    found = equivalence(gap, n, of_row(values, spread), printed_spread, margin, printed_error)
     half = quantile(1 - alpha / 2, found.freedom) * found.error
-    note = f"{gap:+.2f} ± {half:.2f} points ({n} seeds, margin {margin:g})"
+    note = f"{gap:+.2f} ± {half:.2f} {unit} ({n} seeds, margin {margin:g}){stated}"
     among = "among them" if abs(gap) <= found.draw else "beyond them"
     note += f"; further runs within {found.draw:.2f} of the mean, the printed number {among}"
     if found.inside <= alpha:

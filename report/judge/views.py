@@ -96,6 +96,7 @@ class TableView:
     rows: list[RowView]
     budget: TableBudget | None
     has_mini: bool
+    heads: tuple[str, ...] = ()
 
 
 #: What a statement's verdict says was shown; any other leaves it open.

@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import quote
 
 from evidence.forms import CostEvidence, TrainingEvidence
+from paper.columns import is_cost
 from paper.ledger import Row, Table
-from paper.schema import COST_COLUMNS
 from report.judge import verdicts
 from report.judge.model import CellView, Report
 from report.judge.plan import OPEN, Run
@@ -84,12 +84,12 @@ class Dossiers:
     def cell(self, table: Table, row: Row, view: CellView) -> Dossier:
         """Return one cell's dossier."""
         cell = row.cells[view.column]
-        low, high = (show(x, cell.printed) for x in (cell.interval.low, cell.interval.high))
+        low, high = (show(x, cell.printed, unit=cell.unit) for x in (cell.interval.low, cell.interval.high))
         facts = [Fact("Printed", [Value(f"{cell.printed}, as every value from {low} up to {high} prints")])]
         facts += self.ground(row, view)
-        facts += self.cost(row, view) if view.column in COST_COLUMNS else self.trained(row, view)
+        facts += self.cost(row, view) if is_cost(view.column) else self.trained(row, view)
         facts += [Fact("Known issues", [Value(self.report.ledger.issues[i].title, f"#issue-{i}") for i in view.issues])]
-        title = f"{row_name(table, row)}: {column_name(view.column)}"
+        title = f"{row_name(table, row)}: {cell.about.title or column_name(view.column)}"
         return Dossier(
             view.key, title, table.id, spoken(view.verdict), slug(view.verdict), [f for f in facts if f.values]
         )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from paper.columns import is_cost
 from paper.ledger import Row, Table
-from paper.schema import COST_COLUMNS
 from report.judge import verdicts
 from report.judge.issues import check_issues
 from report.judge.views import CellView, Report, TableView
@@ -252,7 +252,7 @@ def _delta(cell: CellView) -> str:
         return ""
     if cell.verdict == "depends" and cell.conventions:
         return f"{cell.conventions[0]:,} of {cell.conventions[1]:,}"
-    return f"{cell.deviation:+.1f} %" if cell.column in COST_COLUMNS else f"{cell.deviation:+.2f}"
+    return f"{cell.deviation:+.1f} %" if is_cost(cell.column) else f"{cell.deviation:+.2f}"
 
 
 def _cell(report: Report, cell: CellView) -> PageCell:
@@ -319,7 +319,7 @@ def _table(report: Report, view: TableView, dossiers: Dossiers, sources: Sources
             alt = template.replace("{model}", name).replace("{data}", data)
             pictures.append(Picture(found.picture, alt, ", ".join([name, *(f"{h} {v}" for h, v in small)])))
     return PageTable(
-        view.id, view.title, list(view.label_columns), [(c, column_name(c)) for c in view.columns], rows, papers,
+        view.id, view.title, list(view.label_columns), list(zip(view.columns, view.heads, strict=True)), rows, papers,
         pictures, _budget(view), _architecture(table), len(view.label_columns) + len(view.columns),
         sum(not isinstance(c, str) for r in rows for c in r.cells),
     )  # fmt: skip
@@ -340,6 +340,19 @@ def _off(report: Report) -> str:
     bad = [c for c in report.distinct if c.verdict in verdicts.FAILED]
     named = sum(bool(c.issues) for c in bad)
     return f"{count(len(bad), 'distinct number')}, of which {count(named, 'stands', 'stand')} under known issues."
+
+
+def _margins(report: Report) -> str:
+    """Return the margins of this ledger's own columns, and the level."""
+    ledger, s = report.ledger, report.settings
+    names = [c for t in ledger.tables.values() for c in t.columns if not is_cost(c)]
+    usual = [c for c in s.margins if c in names]
+    said = [
+        f"{column_name(c)} {ledger.margins[c] if c in ledger.margins else format(s.margins[c], 'g')}"
+        for c in dict.fromkeys([*usual, *names])
+        if c in ledger.margins or c in s.margins
+    ]
+    return ", ".join(said) + f"; alpha {s.alpha:g}"
 
 
 def build_page(report: Report, sources: Sources, up: str) -> Page:
@@ -382,7 +395,7 @@ def build_page(report: Report, sources: Sources, up: str) -> Page:
         versions=[f"versions_{name}.html" for name in sources.config.versions],
         counting=rule_names(report.rules, report.evidence.rule),
         verdict_rules=verdict_rules(report),
-        margins=", ".join(f"{column_name(k)} {v:g}" for k, v in s.margins.items()) + f"; alpha {s.alpha:g}",
+        margins=_margins(report),
         statistics=list(report.statistics),
         grounds=grounds_page(report),
         conventions=conventions_page(report),

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from paper.checks.typos import with_cell
+from paper.columns import is_cost
 from paper.ledger import Ledger, Row, Table
-from paper.schema import COST_COLUMNS
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def cells(ledger: Ledger, keep: Callable[[Row, str], bool]) -> list[str]:
 
 def trained(column: str) -> bool:
     """Tell whether training decides a column."""
-    return column not in COST_COLUMNS
+    return not is_cost(column)
 
 
 def other_digit(random: Random, printed: str, places: list[int]) -> str:
