@@ -4,21 +4,28 @@ python -m paper            validate everything and print the counts
 python -m paper rows       list the row ids
 python -m paper claims     list the claims
 python -m paper check      check the printed numbers against each other (--help: its options and exit codes)
+python -m paper new        write a ledger from printed tables (--help)
 python -m paper --ledger NAME ...   of another paper's ledger, paper/NAME
+python -m paper --path FOLDER ...   of a ledger anywhere
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
-from paper.ledger import HERE, LedgerError, load_ledger
+from paper.ledger import LedgerError, folder_of, load_ledger
 from paper.output import run
 
 
 def main(argv: list[str] | None = None) -> int:
     """Validate the ledger; returns 1 with one line on stderr where it is malformed."""
     argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == ["new"]:
+        from paper.reading.command import main as new
+
+        return new(argv[1:])
     if argv[:1] == ["check"]:
         from paper.checks.command import main as check  # the rest needs no checks
 
@@ -28,13 +35,16 @@ def main(argv: list[str] | None = None) -> int:
         epilog="python -m paper check --help: check the printed numbers against each other",
     )  # fmt: skip
     parser.add_argument("what", nargs="?", choices=("counts", "rows", "claims"), default="counts")
-    parser.add_argument("--ledger", default="", metavar="NAME", help="another paper's: paper/NAME")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--ledger", default="", metavar="NAME", help="another paper's: paper/NAME")
+    where.add_argument("--path", type=Path, metavar="FOLDER", help="a ledger anywhere: the folder of its paper.yaml")
     args = parser.parse_args(argv)
     what = args.what
     try:
-        ledger = load_ledger(HERE / args.ledger)
+        ledger = load_ledger(folder_of(args.ledger, args.path))
     except LedgerError as error:
-        print(f"error: {error}", file=sys.stderr)
+        for fault in error.faults:
+            print(f"error: {fault}", file=sys.stderr)
         return 1
     if what == "rows":
         for row in ledger.rows.values():
@@ -46,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
     else:
         cells = sum(1 for _ in ledger.cells())
         print(
-            f"arXiv {ledger.arxiv}: {len(ledger.tables)} tables, {len(ledger.rows)} rows, {cells} printed numbers, "
+            f"{ledger.cited}: {len(ledger.tables)} tables, {len(ledger.rows)} rows, {cells} printed numbers, "
             f"{len(ledger.claims)} claims, {len(ledger.issues)} known issues"
         )
     return 0

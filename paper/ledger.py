@@ -16,10 +16,22 @@ from paper.schema import RawChecks, RawClaims, RawIssue, RawIssues, RawPaper, Ra
 
 __all__ = [
     "HERE", "Alias", "Cell", "Claim", "Ground", "Ledger", "LedgerError", "Row", "Table", "check_declared",
-    "load_ledger", "load_tables",
+    "folder_of", "load_ledger", "load_tables",
 ]  # fmt: skip
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 MORE = "and {} more; `python -m paper` lists all"
+
+
+def folder_of(name: str = "", path: Path | None = None) -> Path:
+    """Return a ledger's folder: anywhere (`path`), or by its name; "" is the first paper's. Raises LedgerError."""
+    if path is not None:
+        if not path.is_dir():
+            raise LedgerError(f"{path}: no folder; name the one that holds paper.yaml")
+        return path.resolve()
+    if name and not (NAME.fullmatch(name) and (HERE / name / "paper.yaml").is_file()):
+        known = sorted(p.parent.name for p in HERE.glob("*/paper.yaml"))
+        raise LedgerError(f"{name!r}: no ledger of that name; there are {', '.join(known)}; elsewhere: --path FOLDER")
+    return HERE / name
 
 
 def shown_in(root: Path, path: Path) -> str:

@@ -53,7 +53,11 @@ def bold(ledger: Ledger) -> Iterator[Finding]:
             blocks = _blocks(table, spec, column)
             if not table.column(column).sign:
                 continue  # nobody knows which way is better
-            if any(row.cells[column].bold for block in blocks for row in block):
+            marked = {row.cells[column].value for block in blocks for row in block if row.cells[column].bold}
+            if len(marked) > 1 and not any(s.table == table.id and column in s.columns for s in ledger.checks.bold):
+                text = f"{len(marked)} different numbers are bold; say in checks.bold which rows are compared"
+                yield Finding("bold", NOT_APPLICABLE, f"Table {table.id}, {column}", (), text)
+            elif marked:
                 bold_columns[table.task, column] += 1
                 yield from _bold(table, spec, column, blocks)
             elif sum(map(len, blocks)) > 1:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from paper.checks import ALARMS, SEVERITIES, Document, Finding, about, read_document, run
 from paper.checks.transcription import TEXT
-from paper.ledger import HERE, LedgerError, load_ledger
+from paper.ledger import LedgerError, folder_of, load_ledger
 
 OK, BROKEN, IMPOSSIBLE = 0, 1, 3
 
@@ -62,15 +62,14 @@ def main(argv: list[str] | None = None) -> int:
             print(f"{name:18} {what}")
         return OK
     try:
-        if args.path and not args.path.is_dir():
-            raise LedgerError(f"{args.path}: no folder; name the one that holds paper.yaml")
         if not args.text and (needing := [name for name in args.only if name in TEXT.about]):
             raise LedgerError(f"{needing[0]} needs the paper's text; give --text FILE")
-        ledger = load_ledger(args.path.resolve() if args.path else HERE / args.ledger)
+        ledger = load_ledger(folder_of(args.ledger, args.path))
         document = read_text(args.text) if args.text else None
         found = run(ledger, args.only, document=document)
     except LedgerError as error:
-        print(f"error: {error}", file=sys.stderr)
+        for fault in error.faults:
+            print(f"error: {fault}", file=sys.stderr)
         return BROKEN
     if args.json:
         rows = [f.as_json() for f in found]

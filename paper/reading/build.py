@@ -1,0 +1,410 @@
+"""From grids to a ledger's files: columns, rows, marks, units and what could not be read, each with its line."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from paper.columns import COSTS, SHARES, is_cost, stem, usual_better
+from paper.printed import ABSENT, BYTES, is_absent, parse_printed, split_printed
+from paper.reading.grid import Grid, Piece, decimal_points, lone, numeric, split_beside, with_heads
+from paper.reading.heads import Head, measures, read_head
+
+_MARK = re.compile(r"(?:\s*(\[\d+(?:\s*[,–-]\s*\d+)*\]|[†‡§¶]+|(?<=\w)\*+|[¹²³⁴⁵⁶⁷⁸⁹ᵃᵇᶜᵈᵉᶠᵍʰ]+(?![²³\w])))$")
+#: Trained metrics of each task, to tell a table's from its columns.
+TASK_OF = (
+    ("classification", ("top1", "top5", "err1", "err5")), ("segmentation", ("miou", "iou", "f1_dice", "pq")),
+    ("detection", ("AP", "AP50", "AP75", "APS", "APM", "APL", "AR")), ("pose", ("pck", "nme")),
+    ("generation", ("fid", "kid", "is")), ("restoration", ("psnr", "ssim", "lpips")),
+    ("language", ("bleu", "ppl", "rouge")), ("speech", ("wer", "cer")),
+    ("regression", ("mae", "mse", "rmse", "epe", "r2")),
+    ("control", ("reward",)), ("classification", ("acc", "err", "ece")),
+)  # fmt: skip
+
+
+@dataclass
+class Col:
+    """Hold a measured column on its way into the ledger: its place in the grid, name, keys, and remarks."""
+
+    at: int
+    head: Head
+    name: str
+    keys: dict[str, object] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Unread:
+    """Hold what could not be read, with its line in the source."""
+
+    text: str
+    line: int
+    why: str
+    row: str = ""
+    column: str = ""
+
+
+@dataclass
+class Written:
+    """Hold one table's YAML and what it left unread; rows: labels and cells by id, to find rows that repeat."""
+
+    id: str
+    text: str
+    cells: int
+    unread: list[Unread]
+    rows: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]]
+    margins: dict[str, tuple[object, str]]
+
+
+def slug(text: str, width: int = 40) -> str:
+    """Return a text as part of an id: lower-case letters, digits and single underscores."""
+    text = text.replace("±", "pm").replace("+", " plus ").replace("×", "x").replace("%", "")
+    text = re.sub(r"(?<![\w.])[-−](?=\d)", " m", text)
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii").lower()
+    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:width].strip("_")
+
+
+def quoted(text: str) -> str:
+    """Return a text as YAML and JSON write it in quotes."""
+    clean = "".join(c if c.isprintable() else " " for c in text)
+    return json.dumps(clean, ensure_ascii=False)
+
+
+def marks_of(label: str) -> tuple[str, list[str]]:
+    """Return a label without the footnotes and citations at its end, and these."""
+    marks: list[str] = []
+    while (found := _MARK.search(label)) and found.start() > 0:
+        marks.insert(0, found[1])
+        label = label[: found.start()].rstrip()
+    return label, marks
+
+
+def _transposed(grid: Grid) -> Grid:
+    """Return a table of models side by side with its models below each other."""
+    heads = grid.heads or 1
+    if heads != 1 or len(grid.rows) < 3:
+        return grid
+    first = [row[0].text for row in grid.rows[1:]]
+    known = sum(bool(measures(read_head([t]).title) or read_head([t]).measures) for t in first)
+    across = sum(bool(read_head([p.text]).measures) for p in grid.rows[0][1:])
+    if known < 2 or 2 * known < len(first) or across:
+        return grid
+    return Grid(tuple(zip(*grid.rows, strict=True)), grid.line, grid.caption, 1)
+
+
+def _split_slashes(grid: Grid) -> Grid:
+    """Return a table whose columns of two numbers ("75.2 / 92.5" under "Top-1 / Top-5") are two."""
+    heads = grid.heads or 1
+    out: list[list[Piece]] = [[] for _ in grid.rows]
+    for c in range(grid.width):
+        texts = [row[c] for row in grid.rows]
+        names = re.split(r"\s*[/|]\s*", texts[heads - 1].text)
+        body = [p.text for p in texts[heads:] if p.text and not is_absent(p.text)]
+        pairs = [re.split(r"\s*[/|]\s*", t) for t in body]
+        fits = sum(len(p) == len(names) and all(numeric(x) or is_absent(x) for x in p) for p in pairs)
+        if len(names) < 2 or not pairs or 2 * fits <= len(pairs) or len(names) > 4:
+            for line, piece in zip(out, texts, strict=True):
+                line.append(piece)
+            continue
+        for i, piece in enumerate(texts):
+            parts = names if i == heads - 1 else re.split(r"\s*[/|]\s*", piece.text) if i >= heads else []
+            parts = parts if len(parts) == len(names) else [piece.text] * len(names)
+            out[i] += [Piece(text, piece.line, piece.bold, piece.part or n > 0) for n, text in enumerate(parts)]
+    return Grid(tuple(map(tuple, out)), grid.line, grid.caption, grid.heads)
+
+
+class Table:
+    """Read one grid. metric: what columns of unknown heads measure, where the caller says it."""
+
+    def __init__(self, grid: Grid, name: str, number: str, task: str, metric: str, source: str) -> None:
+        grid, self.commas = decimal_points(_transposed(with_heads(grid)))
+        self.grid = _split_slashes(grid)
+        self.name, self.number, self.source, self.metric = name, number, source, metric
+        self.heads = self.grid.rows[: self.grid.heads]
+        self.body = self.grid.rows[self.grid.heads or 0 :]
+        self.lines = [row for row in self.body if not lone(row)]
+        self.labels: list[int] = []
+        self.columns: list[Col] = []
+        self.remarks: list[str] = []
+        self.unread: list[Unread] = []
+        self._divide()
+        self.task = task or self._task()
+
+    def _texts(self, c: int) -> list[str]:
+        return [row[c].text for row in self.lines if row[c].text]
+
+    def _share(self, c: int) -> float:
+        said = [t for t in self._texts(c) if not is_absent(t)]
+        return sum(numeric(t) for t in said) / len(said) if said else 0.0
+
+    def _divide(self) -> None:
+        """Tell which columns are labels and which are measured."""
+        found: list[tuple[int, Head]] = []
+        for c in range(self.grid.width):
+            head = read_head([row[c].text for row in self.heads])
+            share, texts = self._share(c), [t for t in self._texts(c) if not is_absent(t)]
+            if not texts and not head.measures:
+                if head.title and c:
+                    self.unread.append(Unread(head.title, self.grid.line, "the column is empty"))
+                continue
+            if c == 0 and not (head.measures and share == 1.0 and self.grid.width > 2 and self._share(1) < 0.5):
+                self.labels.append(c)
+                continue
+            if head.measures and (share >= 0.34 or not texts):
+                found.append((c, head))
+                continue
+            measured = head.average or any(re.search(r"\d\.\d|±", t) for t in texts)
+            if share >= 0.5 and (self.metric or measured) and not head.setting:
+                found.append((c, head))
+                continue
+            self.labels.append(c)
+            if share >= 0.5 and not head.setting:
+                self.remarks.append(
+                    f"{head.title or f'column {c + 1}'}: taken for a label; name it under columns if it is measured"
+                )
+        if not self.labels:
+            self.labels = [found.pop(0)[0]] if len(found) > 1 else []
+        self._name(found)
+
+    def _name(self, found: Sequence[tuple[int, Head]]) -> None:
+        many = Counter(head.measures for _, head in found)
+        taken: set[str] = set()
+        errors = self._errors(found)
+        for c, head in found:
+            base, remarks = head.measures or self.metric, []
+            if not base:
+                base = "value"
+                remarks.append("mend: what is measured is not said; better: which way?")
+            if base in ("top1", "top5") and errors:
+                base = {"top1": "err1", "top5": "err5"}[base]
+                remarks.append("error rates: Top-5 is below Top-1")
+            suffix = slug(head.suffix or head.title, 24) if many[head.measures] > 1 or not head.measures else ""
+            name = f"{base}_{suffix}" if suffix else base
+            n = 2
+            while name in taken:
+                name, n = "_".join(filter(None, (base, suffix, str(n)))), n + 1
+            taken.add(name)
+            col = Col(c, head, name, remarks=remarks)
+            self._keys(col)
+            self.columns.append(col)
+        self._means()
+
+    def _errors(self, found: Sequence[tuple[int, Head]]) -> bool:
+        """Tell whether columns called Top-1 and Top-5 hold error rates: the second is below the first in every row."""
+        by = {}
+        for c, head in found:
+            by.setdefault(head.measures, c)
+        if "top1" not in by or "top5" not in by:
+            return False
+        pairs = [(row[by["top1"]].text, row[by["top5"]].text) for row in self.lines]
+        values = [(parse_printed(a).value, parse_printed(b).value) for a, b in pairs if numeric(a) and numeric(b)]
+        return bool(values) and all(five < one for one, five in values)
+
+    def _keys(self, col: Col) -> None:
+        head, keys = col.head, col.keys
+        keys["title"] = head.title
+        texts = [t for t in self._texts(col.at) if numeric(t)]
+        own = {m["unit"] or ("%" if m["later"] else "") for m in map(split_printed, texts)}
+        unit = head.unit
+        if unit:
+            try:
+                for text in texts:
+                    parse_printed(text, unit)
+                if is_cost(col.name) and stem(col.name) != "size" and (unit in BYTES or unit == "%"):
+                    raise ValueError
+            except ValueError:
+                col.remarks.append(f"mend: the head's unit {unit} does not fit its cells; add it by hand")
+                unit = ""
+        if unit:
+            keys["unit"] = unit
+        elif is_cost(col.name) and stem(col.name) != "size" and "" in own:
+            small = [t for t in texts if not split_printed(t)["unit"] and abs(parse_printed(t).value) < 10_000]
+            if small:
+                why = f"no unit is printed: {small[0]} of what? add unit: M, G or K to the column"
+                self.unread.append(Unread(small[0], self.grid.line, why, column=col.name))
+        if head.better:
+            keys["better"] = head.better
+        elif usual_better(col.name) is None:
+            keys["better"] = "unknown"
+        if head.dataset:
+            keys["dataset"] = head.dataset
+        if head.device:
+            keys["device"] = head.device
+
+    def _means(self) -> None:
+        """Tell which column is the mean of others, where most rows say so."""
+        for col in self.columns:
+            if not col.head.average:
+                continue
+            parent = col.head.suffix
+            others = [o for o in self.columns if o is not col and not o.head.average and stem(o.name) == stem(col.name)]
+            hits = total = 0
+            for row in self.lines:
+                cells = [row[o.at].text for o in others]
+                if not others or not numeric(row[col.at].text) or not all(map(numeric, cells)):
+                    continue
+                parts = [parse_printed(t) for t in cells]
+                mean = sum(p.value for p in parts) / len(parts)
+                room = sum(p.place for p in parts) / len(parts) / 2 + parse_printed(row[col.at].text).place / 2
+                total += 1
+                hits += abs(mean - parse_printed(row[col.at].text).value) <= room
+            if total and 2 * hits > total and len(others) > 1:
+                col.keys["mean_of"] = [o.name for o in others]
+            elif total:
+                col.remarks.append(f"mend: no plain mean of the other columns{' of ' + parent if parent else ''}")
+
+    def _task(self) -> str:
+        names = {stem(c.name) for c in self.columns} | {c.name for c in self.columns}
+        return next((task for task, known in TASK_OF if names & set(known)), "other")
+
+    def write(self, others: dict[str, tuple[str, tuple]]) -> Written | None:
+        """Return the table as YAML; None where it prints no number. others: rows of earlier tables."""
+        if not self.columns or not self.lines:
+            return None
+        heads = [read_head([row[c].text for row in self.heads]).title for c in self.labels]
+        grouped = [lone(row) for row in self.body]
+        groups = any(grouped) and any(not g for g in grouped)
+        labels = ["Group", *heads] if groups else heads
+        rows: list[str] = []
+        out: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {}
+        group, count = "", 0
+        kinds = tuple(c.name for c in self.columns)
+        for row in self.body:
+            if said := lone(row):
+                group = said
+                continue
+            said_labels, marks = [], []
+            for c in self.labels:
+                label, more = marks_of(row[c].text)
+                said_labels.append(label)
+                marks += more
+            if groups:
+                said_labels.insert(0, group)
+            cells, bold = [], []
+            row_id = self._id(said_labels, out)
+            for col in self.columns:
+                piece = row[col.at]
+                cells.append(self._cell(piece, row_id, col))
+                if piece.bold and not is_absent(cells[-1]):
+                    bold.append(col.name)
+            if all(cell == ABSENT for cell in cells) and not any(row[c.at].text for c in self.columns):
+                self.unread.append(Unread(" | ".join(said_labels), row[0].line, "the row has no number"))
+                continue
+            count += sum(not is_absent(cell) for cell in cells)
+            lines = [f"  - id: {row_id}", f"    labels: [{', '.join(map(quoted, said_labels))}]"]
+            if marks:
+                lines.append(f"    marks: [{', '.join(map(quoted, marks))}]")
+            lines.append(f"    cells: [{', '.join(map(quoted, cells))}]")
+            if bold:
+                lines.append(f"    bold: [{', '.join(bold)}]")
+            key = repr((said_labels[groups:], kinds, tuple(cells)))
+            if key in others and sum(not is_absent(c) for c in cells) > 1:
+                lines.append(f"    same_as: {others[key][0]}  # the same labels and numbers")
+            elif group == "" or not groups:
+                others.setdefault(key, (row_id, kinds))
+            rows += lines
+            out[row_id] = (tuple(said_labels), kinds, tuple(cells))
+        if not count:
+            return None
+        text = self._text(labels, rows)
+        return Written(self.number, text, count, self.unread, out, self._margins())
+
+    def _id(self, labels: Sequence[str], taken: dict) -> str:
+        base = f"{self.name}_t{self.number.lower()}_" + (slug(" ".join(labels), 48) or "row")
+        found, n = base, 2
+        while found in taken:
+            found, n = f"{base}_{n}", n + 1
+        return found
+
+    def _cell(self, piece: Piece, row: str, col: Col) -> str:
+        text = piece.text.strip()
+        if not text:
+            return ABSENT
+        if is_absent(text):
+            return text
+        try:
+            parse_printed(text, str(col.keys.get("unit", "")) or ("MB" if stem(col.name) == "size" else ""))
+        except ValueError as error:
+            self.unread.append(Unread(text, piece.line, str(error).partition("; ")[2] or str(error), row, col.name))
+            return "?"
+        return text
+
+    def _margins(self) -> dict[str, tuple[object, str]]:
+        out: dict[str, tuple[object, str]] = {}
+        for col in self.columns:
+            if is_cost(col.name):
+                continue
+            values = [parse_printed(t).value for t in self._texts(col.at) if numeric(t)]
+            share = stem(col.name) in SHARES or col.keys.get("unit") == "%"
+            if share and values:
+                out[col.name] = (0.005 if max(values) <= 1 else 0.5, "half a point")
+            else:
+                out[col.name] = ("2%", "a fiftieth of the number")
+        return out
+
+    def _text(self, labels: Sequence[str], rows: Sequence[str]) -> str:
+        caption = self.grid.caption or f"Table of {self.source}, line {self.grid.line}"
+        lines = [
+            f"# Read from {self.source}, line {self.grid.line}: cells as printed, rows and columns in printed order."
+        ]
+        lines += ["# Its decimal commas are written as points."] if self.commas else []
+        lines += [f"# mend: {remark}" for remark in self.remarks]
+        lines += ["schema: 1", f'id: "{self.number}"', f"title: {quoted(caption)}", f"task: {self.task}"]
+        lines += [f"labels: [{', '.join(map(quoted, labels))}]", "columns:"]
+        for col in self.columns:
+            keys = [f"name: {col.name}"]
+            for key, value in col.keys.items():
+                if key == "mean_of":
+                    keys.append(f"mean_of: [{', '.join(value)}]")  # type: ignore[arg-type]
+                else:
+                    keys.append(f"{key}: {value if key == 'better' else quoted(str(value))}")
+            remark = f"  # {'; '.join(col.remarks)}" if col.remarks else ""
+            lines.append(f"  - {{{', '.join(keys)}}}{remark}")
+        lines += ["rows:", *rows]
+        if self.unread:
+            lines.append("# mend: write what stands there into the cell (a ? now), and remove its entry.")
+            lines.append("unread:")
+            for entry in self.unread:
+                keys = [f"row: {entry.row}"] if entry.row else []
+                keys += [f"column: {entry.column}"] if entry.column else []
+                keys += [f"text: {quoted(entry.text)}", f"at: {quoted(f'{self.source}:{entry.line}')}"]
+                keys.append(f"why: {quoted(entry.why)}")
+                lines.append(f"  - {{{', '.join(keys)}}}")
+        return "\n".join(lines) + "\n"
+
+
+def numbers_of(grids: Sequence[Grid]) -> list[str]:
+    """Return the tables' numbers: as their captions say, others in order behind them."""
+    said = [re.search(r"\btab(?:le|\.)\s*([A-Z]?\d{1,4}[a-z]?)\b", g.caption, re.I) for g in grids]
+    out: list[str] = []
+    taken = {m[1] for m in said if m}
+    free = (str(n) for n in range(1, 10**4) if str(n) not in taken)
+    for match in said:
+        number = match[1] if match and match[1] not in out else next(free)
+        out.append(number)
+    return out
+
+
+def write_tables(
+    grids: Sequence[Grid], name: str, task: str, metric: str, source: str
+) -> tuple[list[Written], list[Unread]]:
+    """Return every table that prints numbers, and those that could not be read as tables."""
+    whole = [part for grid in grids for part in split_beside(with_heads(grid))]
+    numbers, others = numbers_of(whole), {}
+    written, lost = [], []
+    for grid, number in zip(whole, numbers, strict=True):
+        table = Table(grid, name, number, task, metric, source)
+        found = table.write(others)
+        if found is None:
+            head = " | ".join(dict.fromkeys(p.text for p in grid.rows[0] if p.text))
+            lost.append(Unread(head, grid.line, "a table in which no column is known to be measured"))
+        else:
+            written.append(found)
+    return written, lost
+
+
+__all__ = ["COSTS", "Table", "Unread", "Written", "slug", "write_tables"]
