@@ -16,10 +16,14 @@ def up(root: Path, folder: Path) -> str:
 
 @dataclass(frozen=True)
 class Places:
-    """Name the folders of one paper. `name` is "" for the first paper: paper/, results/, report/out/."""
+    """Name the folders of one paper. `name` is "" for the first paper: paper/, results/, report/out/.
+
+    own: `root` itself is a ledger's folder, outside any checkout, with its evidence and report in it.
+    """
 
     root: Path
     name: str = ""
+    own: bool = False
 
     def __post_init__(self) -> None:
         if self.name and not (self.ledger / "paper.yaml").is_file():
@@ -29,7 +33,7 @@ class Places:
     @property
     def ledger(self) -> Path:
         """Return the ledger's folder."""
-        return self.root / "paper" / self.name
+        return self.root if self.own else self.root / "paper" / self.name
 
     @property
     def results(self) -> Path:
@@ -39,11 +43,13 @@ class Places:
     @property
     def out(self) -> Path:
         """Return where the report is written."""
-        return self.root / "report/out" / self.name
+        return self.root / "report" if self.own else self.root / "report/out" / self.name
 
     @property
     def baseline(self) -> Path:
         """Return the accepted verdicts' file."""
+        if self.own:
+            return self.root / "baseline.json"
         return self.root / "report" / (f"baseline_{self.name}.json" if self.name else "baseline.json")
 
     @property

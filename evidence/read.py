@@ -86,12 +86,13 @@ def _run_fault(run: TrainingEvidence, today: Mapping[str, Any] | None, pins: Map
 
 def read_evidence(
     root: Path, settings: Mapping[str, Mapping[str, Any]] | None = None, pins: Mapping[str, Set[str]] | None = None,
-    results: Path | None = None,
+    results: Path | None = None, own: bool = False,
 ) -> Evidence:  # fmt: skip
     """Return all evidence under root/results that can count, and a Problem for every file that cannot.
 
     settings: today's training parameters by "profile/row"; a run under others is stale. pins: today's data pins by
-    the data's name; a run on other data is stale. results: the folder to read instead of root/results.
+    the data's name; a run on other data is stale. results: the folder to read instead of root/results. own: `root` is a
+    ledger's folder that has no fingerprints, so that evidence is held to none.
     """
     results = results or root / "results"
     out = Evidence(folder=results.relative_to(root).as_posix())
@@ -116,7 +117,7 @@ def read_evidence(
             continue
         if cost.row != path.stem:
             reject(path, path.stem, f"is of row {cost.row!r}, not of the row that names the file")
-        elif not cost.network and (fault := _fingerprint_fault(root, cost, "cost")):
+        elif not (own or cost.network) and (fault := _fingerprint_fault(root, cost, "cost")):
             reject(path, path.stem, fault)
         else:
             out.cost[cost.row] = cost
@@ -152,7 +153,9 @@ def read_evidence(
                 reject(path, row, f"is of row {run.row!r}, not of the row that names the file")
             elif run.profile != profile:
                 reject(path, row, f"is of profile {run.profile!r}, but lies under {profile!r}")
-            elif (fault := _fingerprint_fault(root, run, kind)) or (fault := _run_fault(run, today, pins or {})):
+            elif (not own and (fault := _fingerprint_fault(root, run, kind))) or (
+                fault := _run_fault(run, today, pins or {})
+            ):
                 reject(path, row, fault)
             elif twin := _twin(run, out.runs.get(profile, {}).get(row, []), out.files.get((profile, row), [])):
                 reject(path, row, f"repeats seed {run.seed} of {twin}; keep one of them")

@@ -42,6 +42,18 @@ def data_pins(root: Path) -> dict[str, set[str]]:
     return pins
 
 
+#: Of a ledger that states nothing: the usual level, and what settles a trained cell.
+USUAL = {"profile": "paper", "alpha": 0.05, "seeds": 3, "margins": {}}
+
+
+def settings_for(settings: Settings, ledger: Ledger) -> Settings:
+    """Return the settings that hold for a ledger: its own level and seeds; of another work nothing of the first's."""
+    own = {key: value for key in ("alpha", "seeds") if (value := getattr(ledger, key)) is not None}
+    if ledger.another:
+        own |= {"margins": {}, "printed_spread": {}}
+    return settings.model_copy(update=own)
+
+
 def check_margins(settings: Settings, ledger: Ledger) -> None:
     """Raise SettingsError where a trained or measured column has no margin, neither the ledger's nor the settings'.
 

@@ -201,6 +201,12 @@ class Ledger:
     alpha: float | None = None
     seeds: int | None = None
     unread: tuple[RawUnread, ...] = ()
+    version_of: str = ""
+
+    @property
+    def another(self) -> bool:
+        """Tell whether this is another work's, so that nothing of the first paper's holds for it."""
+        return bool(self.name) and not self.version_of
 
     @property
     def cited(self) -> str:

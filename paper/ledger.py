@@ -368,6 +368,7 @@ def load_ledger(root: Path | None = None) -> Ledger:
         paper.alpha,
         paper.seeds,
         tuple(paper.unread),
+        paper.version_of or "",
     )
 
 

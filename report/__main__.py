@@ -5,6 +5,7 @@ python -m report --fail-on differs not-reproduced  and gate: exit 3 "not reprodu
 python -m report --accept                          make today's verdicts the baseline that changes are shown against
 python -m report diff OLD.json NEW.json            compare two reports' verdicts; exit 3 where one became worse
 python -m report --ledger NAME                     of another paper's ledger: paper/NAME, to report/out/NAME/
+python -m report --path FOLDER                     of a ledger anywhere, with its own evidence and margins
 python -m report versions NAME                     the two side by side
 python -m report metadata                          write model-index.yml and the metafiles
 """
@@ -21,8 +22,8 @@ from evidence.forensics import read_forensics
 from evidence.io import EvidenceError, write_json_atomic, write_text_atomic
 from evidence.places import Places, up
 from evidence.read import read_evidence
-from evidence.settings import Settings, SettingsError, check_margins, data_pins, load_settings
-from paper.ledger import LedgerError, load_ledger
+from evidence.settings import USUAL, Settings, SettingsError, check_margins, data_pins, load_settings, settings_for
+from paper.ledger import LedgerError, folder_of, load_ledger
 from paper.output import run
 from paper.supplements import load_supplements
 from report import diff, metadata, versions
@@ -54,9 +55,11 @@ def write(
     """Judge one paper and write its report to a folder; accept: make its verdicts the baseline first."""
     root = places.root
     ledger = load_ledger(places.ledger)
+    settings = settings_for(settings, ledger)
     check_margins(settings, ledger)
-    evidence = read_evidence(root, runs, data_pins(root), places.results)
-    report = build(ledger, evidence, settings, read_benches(root))
+    pins = {} if places.own else data_pins(root)
+    evidence = read_evidence(root, runs, pins, places.results, places.own)
+    report = build(ledger, evidence, settings, [] if ledger.name else read_benches(root))
     report.supplements = load_supplements(ledger, places.ledger)
     report.forensics = read_forensics(root, places.results)
     if accept:
@@ -82,7 +85,9 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
         return {"versions": versions, "metadata": metadata}[argv[0]].main(argv[1:], root)
     parser = argparse.ArgumentParser(prog="python -m report", description="Build the report from ledger and evidence.")
     parser.add_argument("--out", type=Path, default=None, help="folder to write (default report/out)")
-    parser.add_argument("--ledger", default="", metavar="NAME", help="another paper's: paper/NAME, results/NAME")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--ledger", default="", metavar="NAME", help="another paper's: paper/NAME, results/NAME")
+    where.add_argument("--path", type=Path, metavar="FOLDER", help="a ledger anywhere; writes FOLDER/report")
     parser.add_argument("--profile", choices=("mini", "proxy", "paper"), help="instead of params.yaml's")
     parser.add_argument(
         "--fail-on", nargs="+", default=[], metavar="VERDICT", choices=(*verdicts.VERDICTS, "changed"),
@@ -91,17 +96,18 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
     parser.add_argument("--accept", action="store_true", help="write report/baseline.json from today's verdicts")
     args = parser.parse_args(argv)
     try:
-        settings, runs = load_settings(root)
+        settings, runs = (Settings(**USUAL), {}) if args.path else load_settings(root)
         if args.profile:
             settings = settings.model_copy(update={"profile": args.profile})
-        places = Places(root, args.ledger)
+        places = Places(folder_of(path=args.path), own=True) if args.path else Places(root, args.ledger)
         out = places.out if args.out is None else args.out.resolve()
         report, sources = write(places, settings, runs, out, args.accept)
-        for name in sources.config.versions:
+        for name in [] if args.path else sources.config.versions:
             later, _ = write(Places(root, name), settings, runs, out / name)
             versions.write(report, later, root, out, name)
     except (LedgerError, EvidenceError, SettingsError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        for fault in getattr(error, "faults", (error,)):
+            print(f"error: {fault}", file=sys.stderr)
         return BROKEN
     for kind, counts in report.summary().items():
         print(f"{kind}: " + ", ".join(f"{n} {name}" for name, n in counts.items()))

@@ -26,9 +26,10 @@ class Form(BaseModel):
 
 
 class PaperForm(Form):
-    """Name the paper."""
+    """Name the paper by its arXiv number or, where it has none, by its source."""
 
-    arxiv: str
+    arxiv: str = ""
+    source: str = ""
 
 
 class UnderForm(Form):

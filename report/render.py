@@ -108,7 +108,7 @@ def as_json(report: Report) -> dict[str, Any]:
     """Return report.json: its keys are an interface and fixed."""
     return {
         "schema": 2,
-        "paper": {"arxiv": report.ledger.arxiv},
+        "paper": {"arxiv": report.ledger.arxiv} if report.ledger.arxiv else {"source": report.ledger.source},
         "profile": report.settings.profile,
         "cells": [
             {

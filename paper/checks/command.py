@@ -73,7 +73,13 @@ def main(argv: list[str] | None = None) -> int:
         return BROKEN
     if args.json:
         rows = [f.as_json() for f in found]
-        print(json.dumps({"schema": 1, "arxiv": ledger.arxiv, "checks": rows}, indent=1, ensure_ascii=False))
+        print(
+            json.dumps(
+                {"schema": 1, "arxiv": ledger.arxiv, "source": ledger.source, "checks": rows},
+                indent=1,
+                ensure_ascii=False,
+            )
+        )
     else:
         show(found, args.all)
     return IMPOSSIBLE if any(f.severity == "impossible" for f in found) else OK

@@ -24,7 +24,7 @@ from report.judge.family import Family
 from report.judge.measured import margin_of, prepare
 from report.judge.orderings import orderings, relational_claims
 from report.judge.plan import Bench, make_plan
-from report.judge.recipes import RECIPES, Group, beside, groups
+from report.judge.recipes import Group, beside, called, groups
 from report.judge.relations import own_truth
 from report.judge.resolution import unresolved
 from report.judge.verdicts import Estimate, Verdict
@@ -172,7 +172,7 @@ class _Builder:
         spread, theirs = self.family.spread(cell.column), self.family.printed_spread(cell.column)
         if self.ledger.ground(row.id, cell.column).constructed:
             verdict = Verdict(CONSTRUCTED.get(verdict.name, verdict.name), verdict.note)
-        notes = [f"by {RECIPES.get(first.recipe, first.recipe)}"]
+        notes = [f"by {called(first.recipe, self.ledger)}"]
         notes += [beside(group, cell.value, margin, alpha, seeds, spread, theirs) for group in others]
         mean = sum(first.values) / len(first.values)
         return verdict, notes, mean, rule, first.files[0]

@@ -17,6 +17,7 @@ from evidence.bench import Bench, ModelRates
 from evidence.forms import TrainingEvidence, read_form
 from evidence.io import EvidenceError
 from evidence.read import Evidence
+from report.judge.measured import margins
 from report.judge.power import power, seeds_needed
 from report.judge.recipes import spreads
 from report.judge.spread import Spread
@@ -159,7 +160,7 @@ def make_plan(report: Any, evidence: Evidence, bench: tuple[str, Bench] | None) 
     unplanned += [name for name, rows in needs.items() if any(budgets[row] is None for row in rows)]
     open_cells = {row: keys for row, keys in open_cells.items() if budgets[row]}
     needs = {name: rows for name, rows in needs.items() if all(budgets[row] for row in rows)}
-    enough, told = _enough(report.settings, evidence)
+    enough, told = _enough(ledger, report.settings, evidence)
     runs: dict[str, Run] = {}
     for row, budget in budgets.items():
         if budget is None:
@@ -203,17 +204,18 @@ def _column(ledger: Any, row: str) -> str:
     return next((c for c in ledger.row(row).cells if ledger.trains(row, c)), "")
 
 
-def _enough(settings: Any, evidence: Evidence) -> tuple[dict[str, int], list[str]]:
+def _enough(ledger: Any, settings: Any, evidence: Evidence) -> tuple[dict[str, int], list[str]]:
     """Return (seeds for a power of 80 % by column, what the spread observed, or stated, lets settings.seeds do)."""
+    known = margins(ledger, settings)
     seen = spreads(evidence.runs.get("paper", {}))
     enough, told = {}, []
-    for column in seen or {"top1": None}:
-        if column not in settings.margins:
+    for column in seen or ({} if ledger.another else {"top1": None}):
+        if column not in known:
             continue
         theirs = settings.printed_spread.get(column, settings.seed_spread)
         spread = seen.get(column) or Spread(settings.seed_spread, 10**6)
         what = "observed" if column in seen else "stated; none is observed yet"
-        rule = (spread, theirs, settings.margins[column], settings.alpha)
+        rule = (spread, theirs, known[column], settings.alpha)
         needed = seeds_needed(*rule, least=settings.seeds)
         told.append(
             f"{column}: at a spread of {spread.sd:.2f} points between seeds ({what}) {settings.seeds} seeds reproduce "

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from evidence.forms import TrainingEvidence
+from paper.ledger import Ledger
 from report.judge import verdicts
 from report.judge.spread import Spread, pooled
 
@@ -16,6 +17,12 @@ RECIPES = {
     "official": "the released scripts' recipe (learning rate 0.2)",
     "released": "a released checkpoint, evaluated",
 }
+
+
+def called(recipe: str, ledger: Ledger) -> str:
+    """Return a recipe in words; of another work without the first paper's learning rates."""
+    text = RECIPES.get(recipe, recipe)
+    return text.partition(" (")[0] if ledger.another else text
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from paper.ledger import Row, Table
 from report.judge import verdicts
 from report.judge.model import CellView, Report
 from report.judge.plan import OPEN, Run
-from report.judge.recipes import RECIPES, groups, spreads
+from report.judge.recipes import called, groups, spreads
 from report.names import (
     GROUND_WORDS,
     PROFILES,
@@ -170,7 +170,7 @@ class Dossiers:
             facts.append(Fact("Achieved", [Value(f"{text}, {view.deviation:+.2f} points from the printed number")]))
         for group in groups(runs, files, view.column):
             seeds = [self.seed(r, f, view.column) for r, f in mine if f in group.files]
-            facts.append(Fact(f"Seeds, {RECIPES.get(group.recipe, group.recipe)}", seeds))
+            facts.append(Fact(f"Seeds, {called(group.recipe, self.report.ledger)}", seeds))
         facts += self.judged(view)
         if mine:
             pins = dict.fromkeys(f"{r.data.name}, pin {r.data.pin}" for r, _ in mine)

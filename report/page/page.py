@@ -181,6 +181,7 @@ class Page:
     grounds: list[GroundPage]
     conventions: ConventionsPage | None
     has_small: bool = field(default=False)
+    cited: str = ""
 
 
 def _shares(report: Report) -> list[Shares]:
@@ -400,4 +401,5 @@ def build_page(report: Report, sources: Sources, up: str) -> Page:
         grounds=grounds_page(report),
         conventions=conventions_page(report),
         has_small=any(row.small for table in tables for row in table.rows),
+        cited=report.ledger.cited,
     )
