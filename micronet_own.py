@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -36,17 +37,40 @@ def check_own(root: Path, *names: str) -> None:
             )
 
 
+def _checking(argv: list[str]) -> int:
+    """Run `paper` or `report` of a wheel; say what is missing where they cannot run."""
+    plugin = find_spec("micronet_repro")
+    folders = [Path(folder) / "_harness" for folder in (plugin.submodule_search_locations or ()) if plugin]
+    where = next((folder for folder in folders if (folder / "paper").is_dir()), None)
+    if argv[:1] not in (["paper"], ["report"]) or where is None:
+        print(
+            "error: this is the plugin (import micronet_repro), `micronet paper` and `micronet report`; the rest of "
+            "the harness runs from a checkout of its repository, after `make setup`",
+            file=sys.stderr,
+        )
+        return 2
+    if sys.version_info < (3, 11):
+        print(
+            f"error: `micronet {argv[0]}` needs Python 3.11 or later; this is {sys.version.split()[0]}", file=sys.stderr
+        )
+        return 2
+    sys.path.insert(0, str(where))
+    try:
+        run = import_module(f"{argv[0]}.__main__").main
+        output = import_module("paper.output")
+    except ModuleNotFoundError as error:
+        fault = f"error: needs {error.name}; pip install 'micronet-repro[check]'"
+        print(fault, file=sys.stderr)
+        return 2
+    return output.run(lambda: run(argv[1:]))
+
+
 def main() -> int:
-    """Run the harness's verbs (`micronet VERB ...`); from a wheel, say where they are."""
+    """Run the harness's verbs (`micronet VERB ...`); from a wheel, those that check a ledger and report on it."""
     try:
         from pipelines.__main__ import main as run
     except ModuleNotFoundError as error:
         if error.name not in ("pipelines", "pipelines.__main__"):
             raise
-        print(
-            "error: this is the plugin alone (import micronet_repro); the harness runs from a checkout of its "
-            "repository, after `make setup`",
-            file=sys.stderr,
-        )
-        return 2
+        return _checking(sys.argv[1:])
     return run()

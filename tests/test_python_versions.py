@@ -67,9 +67,13 @@ def test_the_wheel_takes_no_common_names(wheel):
         metadata = file.read(info).decode()
     tops = {name.partition("/")[0] for name in names}
     assert tops - {info.partition("/")[0]} == NAMES
-    assert {n.partition("/")[2] for n in names if n.startswith("micronet_repro/")} == {
+    inside = {n.partition("/")[2] for n in names if n.startswith("micronet_repro/")}
+    assert {n for n in inside if not n.startswith("_harness/")} == {
         str(p.relative_to(ROOT / "registry")) for p in (ROOT / "registry").rglob("*.py")
     }
+    checking = {n.removeprefix("_harness/") for n in inside if n.startswith("_harness/")}
+    assert {n.partition("/")[0] for n in checking} == {"paper", "evidence", "report"}
+    assert {"paper/conventions.yaml", "paper/tables/table_02.yaml", "report/page/templates/index.html.j2"} <= checking
     needs = re.findall(r"(?m)^Requires-Dist: ([\w.-]+)(?!.*extra ==).*$", metadata)
     assert sorted(needs) == ["mmengine", "numpy", "pillow", "torch", "torchvision"]  # no DVC
     assert "Requires-Python: >=3.9" in metadata
@@ -99,6 +103,44 @@ def test_the_wheel_is_used_from_another_folder(wheel, tmp_path, name):
     tool = run(python, "-c", "import micronet_own; raise SystemExit(micronet_own.main())", cwd=tmp_path)
     assert (tool.returncode, tool.stderr.count("\n")) == (2, 1)
     assert "the harness runs from a checkout" in tool.stderr
+
+
+TABLE = """# A README
+
+| Model | MACs (M) | Top-1 err. (%) | Latency (ms, Pixel 1) |
+|---|---|---|
+| A 0.5x | 41 | 39.7 ± 0.2 | 12.5 ms |
+| A 1.0x | 1,138 | **30.9** | - |
+"""
+
+
+@pytest.mark.slow
+def test_the_wheel_checks_a_table_of_a_readme_without_torch(wheel, tmp_path):
+    """In an environment of the `check` extra alone: from a README's table to a report, three commands."""
+    site = tmp_path / "site"
+    with zipfile.ZipFile(wheel) as file:
+        file.extractall(site)
+    (site / "torch.py").write_text("raise ImportError('no torch here')\n")
+    (tmp_path / "README.md").write_text(TABLE)
+    code = "import sys, micronet_own; sys.argv[0] = 'micronet'; raise SystemExit(micronet_own.main())"
+    block = (
+        "import sys; sys.modules['pipelines'] = None; sys.path[:] = [p for p in sys.path if not p.endswith('.pth')]; "
+    )
+
+    def micronet(*words: str) -> subprocess.CompletedProcess[str]:
+        env = {"PYTHONPATH": os.pathsep.join([str(site), sysconfig.get_path("purelib")])}
+        return run(sys.executable, "-S", "-c", block + code, *words, cwd=tmp_path, **env)
+
+    done = micronet("paper", "new", "readme", "--from", "README.md", "--path", "ledger")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "1 tables, 5 printed numbers" in done.stdout
+    assert "0 impossible" in micronet("paper", "check", "--path", "ledger").stdout
+    done = micronet("report", "--path", "ledger")
+    assert (done.returncode, done.stderr) == (0, "")
+    page = (tmp_path / "ledger/report/index.html").read_text("utf-8")
+    assert "1,138" in page
+    assert "MicroNet" not in page
+    assert micronet("train").returncode == 2
 
 
 @pytest.mark.slow

@@ -158,7 +158,8 @@ class Table:
                 found.append((c, head))
                 continue
             measured = head.average or any(re.search(r"\d\.\d|±", t) for t in texts)
-            if share >= 0.5 and (self.metric or measured) and not head.setting:
+            uncertain = 2 * sum("±" in t for t in texts) > len(texts)  # no setting has a spread
+            if share >= 0.5 and (self.metric or measured) and (uncertain or not head.setting):
                 found.append((c, head))
                 continue
             self.labels.append(c)

@@ -159,7 +159,8 @@ def main(argv: list[str]) -> int:
     for entry, file in left:
         where = ".".join(filter(None, (entry.row, entry.column)))
         print(f"to mend: {file}:{entry.line}: {quoted(entry.text)}{' (' + where + ')' if where else ''}: {entry.why}")
-    print(f"next: python -m paper check --path {folder}")
+    tool = "python -m paper" if (HERE.parent / "pyproject.toml").is_file() else "micronet paper"
+    print(f"next: {tool} check --path {folder}")
     return 0
 
 
