@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
+from evidence.examples import Examples
 from evidence.read import Evidence
 from evidence.settings import Settings
 from paper.expressions import ExpressionError, compile_expr
@@ -20,7 +22,7 @@ from report.judge.certificates import certificates
 from report.judge.conventions import family, held_out
 from report.judge.costs import CostJudge, agreement
 from report.judge.family import Family
-from report.judge.orderings import orderings, relational_claims
+from report.judge.orderings import orderings, paired_orders, relational_claims
 from report.judge.plan import Bench, make_plan
 from report.judge.recipes import RECIPES, Group, beside, groups
 from report.judge.relations import own_truth
@@ -71,6 +73,13 @@ class _Builder:
         source = self.ledger.canonical(row_id)
         runs = self.evidence.runs.get("paper", {}).get(source, [])
         return groups(runs, self.evidence.files.get(("paper", source), []), column)
+
+    def bits(self, row_id: str, column: str) -> list[Examples]:
+        """Return which images a row's runs by the deciding recipe got right; none of a network that we drew."""
+        found = self.trained_groups(row_id, column)
+        if not found or (row_id, column) in self.family.drawn:
+            return []
+        return self.evidence.bits("paper", row_id, column, found[0].recipe)
 
     def cell(self, row: Row, cell: Cell) -> CellView:
         """Judge one cell."""
@@ -287,7 +296,10 @@ class _Builder:
         return ClaimView(
             claim.id, claim.section, claim.statement, claim.kind, claim.expression.text, outcome.holds,
             quantity(outcome.quantity), value, quantity(value), verdict.name, None,
-            "; ".join(filter(None, [verdict.note, *self.remarks(claim), *unresolved(self.ledger, claim.expression)])),
+            "; ".join(filter(None, [
+                verdict.note, *self.remarks(claim), *unresolved(self.ledger, claim.expression),
+                *paired_orders(self.ledger, claim.expression, self.bits),
+            ])),
             verdict.note, claim.reading or "",
             claim.issue or "", tuple(own), tuple(mine) if known else (), truth.value,
         )  # fmt: skip
@@ -322,10 +334,10 @@ def build(ledger: Ledger, evidence: Evidence, settings: Settings, benches: Seque
         tables.append(TableView(table.id, table.title, table.label_columns, table.columns, rows, budget, has_mini))
     rules = {} if evidence.rules is None else dict(evidence.rules.rules)
     claims = [builder.claim(c) for c in ledger.claims]
-    proxy = evidence.runs.get("proxy", {})
+    proxy, bits = evidence.runs.get("proxy", {}), partial(evidence.bits, "proxy")
     report = Report(
-        ledger, settings, tables, claims, evidence.problems, rules, orderings(ledger, proxy, settings.alpha),
-        relational_claims(ledger, proxy, settings.alpha), evidence, benches=list(benches),
+        ledger, settings, tables, claims, evidence.problems, rules, orderings(ledger, proxy, settings.alpha, bits),
+        relational_claims(ledger, proxy, settings.alpha, bits), evidence, benches=list(benches),
         statistics=builder.family.told(),
     )  # fmt: skip
     conventions = ledger.conventions
