@@ -36,11 +36,12 @@ class Edit(Strict):
     against: str
 
 
-class ForensicsEvidence(Sealed):
-    """Hold one network's search; admissible: the conventions of counting that were tried, and why these."""
+class Search(Strict):
+    """Hold a search for the smallest edits of an architecture that reach its printed totals.
 
-    schema_: Literal[1] = Field(alias="schema")
-    kind: Literal["forensics"]
+    admissible: the conventions of counting that were tried, reason: why these.
+    """
+
     row: str
     params: str
     madds: str
@@ -49,6 +50,17 @@ class ForensicsEvidence(Sealed):
     reason: str
     sizes: list[EditSize]
     edits: list[Edit]
+
+    def search(self) -> Search:
+        """Return the search without what its file says of itself."""
+        return Search.model_validate(self.model_dump(include=set(Search.model_fields)))
+
+
+class ForensicsEvidence(Search, Sealed):
+    """Hold one network's search as filed."""
+
+    schema_: Literal[1] = Field(alias="schema")
+    kind: Literal["forensics"]
     code_revision: str
     environment: dict[str, str]
 

@@ -44,6 +44,16 @@ class Evidence:
         """Return the counting rule that decides MAdds."""
         return self.rules.default if self.rules else "plain"
 
+    def bits(self, profile: str, row: str, column: str, recipe: str | None = None) -> list[Examples]:
+        """Return which images a row's runs of a profile got right, a run each; recipe: of its runs alone."""
+        runs, files = self.runs.get(profile, {}).get(row, []), self.files.get((profile, row), [])
+        found = (
+            self.examples.get(file, {}).get(column)
+            for run, file in zip(runs, files, strict=True)
+            if recipe is None or (run.recipe or "paper") == recipe
+        )
+        return [examples for examples in found if examples is not None]
+
     def problem(self, kind: str, subject: str) -> Problem | None:
         """Return the problem with a subject's evidence of a kind (cost, claims, mini, proxy, paper)."""
         prefix = f"{self.folder}/{kind}/"
@@ -166,11 +176,11 @@ def read_evidence(
                 reject(path, row, f"is of row {run.row!r}, not of the row that names the file")
             elif run.profile != profile:
                 reject(path, row, f"is of profile {run.profile!r}, but lies under {profile!r}")
-            elif (not own and (fault := _fingerprint_fault(root, run, kind))) or (
-                fault := _run_fault(run, today, pins or {})
+            elif (
+                (not own and (fault := _fingerprint_fault(root, run, kind)))
+                or (fault := _run_fault(run, today, pins or {}))
+                or (fault := _examples_fault(out, results, run, path.relative_to(root).as_posix()))
             ):
-                reject(path, row, fault)
-            elif fault := _examples_fault(out, results, run, path.relative_to(root).as_posix()):
                 reject(path, row, fault)
             elif twin := _twin(run, out.runs.get(profile, {}).get(row, []), out.files.get((profile, row), [])):
                 reject(path, row, f"repeats seed {run.seed} of {twin}; keep one of them")

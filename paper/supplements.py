@@ -15,7 +15,9 @@ from paper.printed import ABSENT, UNITS, parse_printed
 from paper.schema import Identifier, RawReading, Strict, Text
 
 CellName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.[A-Za-z0-9]+$")]
-HERE_WAYS = ("wiring official", "recipe official", "always", "not offered", "names of both versions")
+HERE_WAYS = (
+    "wiring official", "recipe official", "always", "registry.official", "not offered", "names of both versions",
+)  # fmt: skip
 
 
 class RawQuote(Strict):

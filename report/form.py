@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from evidence.forensics import Edit, EditSize
+from evidence.forensics import Search
+from paper.checks.findings import SEVERITIES
 from paper.schema import GROUNDS
 from report.judge.verdicts import VERDICTS
 from report.judge.views import SHOWN_AS
@@ -58,12 +59,10 @@ class CellForm(Form):
 
 
 class ClaimForm(Form):
-    """Hold a statement with its verdict; see its fields.
+    """Hold a statement with its verdict.
 
     own: what it is on the paper's own numbers, whatever they were rounded from; shown: what was shown of it, in words.
     """
-
-    model_config = ConfigDict(extra="allow")
 
     id: str
     section: str
@@ -147,26 +146,13 @@ class CertificateForm(Form):
     impossible: bool
 
 
-class ForensicsForm(Form):
-    """Hold a search for the smallest edits of an architecture that reach its printed totals."""
-
-    row: str
-    params: str
-    madds: str
-    structures: Number
-    admissible: Number
-    reason: str
-    sizes: list[EditSize]
-    edits: list[Edit]
-
-
 class ConventionsForm(Form):
     """Hold what conventions make of families of cells."""
 
     families: list[FamilyForm]
     held_out: list[HeldOutForm]
     certificates: list[CertificateForm]
-    forensics: list[ForensicsForm]
+    forensics: list[Search]
 
 
 class ArchitectureForm(Form):
@@ -203,16 +189,25 @@ class IssueForm(Form):
     holds: bool | None
 
 
-class ReportForm(BaseModel):
-    """Hold report.json; further keys at its top are other checks'."""
+class CheckForm(Form):
+    """Hold what a check of the ledger says, with one line of arithmetic; cells: what it rests on, row.column."""
 
-    model_config = ConfigDict(extra="allow")
+    check: str
+    severity: Literal[SEVERITIES]  # type: ignore[valid-type]
+    subject: str
+    cells: list[str]
+    arithmetic: str
+
+
+class ReportForm(Form):
+    """Hold report.json."""
 
     schema_: Literal[2] = Field(alias="schema")
     paper: PaperForm
     profile: str
     cells: list[CellForm]
     claims: list[ClaimForm]
+    checks: list[CheckForm]
     summary: SummaryForm
     conventions: ConventionsForm
     architecture: list[ArchitectureForm]

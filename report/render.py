@@ -28,8 +28,6 @@ from report.page.page import Page, build_page
 from report.page.sources import Sources
 
 TEMPLATES = Path(__file__).resolve().parent / "page/templates"
-#: What report.json says of a search for edits.
-FORENSICS = {"row", "params", "madds", "structures", "admissible", "reason", "sizes", "edits"}
 #: What Markdown reads as markup, within a line.
 _MARKUP = re.compile(r"([\\`*_|\[\]~])")
 
@@ -160,7 +158,7 @@ def as_json(report: Report) -> dict[str, Any]:
             "certificates": [
                 asdict(c) | {"impossible": c.impossible} for of in report.certificates.values() for c in of
             ],
-            "forensics": [f.model_dump(include=FORENSICS) for f in report.forensics],
+            "forensics": [f.search().model_dump() for f in report.forensics],
         },
     }
 

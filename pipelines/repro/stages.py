@@ -16,8 +16,8 @@ from pipelines.common import PipelineError
 
 #: The module of the stages that are run first and last, whatever became of the others.
 REPORT = "report.refresh"
-#: Takes a minute, and every result rests on it: run where what it reads changed, as DVC says.
-FINGERPRINT = "pipelines.analysis.fingerprint"
+#: Take a minute or more: run where what they read changed, as DVC says.
+SLOW = ("pipelines.analysis.fingerprint", "pipelines.analysis.forensics")
 #: A stage's command, as all of this project's are: run by this process's Python, without a shell.
 COMMAND = re.compile(r"python -m (?:pipelines (\w+)|((?:pipelines|report)(?:\.\w+)*))((?: [\w./:=@+-]+)*)")
 
@@ -169,7 +169,7 @@ def _step(name: str, stage: Any, makers: Sequence[tuple[Path, str]]) -> Step:
         module=module,
         arguments=tuple(shlex.split(match[3])),
         needs=frozenset(needs - {name}),
-        computed=module != FINGERPRINT
+        computed=module not in SLOW
         and bool(stage.outs)
         and all(out.persist and not out.use_cache for out in stage.outs),
         bookend=module == REPORT,

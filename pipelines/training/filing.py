@@ -70,8 +70,8 @@ def file_examples(
 def file_run(job: Job, found: Mapping[str, Any]) -> dict[str, Any]:
     """Write a finished run's curve, bits and evidence under job.out, atomically, and return the evidence.
 
-    found: values, curve, seconds, correct images and the provenance at the start (`started`). A tracked file that says the same but for
-    provenance and duration stays as it is. Raises EvidenceError.
+    found: values, curve, seconds, correct images and the provenance at the start (`started`). A tracked file that says
+    the same but for provenance and duration stays as it is. Raises EvidenceError.
     """
     more = {key: value for key, value in found["started"]["environment"].items() if key in ("processes", "precision")}
     now = snapshot(job.root)

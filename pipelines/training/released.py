@@ -43,10 +43,11 @@ IMAGE_SIZE = 224
 
 
 @torch.no_grad()
-def score(
-    model: nn.Module, val: Path, batch_size: int, workers: int
-) -> tuple[dict[str, float], dict[str, list[bool]]]:
-    """Return top-1 and top-5 in percent, and which images are right, on the middle 224 of images resized to 256 on their short side."""
+def score(model: nn.Module, val: Path, batch_size: int, workers: int) -> tuple[dict[str, float], dict[str, list[bool]]]:
+    """Return top-1 and top-5 in percent, and which images are right.
+
+    On the middle 224 of images resized to 256 on their short side.
+    """
     data = imagenet.ImageNetFolder(str(val), IMAGE_SIZE, train=False)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model, metric = model.eval().to(device), TopK()

@@ -147,7 +147,7 @@ def run(job: Job) -> dict[str, float]:
         found = _train(job, started, weights)
     elif is_main_process():
         print(f"{job.stem}: trained already, by the same recipe on the same data", file=sys.stderr)
-    if job.row.task == "classification" and "correct" not in found:  # trained before runs kept which images they get right
+    if job.row.task == "classification" and "correct" not in found:  # trained before runs kept their bits
         found = {**found, **_evaluated(job)}
     if not is_main_process():
         return dict(found["values"])
@@ -179,7 +179,8 @@ def _train(job: Job, started: Mapping[str, Any], weights: Path) -> dict[str, Any
     curve = in_columns(next(h for h in runner.hooks if isinstance(h, hooks.KeepCurve)).rows, job)
     values = {column: percent(curve[-1].get(column), column, job) for column in TASKS[job.row.task].metrics.values()}
     found = {
-        "values": values, "curve": curve, "seconds": seconds, "started": dict(started), "correct": correct(runner.val_loop)
+        "values": values, "curve": curve, "seconds": seconds, "started": dict(started),
+        "correct": correct(runner.val_loop),
     }  # fmt: skip
     if is_main_process():
         model = runner.model.module if hasattr(runner.model, "module") else runner.model
@@ -195,7 +196,7 @@ def _train(job: Job, started: Mapping[str, Any], weights: Path) -> dict[str, Any
 
 
 def correct(loop: Any) -> dict[str, str]:
-    """Return which images a loop's last evaluation got right by column, "1" or "0" an image; nothing of pixel-level tasks.
+    """Return which images a loop's last evaluation got right by column, "1" or "0" an image; none of other tasks.
 
     On the first of several processes alone.
     """

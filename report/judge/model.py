@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from evidence.bench import Bench
+from evidence.examples import Examples
 from evidence.read import Evidence
 from evidence.settings import Settings
 from paper.columns import COSTS, is_cost
@@ -23,7 +25,7 @@ from report.judge.costs import CostJudge, agreement
 from report.judge.counting import drop_stale
 from report.judge.family import Family
 from report.judge.measured import margin_of, prepare
-from report.judge.orderings import orderings, relational_claims
+from report.judge.orderings import orderings, paired_orders, relational_claims
 from report.judge.plan import make_plan
 from report.judge.recipes import Group, beside, called, groups
 from report.judge.relations import own_truth
@@ -78,6 +80,13 @@ class _Builder:
         source = self.ledger.canonical(row_id)
         runs = self.evidence.runs.get("paper", {}).get(source, [])
         return groups(runs, self.evidence.files.get(("paper", source), []), column)
+
+    def bits(self, row_id: str, column: str) -> list[Examples]:
+        """Return which images a row's runs by the deciding recipe got right; none of a network that we drew."""
+        found = self.trained_groups(row_id, column)
+        if not found or (row_id, column) in self.family.drawn:
+            return []
+        return self.evidence.bits("paper", row_id, column, found[0].recipe)
 
     def cell(self, row: Row, cell: Cell) -> CellView:
         """Judge one cell."""
@@ -307,7 +316,10 @@ class _Builder:
         return ClaimView(
             claim.id, claim.section, claim.statement, claim.kind, claim.expression.text, outcome.holds,
             quantity(outcome.quantity), value, quantity(value), verdict.name, None,
-            "; ".join(filter(None, [verdict.note, *self.remarks(claim), *unresolved(self.ledger, claim.expression)])),
+            "; ".join(filter(None, [
+                verdict.note, *self.remarks(claim), *unresolved(self.ledger, claim.expression),
+                *paired_orders(self.ledger, claim.expression, self.bits),
+            ])),
             verdict.note, claim.reading or "",
             claim.issue or "", tuple(theirs), tuple(mine) if known else (), truth.value,
         )  # fmt: skip
@@ -347,10 +359,10 @@ def build(ledger: Ledger, evidence: Evidence, settings: Settings, benches: Seque
     known = ledger.conventions.members
     rules = {} if evidence.rules is None else {k: v for k, v in evidence.rules.rules.items() if k in known}
     claims = [builder.claim(c) for c in ledger.claims]
-    proxy = evidence.runs.get("proxy", {})
+    proxy, bits = evidence.runs.get("proxy", {}), partial(evidence.bits, "proxy")
     report = Report(
-        ledger, settings, tables, claims, evidence.problems, rules, orderings(ledger, proxy, settings.alpha),
-        relational_claims(ledger, proxy, settings.alpha), evidence, benches=list(benches),
+        ledger, settings, tables, claims, evidence.problems, rules, orderings(ledger, proxy, settings.alpha, bits),
+        relational_claims(ledger, proxy, settings.alpha, bits), evidence, benches=list(benches),
         statistics=builder.family.told(),
     )  # fmt: skip
     conventions = ledger.conventions

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from evidence.examples import Examples
 from paper.columns import is_cost
 from paper.expressions import Expression
 from report.judge import verdicts
+from report.judge.mcnemar import pooled
 from report.judge.recipes import spreads
-from report.judge.resolution import resolution, test_images
+from report.judge.resolution import printed_orders, resolution, test_images
 from report.judge.spread import Spread, holm, quantile, spread_of, tail, welch
 from report.judge.statements import Rule, family, relation
 from report.names import row_name
@@ -30,7 +32,8 @@ class Pair:
     """Hold two rows, the first printed higher.
 
     gap, half_width: of the small data, in points, with its interval; p: two-sided, of no difference; verdict: with p
-    corrected by Holm over the table; resolution: whether the paper's own test set resolves the printed gap.
+    corrected by Holm over the table; resolution: whether the paper's own test set resolves the printed gap, z: that gap
+    in its standard errors; images: what the runs' bits say, image by image. Nothing of these enters the verdict.
     """
 
     higher: str
@@ -40,19 +43,22 @@ class Pair:
     p: float
     verdict: str
     resolution: str = ""
+    z: float | None = None
+    images: str = ""
 
 
 @dataclass(frozen=True)
 class Ordering:
     """Hold a table's rows (label, printed, mean, half width, seeds), Kendall's tau and every printed order of two.
 
-    One experiment is one row, however often it is printed; p: of tau, exact for few rows.
+    One experiment is one row, however often it is printed; p: of tau, exact for few rows. Networks that this project
+    drew are rows, but order nothing: tau and pairs are the others', tau None where fewer than two are left.
     """
 
     table: str
     rows: list[tuple[str, str, float, float, int]]
-    tau: float
-    p: float
+    tau: float | None
+    p: float | None
     pairs: list[Pair]
     data: str
     epochs: int
@@ -109,7 +115,16 @@ def is_relational(expression: Expression) -> bool:
     return True
 
 
-def orderings(ledger: Any, runs: Mapping[str, list[Any]], alpha: float) -> list[Ordering]:
+#: (row, column) -> which images its runs got right, a run each.
+Bits = Callable[[str, str], list[Examples]]
+
+
+def no_bits(row: str, column: str) -> list[Examples]:
+    """Return no bits, as of runs that file none."""
+    return []
+
+
+def orderings(ledger: Any, runs: Mapping[str, list[Any]], alpha: float, bits: Bits = no_bits) -> list[Ordering]:
     """Return every table of which at least two rows have proxy runs."""
     from scipy.stats import kendalltau
 
@@ -126,43 +141,71 @@ def orderings(ledger: Any, runs: Mapping[str, list[Any]], alpha: float) -> list[
         if len(found) < 2:
             continue
         rows, gaps = [], {}
+        told = spread.told() if spread else ""
         for label, cell, values, _ in found.values():
             estimate = verdicts.estimate(values, alpha, spread)
             rows.append((label, cell.printed, float(estimate.value), float(estimate.half_width), len(values)))
-        for a, (_, higher, mine, _) in found.items():
-            for b, (_, lower, theirs, _) in found.items():
+        first = next(iter(found.values()))[3]
+        drawn = {ledger.canonical(r.id) for r in table.rows if ledger.ground(r.id, COLUMN).constructed}
+        judged = {source: of for source, of in found.items() if source not in drawn}
+        for a, (_, higher, mine, _) in judged.items():
+            for b, (_, lower, theirs, _) in judged.items():
                 if higher.value > lower.value:
                     gaps[a, b] = gap(mine, theirs, alpha, spread)
         significant = holm({f"{a} {b}": p for (a, b), (_, _, p) in gaps.items()}, alpha)
         pairs = [
             Pair(
                 found[a][0], found[b][0], *g, judge(g[0], f"{a} {b}" in significant),
-                _resolved(ledger, a, found[a][1], found[b][1]),
+                *_resolved(ledger, a, found[a][1], found[b][1]), by_images(bits(a, COLUMN), bits(b, COLUMN)),
             )
             for (a, b), g in gaps.items()
         ]  # fmt: skip
-        printed, achieved = [float(f[1].value) for f in found.values()], [r[2] for r in rows]
-        rank = kendalltau(printed, achieved)
-        first = next(iter(found.values()))[3]
-        told = spread.told() if spread else ""
-        out.append(
-            Ordering(
-                table.id, rows, float(rank.statistic), float(rank.pvalue), pairs, first.data.name, first.epochs, told
-            )
-        )
+        tau = p = None
+        if len(judged) > 1:
+            printed = [float(cell.value) for _, cell, _, _ in judged.values()]
+            rank = kendalltau(printed, [math.fsum(values) / len(values) for _, _, values, _ in judged.values()])
+            tau, p = float(rank.statistic), float(rank.pvalue)
+        out.append(Ordering(table.id, rows, tau, p, pairs, first.data.name, first.epochs, told))
     return out
 
 
-def _resolved(ledger: Any, row: str, higher: Any, lower: Any) -> str:
+def by_images(higher: Sequence[Examples], lower: Sequence[Examples]) -> str:
+    """Return what two rows' bits say of their order, or "" where they have none of the same images."""
+    found = pooled(higher, lower)
+    return found.told() if found else ""
+
+
+def _resolved(ledger: Any, row: str, higher: Any, lower: Any) -> tuple[str, float | None]:
     images = test_images(ledger, row)
-    return resolution(float(higher.value), float(lower.value), images).told() if images else ""
+    if not images:
+        return "", None
+    found = resolution(float(higher.value), float(lower.value), images)
+    return found.told(), found.z
 
 
-def relational_claims(ledger: Any, runs: Mapping[str, list[Any]], alpha: float) -> list[RelationalClaim]:
-    """Return the ledger's statements about orders whose cells all have proxy runs."""
+def paired_orders(ledger: Any, expression: Expression, bits: Bits) -> list[str]:
+    """Return a line for each order of two counted cells that a relation asserts and whose rows have bits."""
+    out = []
+    for higher, lower, column in dict.fromkeys(printed_orders(ledger, expression)):
+        a, b = ledger.canonical(higher), ledger.canonical(lower)
+        if a != b and (told := by_images(bits(a, column), bits(b, column))):
+            out.append(f"{higher} over {lower}, {told}")
+    return out
+
+
+def relational_claims(
+    ledger: Any, runs: Mapping[str, list[Any]], alpha: float, bits: Bits = no_bits
+) -> list[RelationalClaim]:
+    """Return the ledger's statements about orders whose cells all have proxy runs of networks that the paper has."""
     rule = Rule(alpha, 2, {}, spreads(runs))
+    drawn = {
+        (ledger.canonical(row.id), cell.column)
+        for row, cell in ledger.cells() if ledger.ground(row.id, cell.column).constructed
+    }  # fmt: skip
 
     def values(row: str, column: str) -> list[float] | None:
+        if (row, column) in drawn:
+            return None
         return [run.values[column] for run in runs.get(row, []) if column in run.values] or None
 
     found = {
@@ -175,5 +218,6 @@ def relational_claims(ledger: Any, runs: Mapping[str, list[Any]], alpha: float) 
     out = []
     for name, (claim, finding) in found.items():
         verdict = finding.verdict(rule, name in failed)
-        out.append(RelationalClaim(name, claim.statement, NAMES[verdict.name], verdict.note))
+        note = "; ".join([verdict.note, *paired_orders(ledger, claim.expression, bits)])
+        out.append(RelationalClaim(name, claim.statement, NAMES[verdict.name], note))
     return out

@@ -20,15 +20,21 @@ COUNTED = ("top1", "top5")
 class Resolution:
     """Hold what `images` test images say of a difference between two accuracies, in points.
 
-    unpaired: the smallest that two independent sets would resolve; disagree: the largest share of images, in percent,
+    unpaired: the smallest that two independent sets would resolve; z: the difference in standard errors of two such
+    sets; disagree: the largest share of images, in percent,
     on which the two networks may disagree if McNemar's test on one set is to find the difference: a bound that needs
-    no run. known: McNemar's result where per-example correctness is filed.
+    no run.
     """
 
     images: int
     gap: float
     unpaired: float
     disagree: float
+
+    @property
+    def z(self) -> float:
+        """Return the difference in standard errors of two independent sets; 0 where there is none."""
+        return Z * self.gap / self.unpaired if self.unpaired else 0.0
 
     @property
     def resolved(self) -> bool:

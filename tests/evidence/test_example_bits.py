@@ -112,3 +112,32 @@ def test_two_rows_are_compared_by_the_images(tmp_path, capsys):
     assert mcnemar.main([str(one), str(other)]) == 1
     assert "cannot be compared image by image" in capsys.readouterr().err
     assert mcnemar.main([str(one)]) == 2
+
+
+bits = st.lists(st.integers(0, 1), min_size=40, max_size=40)
+
+
+@given(st.lists(bits, min_size=1, max_size=3), st.lists(bits, min_size=1, max_size=4))
+def test_seeds_are_pooled_by_image(tmp_path_factory, mine, theirs):
+    """An image is one toss however many runs there are: which row gets it right in more of as many runs each."""
+    root = tmp_path_factory.mktemp("p")
+    a, b = (
+        [read_examples(filed(root, flags, row=row, seed=seed)) for seed, flags in enumerate(runs)]
+        for row, runs in (("t5_relu", mine), ("t6_a1", theirs))
+    )
+    n = min(len(mine), len(theirs))
+    found = mcnemar.pooled(a[::-1], b)  # in whatever order
+    score = np.sum(mine[:n], axis=0) - np.sum(theirs[:n], axis=0)
+    assert (found.first, found.second, found.seeds) == ((score > 0).sum(), (score < 0).sum(), n)
+    assert found.p == pytest.approx(mcnemar.exact(found.first, found.second))
+    assert found.gap == pytest.approx(100 * (np.mean(mine[:n]) - np.mean(theirs[:n])))
+    if n == 1:
+        one = mcnemar.paired(a[0], b[0])
+        assert (found.first, found.second, found.p) == (one.first, one.second, one.p)
+
+
+def test_other_images_are_not_pooled(tmp_path):
+    a = read_examples(filed(tmp_path, [True, False]))
+    other = read_examples(filed(tmp_path, [True, False], row="t6_a1", data=DataPin(name="imagenet", pin="1" * 64)))
+    assert mcnemar.pooled([a], [other]) is None
+    assert mcnemar.pooled([a], []) is None

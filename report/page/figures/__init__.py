@@ -50,7 +50,10 @@ class Figure:
 
 @dataclass(frozen=True)
 class Gap:
-    """Hold a printed order of two rows, what the small data says of it, and what the paper's test set resolves."""
+    """Hold a printed order of two rows, what the small data says of it, and what the paper's test set resolves.
+
+    z: the printed gap in standard errors of that set; images: the comparison image by image, where bits are filed.
+    """
 
     higher: str
     lower: str
@@ -58,6 +61,8 @@ class Gap:
     verdict: str
     svg: Markup
     resolution: str
+    z: str
+    images: str
 
 
 @dataclass(frozen=True)
@@ -197,8 +202,9 @@ def _forest(
                 f"{head} in percent on {order.data}, {count(order.epochs, 'epoch')}: for the order alone",
                 forest.draw(
                     f"{name}-proxy", f"Table {table}: {head} on {order.data}",
-                    f"{count(len(order.rows), 'row')} with intervals. Kendall's τ against the printed order: "
-                    f"{order.tau:.2f}. The numbers stand below.",
+                    f"{count(len(order.rows), 'row')} with intervals. "
+                    + ("" if order.tau is None else f"Kendall's τ against the printed order: {order.tau:.2f}. ")
+                    + "The numbers stand below.",
                     [forest.Line(n, None, mean, _finite(half), _mean(mean, half, k))
                      for n, _, mean, half, k in order.rows],
                 ),
@@ -224,18 +230,21 @@ def orders(report: Report) -> list[Orders]:
     """Return every table's printed orders with the small data's differences, drawn on one scale a table."""
     out = []
     for order in report.orderings:
+        if not order.pairs:
+            continue
         ends = [p.gap + s * p.half_width for p in order.pairs for s in (-1, 1) if p.half_width < float("inf")]
         low, high = padded([*ends, *(p.gap for p in order.pairs), 0.0], 0.05)
         gaps = [
             Gap(p.higher, p.lower, f"{p.gap:+.2f} ± {p.half_width:.2f}", p.verdict,
-                forest.gap(low, high, p.gap, p.half_width, DRAWN[p.verdict]), p.resolution)
+                forest.gap(low, high, p.gap, p.half_width, DRAWN[p.verdict]), p.resolution,
+                "" if p.z is None else f"{p.z:.1f}", p.images)
             for p in order.pairs
         ]  # fmt: skip
         found = Counter(p.verdict for p in order.pairs)
         told = [f"{count(found['holds'], 'order holds', 'orders hold')} of {len(order.pairs)}"]
         told += [count(found["fails"], "fails", "fail")] if found["fails"] else []
         told += [f"{found['underpowered']} underpowered"] if found["underpowered"] else []
-        tau = f"{order.tau:.2f}, p = {order.p:.2g}"
+        tau = "" if order.tau is None or order.p is None else f"{order.tau:.2f}, p = {order.p:.2g}"
         out.append(Orders(order.table, tau, ", ".join(told), gaps, order.spread))
     return out
 

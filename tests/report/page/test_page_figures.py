@@ -202,7 +202,9 @@ def test_a_forest_shows_intervals_to_scale():
     ("gap", "half", "verdict"), [(2.0, 1.0, "holds"), (-2.0, 1.0, "fails"), (2.0, math.inf, "underpowered")]
 )
 def test_orders_are_drawn_against_zero(toy, gap, half, verdict):
-    pair = SimpleNamespace(higher="a", lower="b", gap=gap, half_width=half, verdict=verdict, resolution="")
+    pair = SimpleNamespace(
+        higher="a", lower="b", gap=gap, half_width=half, verdict=verdict, resolution="", z=None, images=""
+    )
     report, _ = toy
     order = dataclasses.replace(report.orderings[0], pairs=[pair])
     found = figures.orders(SimpleNamespace(orderings=[order]))[0].gaps[0]
