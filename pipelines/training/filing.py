@@ -12,6 +12,7 @@ from evidence.provenance import differences, snapshot
 from evidence.rows import Row
 from evidence.seal import file_computed, seal
 from pipelines.training.job import Job
+from registry.ops import native
 
 
 def training_evidence(
@@ -45,6 +46,11 @@ def training_evidence(
     })  # fmt: skip
 
 
+def shift_max_form() -> dict[str, str]:
+    """Return what provenance says where Shift-Max is compiled: its gradients are rounded in another order."""
+    return {"shift_max": "compiled"} if native.library() is not None else {}
+
+
 def file_run(job: Job, found: Mapping[str, Any]) -> dict[str, Any]:
     """Write a finished run's curve and evidence under job.out, atomically, and return the evidence.
 
@@ -53,7 +59,7 @@ def file_run(job: Job, found: Mapping[str, Any]) -> dict[str, Any]:
     """
     more = {key: value for key, value in found["started"]["environment"].items() if key in ("processes", "precision")}
     now = snapshot(job.root)
-    now["environment"] |= more
+    now["environment"] |= more | shift_max_form()
     evidence = training_evidence(
         row=job.row, profile=job.profile, seed=job.seed, values=found["values"], params=job.params,
         fingerprint=job.fingerprint, data=(job.name, job.pin), epochs=job.settings["epochs"], seconds=found["seconds"],

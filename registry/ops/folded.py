@@ -21,7 +21,13 @@ GAINS = 20_000
 
 def run(layers: nn.Module, x: Tensor) -> Tensor:
     """Return layers(x) of a Sequential or another module, its convolutions with their BatchNorms where that may be."""
-    if type(layers) is not nn.Sequential or not _plain(layers) or torch.is_grad_enabled() or not _free(x):
+    if (
+        not isinstance(x, Tensor)
+        or type(layers) is not nn.Sequential
+        or not _plain(layers)
+        or torch.is_grad_enabled()
+        or not _free(x)
+    ):
         return layers(x)
     for step, norm in _steps(layers):
         if norm is None:
