@@ -97,3 +97,17 @@ class Latency(Strict):
     def ratio(self, of: str, to: str, runtime: str) -> Ratio | None:
         """Return one row's ratio to another in a runtime, or None."""
         return next((r for r in self.ratios if (r.of, r.to, r.runtime) == (of, to, runtime)), None)
+
+
+class OfficialSpeed(Strict):
+    """Hold the authors' public code's times over ours at equal weights, as pipelines.bench.official measures them."""
+
+    schema_: Literal[1] = Field(alias="schema")
+    kind: Literal["official"]
+    hardware: str
+    threads: Literal[1]
+    rounds: Annotated[int, Field(gt=5)]
+    load: tuple[Finite, Finite] | None
+    ratios: list[Ratio]
+    code_revision: str
+    environment: dict[str, str]

@@ -21,6 +21,7 @@ from .ops.factorized import (
     GroupPointwise,
     Size,
 )
+from .ops.folded import run
 from .specs import ArchSpec, BlockSpec
 
 WIRINGS = ("paper", "official")
@@ -59,13 +60,13 @@ class MicroBlock(nn.Module):
         self.skip, self.bottleneck_skip = skip, bottleneck_skip
 
     def forward(self, x: Tensor, bottleneck: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        y = self.shuffle1(self.act1(self.depthwise(self.act0(self.before(x)))))
-        y = self.shuffle2(self.act2(self.squeeze(y)))
+        y = self.shuffle1(self.act1(run(self.depthwise, self.act0(run(self.before, x)))))
+        y = self.shuffle2(self.act2(run(self.squeeze, y)))
         if self.bottleneck_skip and bottleneck is not None:
             y = y + bottleneck
         narrow = y
         if self.expand is not None:
-            y = self.shuffle3(self.act3(self.expand(y)))
+            y = self.shuffle3(self.act3(run(self.expand, y)))
         if self.skip:
             y = y + x
         return y, narrow

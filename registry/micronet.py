@@ -14,6 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from .arch import get_arch
 from .checkpoints import CheckpointError, load_pretrained
 from .inputs.errors import DataError
+from .ops.folded import run
 from .ops.norms import exchange_norms, reset_untrained
 from .ops.recompute import recomputed
 from .plan import Plan
@@ -81,7 +82,7 @@ class MicroNet(BaseModule):
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return the features of `out_indices`, each (N, C, H/stride, W/stride)."""
         outs = []
-        x, bottleneck = self.stem(x), None
+        x, bottleneck = run(self.stem, x), None
         if self._last_of_stage.get(0) in self.out_indices:  # pose backbones have a block at the stem's stride
             outs.append(x)
         for i, block in enumerate(self.blocks, start=1):

@@ -2,6 +2,7 @@
 
 python -m pipelines bench [--batch-size N] [--rounds 3] [--rows ROW ...]     (`make bench`)
 python -m pipelines bench latency [--rounds 31]       one thread, one image: pipelines.bench.latency
+python -m pipelines bench official --official FOLDER  the authors' public code against ours: pipelines.bench.official
 
 All networks take turns in one run, round by round, so that the ratios are fair on a machine that is not quiet; each
 figure is the median of its rounds. On a GPU: batch 512, AMP. On a CPU: batch 16, fp32; absolute times there are this
@@ -25,7 +26,7 @@ from evidence.io import write_json_atomic
 from evidence.provenance import cpu_model, environment
 from evidence.revision import code_revision
 from pipelines.bench import input as bench_input
-from pipelines.bench import latency
+from pipelines.bench import latency, official
 from pipelines.bench import operators as bench_ops
 from pipelines.bench.networks import Bencher
 from pipelines.common import ROOT, PipelineError, configured_rows, guard
@@ -96,8 +97,8 @@ def show(bench: dict[str, Any]) -> str:
 def main(argv: list[str] | None = None) -> int:
     """Measure, print and file the figures."""
     argv = sys.argv[1:] if argv is None else argv
-    if argv[:1] == ["latency"]:
-        return latency.main(argv[1:])
+    if argv[:1] in (["latency"], ["official"]):
+        return {"latency": latency, "official": official}[argv[0]].main(argv[1:])
     parser = argparse.ArgumentParser(description="Measure training and inference of the networks side by side.")
     parser.add_argument("--batch-size", type=int, help="default: 512 on a GPU, 16 on a CPU")
     parser.add_argument("--rounds", type=int, default=3, help="measured rounds (default 3)")

@@ -15,6 +15,7 @@ from evidence.provenance import differences, snapshot
 from evidence.rows import Row
 from evidence.seal import file_computed
 from pipelines.training.job import Job
+from registry.ops import native
 
 
 def training_evidence(
@@ -49,6 +50,11 @@ def training_evidence(
     })  # fmt: skip
 
 
+def shift_max_form() -> dict[str, str]:
+    """Return what provenance says where Shift-Max is compiled: its gradients are rounded in another order."""
+    return {"shift_max": "compiled"} if native.library() is not None else {}
+
+
 def file_examples(
     results: Path, correct: Mapping[str, Any], *, profile: str, row: str, seed: int | None, data: tuple[str, str],
     recipe: str,
@@ -75,7 +81,7 @@ def file_run(job: Job, found: Mapping[str, Any]) -> dict[str, Any]:
     """
     more = {key: value for key, value in found["started"]["environment"].items() if key in ("processes", "precision")}
     now = snapshot(job.root)
-    now["environment"] |= more
+    now["environment"] |= more | shift_max_form()
     recipe = str(job.settings.get("recipe", ""))
     results = job.out / job.row.results
     examples = file_examples(

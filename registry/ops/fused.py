@@ -1,8 +1,10 @@
 """Choose how Shift-Max is computed: straightforward, in fewer passes over memory, or by one Triton kernel.
 
 `eager`: Eq. 5 as it reads (registry.ops.shift_max). `lean`: fewer passes, in training the same bits
-(registry.ops.lean). `triton`: one kernel each way on CUDA (registry.ops.kernels), equal within the dtype's rounding.
-`auto` takes triton on CUDA, lean on a CPU where what it moves is large enough to gain, and else eager.
+(registry.ops.lean). `native`: one pass each way on a CPU, compiled by the machine's C compiler (registry.ops.native),
+values of the same bits, gradients equal within rounding. `triton`: one kernel each way on CUDA (registry.ops.kernels),
+equal within the dtype's rounding. `auto` takes triton on CUDA; on a CPU native where it was prepared, else lean where
+what it moves is large enough to gain; and else eager.
 MICRONET_SHIFT_MAX=NAME or `use_backend(NAME)` switches.
 """
 
@@ -20,11 +22,12 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from ..compat import TORCH
+from . import native
 
 #: torch.compiler has it from 2.2 on.
 _namespaces = (getattr(torch, "compiler", None), torch._utils)
 is_compiling = next((n.is_compiling for n in _namespaces if hasattr(n, "is_compiling")), lambda: False)
-BACKENDS = ("auto", "eager", "lean", "triton")
+BACKENDS = ("auto", "eager", "lean", "native", "triton")
 VARIABLE = "MICRONET_SHIFT_MAX"
 #: Elements of a slice from which `lean` gains on a CPU. `group` moves whole groups, in two slices a shift;
 #: `group_channel` has two for every group, so that its slices are short. Measured on the layers of M0, M1 and the 21M
@@ -75,27 +78,33 @@ def lean_gains(shape: tuple[int, ...], pieces: int, groups: int, shift: str, gra
 
 
 def chosen(x: Tensor, coefficients: Tensor, groups: int = 1, shift: str = "group") -> str:
-    """Return eager, lean or triton for a call of shift_max.
+    """Return eager, lean, native or triton for a call of shift_max.
 
     Traced and compiled calls stay eager, so that the compiler sees plain operators; so do torch.func's transforms,
-    forward-mode derivatives and tensors of other classes. A lean call keeps its inputs'
-    dtype, so mixed ones stay eager. Raises RuntimeError where `triton` is asked for and cannot run.
+    forward-mode derivatives and tensors of other classes. Lean and native calls keep their inputs'
+    dtype, so mixed ones stay eager. Raises RuntimeError where `triton` or `native` is asked for and cannot run.
     """
     name = backend()
-    if name == "eager" or _needs_plain_operators(x) or not x.numel() or x.is_meta:
+    if name == "eager" or needs_plain_operators(x) or not x.numel() or x.is_meta:
         return "eager"
     if name == "triton" or (name == "auto" and x.device.type == "cuda" and has_triton()):
         return _triton(x, forced=name == "triton")
-    if _autocasts(x.device.type) or x.dtype != coefficients.dtype:
+    if autocasts(x.device.type) or x.dtype != coefficients.dtype:
         return "eager"
     if name == "lean":
         return "lean"
+    if name == "native" and not native.prepare():
+        raise RuntimeError(f"{VARIABLE}=native: it cannot be compiled here; choose another backend")
+    if x.device.type == "cpu" and native.library() is not None and native.takes(x, coefficients):
+        return "native"
+    if name == "native":
+        return "eager"
     grad = torch.is_grad_enabled() and (x.requires_grad or coefficients.requires_grad)
     gains = x.device.type == "cpu" and lean_gains(tuple(x.shape), coefficients.shape[1], groups, shift, grad)
     return "lean" if gains else "eager"
 
 
-def _needs_plain_operators(x: Tensor) -> bool:
+def needs_plain_operators(x: Tensor) -> bool:
     """Tell whether what runs now takes plain operators only: a tracer, a compiler or a transform of functions."""
     return (
         is_compiling()
@@ -106,7 +115,7 @@ def _needs_plain_operators(x: Tensor) -> bool:
     )
 
 
-def _autocasts(device: str) -> bool:
+def autocasts(device: str) -> bool:
     """Tell whether autocast is on for a type of device."""
     if TORCH >= (2, 4):
         return torch.is_autocast_enabled(device)

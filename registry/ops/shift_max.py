@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..cost.count import Cost, Term, linear_cost, pool_cost
-from . import fused, lean
+from . import fused, lean, native
 from .constants import ConstantsModule
 from .eager import SHIFTS, eager_shift_max
 from .factorized import Size
@@ -35,6 +35,8 @@ def shift_max(x: Tensor, coefficients: Tensor, groups: int, shift: str = "group"
     form = fused.chosen(x, coefficients, groups, shift)
     if form == "lean":
         return lean.shift_max(x, coefficients, groups, shift)
+    if form == "native":
+        return native.shift_max(x, coefficients, groups, shift)
     if form == "triton":
         from . import kernels
 

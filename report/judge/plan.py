@@ -116,20 +116,20 @@ def read_benches(root: Path) -> list[tuple[str, Bench]]:
     found = []
     for path in sorted((root / "results/bench").glob("*.json")):
         shown = path.relative_to(root).as_posix()
-        if _is_latency(path):
-            continue  # the page's (report.page.sources)
+        if _kind(path) in ("latency", "official"):
+            continue  # no rates
         found.append((shown, read_form(path, shown, Bench)))
         if not found[-1][1].models:
             raise EvidenceError(f"{shown}: measures no model; run `make bench` anew")
     return sorted(found, key=lambda f: not f[1].gpu)
 
 
-def _is_latency(path: Path) -> bool:
-    """Tell whether a file says that it holds latencies; of a corrupt one, its reader will tell."""
+def _kind(path: Path) -> str:
+    """Return what a file says that it holds; of a corrupt one, its reader will tell."""
     try:
-        return (read_json(path) or {}).get("kind") == "latency"
+        return str((read_json(path) or {}).get("kind"))
     except (OSError, ValueError, AttributeError):
-        return False
+        return ""
 
 
 def seconds_per_image(row: str, madds: int, rates: Mapping[str, ModelRates]) -> float:

@@ -149,7 +149,7 @@ def test_wrong_names_are_named(monkeypatch):
     with pytest.raises(ValueError, match="unknown backend"), fused.use_backend("gpu"):
         pass
     monkeypatch.setenv(fused.VARIABLE, "nonsense")
-    with pytest.raises(ValueError, match="MICRONET_SHIFT_MAX='nonsense': unknown; known: auto, eager, lean, triton"):
+    with pytest.raises(ValueError, match="MICRONET_SHIFT_MAX='nonsense': unknown; known: auto, eager, lean, native"):
         fused.chosen(x, a)
     monkeypatch.setenv(fused.VARIABLE, "triton")
     wanted = "needs? a CUDA tensor|need a CUDA tensor|not installed"
