@@ -8,6 +8,7 @@ python -m report --ledger NAME                     of another paper's ledger: pa
 python -m report --path FOLDER                     of a ledger anywhere, with its own evidence and margins
 python -m report versions NAME                     the two side by side
 python -m report metadata                          write model-index.yml and the metafiles
+python -m report export FOLDER                     an RO-Crate of report and evidence, results for a model hub
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from report.judge.plan import read_benches
 from report.page.sources import Sources, read_sources
 from report.render import files
 from report.stamp import STAMP
+from report.travel import command as travel
 
 ROOT = Path(__file__).resolve().parent.parent
 OK, BROKEN, NOT_REPRODUCED, NOT_CHECKED = 0, 1, 3, 4
@@ -49,10 +51,8 @@ def gate(report: Report, names: list[str]) -> int:
     return NOT_CHECKED if hit else OK
 
 
-def write(
-    places: Places, settings: Settings, runs: Mapping[str, Mapping[str, Any]], out: Path, accept: bool = False
-) -> tuple[Report, Sources]:
-    """Judge one paper and write its report to a folder; accept: make its verdicts the baseline first."""
+def judged(places: Places, settings: Settings, runs: Mapping[str, Mapping[str, Any]]) -> Report:
+    """Return one paper's report."""
     root = places.root
     ledger = load_ledger(places.ledger)
     settings = settings_for(settings, ledger)
@@ -62,11 +62,19 @@ def write(
     report = build(ledger, evidence, settings, [] if ledger.name else read_benches(root))
     report.supplements = load_supplements(ledger, places.ledger)
     report.forensics = read_forensics(root, places.results)
+    return report
+
+
+def write(
+    places: Places, settings: Settings, runs: Mapping[str, Mapping[str, Any]], out: Path, accept: bool = False
+) -> tuple[Report, Sources]:
+    """Judge one paper and write its report to a folder; accept: make its verdicts the baseline first."""
+    root, report = places.root, judged(places, settings, runs)
     if accept:
         write_json_atomic(places.baseline, report.verdict_map())
     if places.baseline.exists():
         report.changed = changes(report, read_baseline(places.baseline))
-    sources = read_sources(places, ledger)
+    sources = read_sources(places, report.ledger)
     written = files(report, up(root, out), sources)
     (out / STAMP).unlink(missing_ok=True)
     for name, text in written.items():
@@ -76,11 +84,38 @@ def write(
     return report, sources
 
 
+def _place(path: Path | None, name: str, root: Path) -> tuple[Places, Settings, Mapping[str, Mapping[str, Any]]]:
+    """Return a paper's folders, its settings and what its runs by profile are held to."""
+    if path is not None:
+        return Places(folder_of(path=path), own=True), Settings(**USUAL), {}
+    return Places(root, name), *load_settings(root)
+
+
+def _export(argv: list[str], root: Path) -> int:
+    """Pack a report so that it travels; see report/travel/command.py."""
+    parser = argparse.ArgumentParser(prog="python -m report export", description="Pack a report so that it travels.")
+    travel.add_arguments(parser)
+    args = parser.parse_args(argv)
+    try:
+        if why := travel.fault(args.folder):
+            raise ValueError(why)
+        places, settings, runs = _place(args.path, args.ledger, root)
+        report = judged(places, settings, runs)
+        travel.export(places, report, read_sources(places, report.ledger), args.folder)
+    except (LedgerError, EvidenceError, SettingsError, ValueError, OSError) as error:
+        for fault in getattr(error, "faults", (error,)):
+            print(f"error: {fault}", file=sys.stderr)
+        return BROKEN
+    return OK
+
+
 def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
     """Write the report; returns 0, 1 (malformed input), 3 (gated: not reproduced) or 4 (gated: could not check)."""
     argv = sys.argv[1:] if argv is None else argv
     if argv[:1] == ["diff"]:
         return diff.main(argv[1:])
+    if argv[:1] == ["export"]:
+        return _export(argv[1:], root)
     if argv[:1] in (["versions"], ["metadata"]):
         return versions.main(argv[1:], root) if argv[0] == "versions" else metadata.main(argv[1:], root)
     parser = argparse.ArgumentParser(prog="python -m report", description="Build the report from ledger and evidence.")
@@ -96,10 +131,9 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
     parser.add_argument("--accept", action="store_true", help="write report/baseline.json from today's verdicts")
     args = parser.parse_args(argv)
     try:
-        settings, runs = (Settings(**USUAL), {}) if args.path else load_settings(root)
+        places, settings, runs = _place(args.path, args.ledger, root)
         if args.profile:
             settings = settings.model_copy(update={"profile": args.profile})
-        places = Places(folder_of(path=args.path), own=True) if args.path else Places(root, args.ledger)
         out = places.out if args.out is None else args.out.resolve()
         report, sources = write(places, settings, runs, out, args.accept)
         for name in [] if args.path else sources.config.versions:

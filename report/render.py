@@ -26,6 +26,7 @@ from report.judge.views import CellView, Report
 from report.names import GROUND_WORDS, ORDER, SYMBOLS, column_name, short_title, slug
 from report.page.page import Page, build_page
 from report.page.sources import Sources
+from report.page.summary import summary_page
 
 TEMPLATES = Path(__file__).resolve().parent / "page/templates"
 #: What Markdown reads as markup, within a line.
@@ -215,6 +216,7 @@ def files(report: Report, up: str, sources: Sources | None = None) -> dict[str, 
     metrics = {f"{k}_{slug(v)}": n for k, counts in report.summary().items() for v, n in counts.items()}
     return {
         **html(build_page(report, sources or Sources(), up)),
+        "summary.html": _page("summary.html", summary_page(report)),
         "report.md": markdown(report),
         "report.json": json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
         "cells.csv": cells_csv(report),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -81,11 +82,21 @@ class Dossiers:
         """Return the day on which a file was committed."""
         return self.sources.dates.get(path, UNKNOWN)
 
+    def place(self, table: Table) -> list[Value]:
+        """Return a link to the table in the paper; a reader of PDF that knows no named places opens its first page."""
+        arxiv = self.report.ledger.arxiv
+        if not arxiv:
+            return [Value(f"Table {table.id}", self.report.ledger.address)] if self.report.ledger.address else []
+        number = re.match(r"\d+", table.id)
+        where = f"#nameddest=table.{number[0]}" if number else ""
+        return [Value(f"Table {table.id} on arXiv", f"https://arxiv.org/pdf/{arxiv}{where}")]
+
     def cell(self, table: Table, row: Row, view: CellView) -> Dossier:
         """Return one cell's dossier."""
         cell = row.cells[view.column]
         low, high = (show(x, cell.printed, unit=cell.unit) for x in (cell.interval.low, cell.interval.high))
-        facts = [Fact("Printed", [Value(f"{cell.printed}, as every value from {low} up to {high} prints")])]
+        facts = [Fact("Printed", [Value(f"{cell.printed}, as every value from {low} up to {high} prints"),
+                                  *self.place(table)])]  # fmt: skip
         facts += self.ground(row, view)
         facts += self.cost(row, view) if is_cost(view.column) else self.trained(row, view)
         facts += [Fact("Known issues", [Value(self.report.ledger.issues[i].title, f"#issue-{i}") for i in view.issues])]

@@ -139,7 +139,10 @@ def test_two_builds_are_byte_identical(checkout, tmp_path):
     main(["--out", str(tmp_path / "a")], root=checkout)
     main(["--out", str(tmp_path / "b")], root=checkout)
     names = sorted(p.relative_to(tmp_path / "a").as_posix() for p in (tmp_path / "a").rglob("*.*"))
-    own = ["cells.csv", "claims.html", "index.html", "junit.xml", "metrics.json", "report.json", "report.md"]
+    own = [
+        "cells.csv", "claims.html", "index.html", "junit.xml", "metrics.json", "report.json", "report.md",
+        "summary.html",
+    ]  # fmt: skip
     assert names == sorted([*own, *(f"iccv2021/{name}" for name in own), "versions_iccv2021.html"])
     for name in names:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()

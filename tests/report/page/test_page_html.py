@@ -25,7 +25,7 @@ from report.__main__ import main
 from report.render import TEMPLATES, files, markdown_escape
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
-PAGES = ("index.html", "claims.html")
+PAGES = ("index.html", "claims.html", "summary.html")
 LIMIT = 3_000_000
 
 
