@@ -14,7 +14,7 @@ from paper.schema import COST_COLUMNS
 from report.judge import verdicts
 from report.judge.model import CellView, Report
 from report.judge.plan import OPEN, Run
-from report.judge.recipes import RECIPES, groups, spreads
+from report.judge.recipes import groups, spreads
 from report.names import (
     GROUND_WORDS,
     PROFILES,
@@ -170,7 +170,12 @@ class Dossiers:
             facts.append(Fact("Achieved", [Value(f"{text}, {view.deviation:+.2f} points from the printed number")]))
         for group in groups(runs, files, view.column):
             seeds = [self.seed(r, f, view.column) for r, f in mine if f in group.files]
-            facts.append(Fact(f"Seeds, {RECIPES.get(group.recipe, group.recipe)}", seeds))
+            facts.append(Fact(f"Seeds, {group.name}", seeds))
+        beside = [
+            self.file(path, f"{run.told}: {run.values[view.column]:.2f}, {self.dated(path)}, {path}")
+            for path, run in self.report.evidence.beside.get(("paper", source), []) if view.column in run.values
+        ]  # fmt: skip
+        facts.append(Fact("Beside them, never judged", beside))
         facts += self.judged(view)
         if mine:
             pins = dict.fromkeys(f"{r.data.name}, pin {r.data.pin}" for r, _ in mine)
