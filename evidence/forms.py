@@ -107,7 +107,9 @@ class TrainingEvidence(Sealed):
     """Hold one seed's trained metrics, in percent; measured ones (latency) in the unit that `units` names.
 
     fingerprint, code_revision, environment: as they were when the run started; changed: what was no more so when its
-    result was filed; examples: by column, which images of the test set it got right.
+    result was filed; examples: by column, which images of the test set it got right. origin: who ran it: this project's
+    trainer, OpenMMLab's tools on a row's config, or somebody elsewhere, whose word is all there is; differs: what is
+    not as in the row's recipe.
     """
 
     schema_: Literal[2] = Field(alias="schema")
@@ -128,6 +130,19 @@ class TrainingEvidence(Sealed):
     changed: list[str] = []
     examples: dict[str, ExamplesFile] = {}
     units: dict[str, str] = {}
+    origin: Literal["trainer", "mim", "reported"] = "trainer"
+    differs: list[str] = []
+
+    @property
+    def judged(self) -> bool:
+        """Tell whether the run may decide a cell: by a recipe of the row, run with this project's code."""
+        return self.origin != "reported" and not self.differs
+
+    @property
+    def told(self) -> str:
+        """Return in words what a run that decides nothing is."""
+        what = "reported elsewhere" if self.origin == "reported" else "a variant"
+        return f"{what} ({'; '.join(self.differs)})" if self.differs else what
 
     @property
     def recipe(self) -> str:

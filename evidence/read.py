@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ class Evidence:
     paths: dict[tuple[str, str], str] = field(default_factory=dict)
     pictures: dict[tuple[str, str], str] = field(default_factory=dict)
     files: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # of `runs`, in their order
+    beside: dict[tuple[str, str], list[tuple[str, TrainingEvidence]]] = field(default_factory=dict)  # never judged
     examples: dict[str, dict[str, Examples]] = field(default_factory=dict)  # of a run's file, by column
 
     @property
@@ -44,14 +45,10 @@ class Evidence:
         """Return the counting rule that decides MAdds."""
         return self.rules.default if self.rules else "plain"
 
-    def bits(self, profile: str, row: str, column: str, recipe: str | None = None) -> list[Examples]:
-        """Return which images a row's runs of a profile got right, a run each; recipe: of its runs alone."""
-        runs, files = self.runs.get(profile, {}).get(row, []), self.files.get((profile, row), [])
-        found = (
-            self.examples.get(file, {}).get(column)
-            for run, file in zip(runs, files, strict=True)
-            if recipe is None or (run.recipe or "paper") == recipe
-        )
+    def bits(self, profile: str, row: str, column: str, files: Sequence[str] | None = None) -> list[Examples]:
+        """Return which images a row's runs of a profile got right, a run each; files: of these alone."""
+        mine = self.files.get((profile, row), []) if files is None else files
+        found = (self.examples.get(file, {}).get(column) for file in mine)
         return [examples for examples in found if examples is not None]
 
     def problem(self, kind: str, subject: str) -> Problem | None:
@@ -176,12 +173,16 @@ def read_evidence(
                 reject(path, row, f"is of row {run.row!r}, not of the row that names the file")
             elif run.profile != profile:
                 reject(path, row, f"is of profile {run.profile!r}, but lies under {profile!r}")
+            elif run.origin == "reported":  # nobody of this project saw what it depends on
+                out.beside.setdefault((profile, row), []).append((path.relative_to(root).as_posix(), run))
             elif (
                 (not own and (fault := _fingerprint_fault(root, run, kind)))
-                or (fault := _run_fault(run, today, pins or {}))
+                or (fault := _run_fault(run, today if run.judged else None, pins or {}))
                 or (fault := _examples_fault(out, results, run, path.relative_to(root).as_posix()))
             ):
                 reject(path, row, fault)
+            elif not run.judged:
+                out.beside.setdefault((profile, row), []).append((path.relative_to(root).as_posix(), run))
             elif twin := _twin(run, out.runs.get(profile, {}).get(row, []), out.files.get((profile, row), [])):
                 reject(path, row, f"repeats seed {run.seed} of {twin}; keep one of them")
             else:

@@ -20,6 +20,8 @@ VERBS = {
     "train": ("pipelines.training.__main__", "train and evaluate a row: drawn sets, CIFAR-10, or the paper's recipe"),
     "show": ("pipelines.training.show", "draw a trained row's predictions"),
     "released": ("pipelines.training.released", "evaluate the authors' released weights on ImageNet"),
+    "file": ("pipelines.training.reported", "bring in a run made elsewhere, by its log: shown, never judged"),
+    "evidence": ("pipelines.training.entered", "enter values reported elsewhere (evidence new): shown, never judged"),
     "data": ("pipelines.data.digits", "write the digits"),
     "people": ("pipelines.data.people", "draw people in COCO's layout"),
     "streets": ("pipelines.data.streets", "draw streets in Cityscapes' layout"),

@@ -16,7 +16,7 @@ from pipelines.common import PipelineError, find_row, load_config
 #: Keys of a config that say nothing of how a row trains: notes, other readings, and how a run looks and is launched.
 UNRELATED = (
     "notes", "variants", "construction", "custom_imports", "default_hooks", "env_cfg", "log_level", "log_processor",
-    "vis_backends", "visualizer", "load_from", "resume", "default_scope", "data_root", "auto_scale_lr",
+    "vis_backends", "visualizer", "load_from", "resume", "default_scope", "data_root", "auto_scale_lr", "runner_type",
 )  # fmt: skip
 #: Of loaders: what decides speed alone.
 SPEED = ("num_workers", "persistent_workers", "pin_memory", "prefetch_factor", "worker_init_fn")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,14 @@ def training_evidence(
     *, row: Row, profile: str, seed: int | None, values: Mapping[str, float], params: Mapping[str, Any],
     fingerprint: Mapping[str, Any], data: tuple[str, str], epochs: int | None, seconds: float, command: str,
     started: Mapping[str, Any], now: Mapping[str, Any], examples: Mapping[str, Any] | None = None,
+    origin: str = "trainer", differs: Sequence[str] = (), extra: Sequence[str] = (),
 ) -> dict[str, Any]:  # fmt: skip
     """Return a run's sealed evidence.
 
     values: metrics in percent. params: what decides the result. data: the set's name and pin. seconds: what training
     took. seed, epochs: None where nobody tells (a released checkpoint). started, now: provenance at the run's start
-    and as it is filed; what differs is stated. examples: the files of per-example correctness, by column.
+    and as it is filed; what differs is stated, and `extra`. examples: the files of per-example correctness, by column.
+    origin, differs: who ran it, and what is not as in the row's recipe (evidence.forms.TrainingEvidence).
     """
     return formed(TrainingEvidence, {
         "schema": 2,
@@ -45,8 +47,9 @@ def training_evidence(
         "epochs": epochs,
         "duration_s": float(seconds),
         "command": command,
-        "changed": differences(started, now),
+        "changed": [*differences(started, now), *extra],
         **({"examples": dict(examples)} if examples else {}),
+        **({"origin": origin, "differs": list(differs)} if origin != "trainer" else {}),
     })  # fmt: skip
 
 

@@ -82,6 +82,7 @@ def resolve(job: Job, work_dir: Path) -> Any:
         {"type": "KeepCurve"},
         *([{"type": "ProgressBar", "label": job.stem}] if is_main_process() else []),
     ]
+    config.default_hooks.pop("evidence", None)  # filed here
     config.default_hooks.update(checkpoint={"type": "CheckpointHook", "interval": 1, "max_keep_ckpts": 2}, logger=None)
     if options.launcher != "none" and not torch.cuda.is_available():
         config.model_wrapper_cfg = ON_CPU

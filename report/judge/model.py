@@ -86,7 +86,7 @@ class _Builder:
         found = self.trained_groups(row_id, column)
         if not found or (row_id, column) in self.family.drawn:
             return []
-        return self.evidence.bits("paper", row_id, column, found[0].recipe)
+        return self.evidence.bits("paper", row_id, column, found[0].files)
 
     def cell(self, row: Row, cell: Cell) -> CellView:
         """Judge one cell."""
@@ -170,22 +170,26 @@ class _Builder:
         if problem := self.evidence.problem("paper", source):
             return Verdict("invalid-evidence", problem.fault), [], None, rule, problem.path
         found = self.trained_groups(row.id, cell.column)
+        others_say = [
+            f"beside it, {run.told}: {run.values[cell.column]:.2f} ({path}); never judged"
+            for path, run in self.evidence.beside.get(("paper", source), []) if cell.column in run.values
+        ]  # fmt: skip
         if not found:
             why = self.unfit.get((source, cell.column))
             measured = cell.about.kind == "measured"
             needs = f"needs a measurement{' on ' + cell.about.device if cell.about.device else ''}"
             why = why or (needs if measured else "needs the profile `paper`")
-            return self.absent(row, why), [], None, rule, None
+            return self.absent(row, why), others_say, None, rule, None
         first, others = found[0], found[1:]
         alpha, seeds = self.settings.alpha, self.settings.seeds
         verdict = self.family.cell(row.id, cell, first.values)
         spread, theirs = self.family.spread(cell.column), self.family.printed_spread(cell.column)
         if self.ledger.ground(row.id, cell.column).constructed:
             verdict = Verdict(CONSTRUCTED.get(verdict.name, verdict.name), verdict.note)
-        notes = [f"by {called(first.recipe, self.ledger)}"]
+        notes = [f"by {called(first, self.ledger)}"]
         notes += [beside(group, cell.value, margin, alpha, seeds, spread, theirs) for group in others]
         mean = sum(first.values) / len(first.values)
-        return verdict, notes, mean, rule, first.files[0]
+        return verdict, [*notes, *others_say], mean, rule, first.files[0]
 
     def absent(self, row: Row, why: str) -> Verdict:
         """Return blocked where the paper gives no architecture and nobody has built one; else not-run."""

@@ -19,31 +19,58 @@ RECIPES = {
 }
 
 
-def called(recipe: str, ledger: Ledger) -> str:
-    """Return a recipe in words; of another work without the first paper's learning rates."""
-    text = RECIPES.get(recipe, recipe)
-    return text.partition(" (")[0] if ledger.another else text
-
-
 @dataclass(frozen=True)
 class Group:
-    """Hold one recipe's values of a column, one a seed, and the files they stand in."""
+    """Hold one recipe's values of a column, one a seed, and the files they stand in.
+
+    norm: over how many images the runs' BatchNorms compute their statistics in training, where they say.
+    """
 
     recipe: str
     values: list[float]
     files: list[str]
+    norm: str = ""
+
+    @property
+    def name(self) -> str:
+        """Return what the runs have in common, in words."""
+        return f"{RECIPES.get(self.recipe, self.recipe)}{', ' if self.norm else ''}{self.norm}"
+
+
+def called(group: Group, ledger: Ledger) -> str:
+    """Return what runs have in common, in words; of another work without the first paper's learning rates."""
+    if not ledger.another:
+        return group.name
+    text = RECIPES.get(group.recipe, group.recipe).partition(" (")[0]
+    return f"{text}{', ' if group.norm else ''}{group.norm}"
+
+
+def norm(run: TrainingEvidence) -> str:
+    """Return over how many images a run's BatchNorms computed their statistics: a process's share, or all."""
+    train = run.params.get("train")
+    batch, processes = isinstance(train, Mapping) and train.get("batch_size"), run.environment.get("processes", "")
+    if not isinstance(batch, int) or not processes.isdigit() or int(processes) < 1:
+        return ""
+    if run.environment.get("batchnorm") == "synchronised":
+        return f"BatchNorm over {batch} images, synchronised"
+    return f"BatchNorm over {batch // int(processes)} images"
 
 
 def groups(runs: Sequence[TrainingEvidence], files: Sequence[str], column: str) -> list[Group]:
-    """Return the runs that report `column` by recipe, the deciding recipe first; one without a name is `paper`."""
-    found: dict[str, Group] = {}
+    """Return the runs that report `column` by recipe and BatchNorm's images, the deciding ones first.
+
+    One without a name is `paper`. Of one recipe's the larger group decides: runs whose statistics are of other numbers
+    of images are another experiment, and none of them says which is the paper's.
+    """
+    found: dict[tuple[str, str], Group] = {}
     for run, file in zip(runs, files, strict=True):
         if column in run.values:
-            group = found.setdefault(run.recipe or "paper", Group(run.recipe or "paper", [], []))
+            recipe, images = run.recipe or "paper", norm(run)
+            group = found.setdefault((recipe, images), Group(recipe, [], [], images))
             group.values.append(run.values[column])
             group.files.append(file)
     order = {name: i for i, name in enumerate(RECIPES)}
-    return sorted(found.values(), key=lambda g: (order.get(g.recipe, len(order)), g.recipe))
+    return sorted(found.values(), key=lambda g: (order.get(g.recipe, len(order)), g.recipe, -len(g.values), g.norm))
 
 
 def beside(
@@ -58,7 +85,7 @@ def beside(
     """Return a further recipe's mean and what its verdict would be."""
     verdict = verdicts.trained(printed, group.values, margin, alpha, seeds, spread, printed_spread)
     mean = sum(group.values) / len(group.values)
-    return f"beside it, {RECIPES.get(group.recipe, group.recipe)}: {mean:.2f}, {verdict.name} ({verdict.note})"
+    return f"beside it, {group.name}: {mean:.2f}, {verdict.name} ({verdict.note})"
 
 
 def spreads(runs: Mapping[str, Sequence[TrainingEvidence]]) -> dict[str, Spread]:

@@ -182,7 +182,12 @@ class Dossiers:
             facts.append(Fact("Achieved", [Value(f"{text}, {view.deviation:+.2f} points from the printed number")]))
         for group in groups(runs, files, view.column):
             seeds = [self.seed(r, f, view.column) for r, f in mine if f in group.files]
-            facts.append(Fact(f"Seeds, {called(group.recipe, self.report.ledger)}", seeds))
+            facts.append(Fact(f"Seeds, {called(group, self.report.ledger)}", seeds))
+        beside = [
+            self.file(path, f"{run.told}: {run.values[view.column]:.2f}, {self.dated(path)}, {path}")
+            for path, run in self.report.evidence.beside.get(("paper", source), []) if view.column in run.values
+        ]  # fmt: skip
+        facts.append(Fact("Beside them, never judged", beside))
         facts += self.judged(view)
         if mine:
             pins = dict.fromkeys(f"{r.data.name}, pin {r.data.pin}" for r, _ in mine)

@@ -1,6 +1,8 @@
 """mmpose's runtime: hooks, logging, visualizer."""
 
-custom_imports = dict(imports=["micronet_plugin", "registry.pose.estimator"])
+custom_imports = dict(imports=["micronet_plugin", "registry.pose.estimator", "pipelines.training.mim"])
+# The batch is the config's on any number of processes.
+runner_type = "SharedBatchRunner"
 default_scope = "mmpose"
 default_hooks = dict(
     timer=dict(type="IterTimerHook"),
@@ -8,6 +10,7 @@ default_hooks = dict(
     param_scheduler=dict(type="ParamSchedulerHook"),
     checkpoint=dict(type="CheckpointHook", interval=10, max_keep_ckpts=3, save_best="coco/AP", rule="greater"),
     sampler_seed=dict(type="DistSamplerSeedHook"),
+    evidence=dict(type="FileEvidence"),  # under results/
     visualization=dict(type="PoseVisualizationHook", enable=False),
 )
 env_cfg = dict(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from mim_tools import as_mim, mim
+from mim_tools import as_mim, check_filed, mim
 
 from pipelines.common import ROOT
 from pipelines.data.people import generate
@@ -147,10 +148,13 @@ def test_mim_trains_resumes_and_tests_the_printed_recipe(people, tmp_path, forks
         done = as_mim(forks, "train", "mmpose", config, *options, cwd=tmp_path, COCO_ROOT=people)
         assert done.returncode == 0, done.stdout[-1500:] + done.stderr[-1500:]
     assert "resumed epoch: 1" in done.stdout + done.stderr
+    check_filed(tmp_path, "t8_micronet_m0", "AP", "people", {"train": 2})
+    shutil.rmtree(tmp_path / "results")
     done = mim("test", "mmpose", config, "--checkpoint", "work/epoch_2.pth", "--cfg-options", *QUICK,
                cwd=tmp_path, COCO_ROOT=people)  # fmt: skip
     assert done.returncode == 0, done.stdout[-1500:] + done.stderr[-1500:]
     assert "coco/AP" in done.stdout + done.stderr
+    check_filed(tmp_path, "t8_micronet_m0", "AP", "people", {"test": 1})
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from mim_tools import as_mim, mim
+from mim_tools import as_mim, check_filed, mim
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from torch.utils.flop_counter import FlopCounterMode
@@ -216,7 +216,7 @@ def test_mim_trains_resumes_and_tests(streets, tmp_path, forks):
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
         return done.stdout + done.stderr
 
-    package, where = "mmsegmentation", {"cwd": ROOT, "CITYSCAPES_ROOT": streets}
+    package, where = "mmsegmentation", {"cwd": ROOT, "CITYSCAPES_ROOT": streets, "MICRONET_OUT": tmp_path}
     work = tmp_path / "work"
     assert "mIoU" in said(mim("train", package, config, "--work-dir", work, *small(1), **where))
     again = as_mim(forks, "train", package, config, "--work-dir", work, "--resume", *small(2), **where)
@@ -224,6 +224,7 @@ def test_mim_trains_resumes_and_tests(streets, tmp_path, forks):
     options = [option for option in small(1) if not option.startswith("train_") and "checkpoint" not in option]
     tested = as_mim(forks, "test", package, config, work / "epoch_2.pth", "--work-dir", work, *options, **where)
     assert "mIoU" in said(tested)
+    check_filed(tmp_path, "t9_micronet_m0", "miou", "streets", {"train": 2})
 
 
 @pytest.mark.slow

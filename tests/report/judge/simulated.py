@@ -52,7 +52,10 @@ def profiles(
         runs: dict[str, list[SimpleNamespace]] = {}
         for (row, column), value in cells.items():
             drawn = rng.normal(value + shift(row, column), spreads(column), seeds)
-            mine = runs.setdefault(row, [SimpleNamespace(recipe="paper", seed=i, values={}) for i in range(seeds)])
+            mine = runs.setdefault(
+                row,
+                [SimpleNamespace(recipe="paper", seed=i, values={}, params={}, environment={}) for i in range(seeds)],
+            )
             for run, x in zip(mine, drawn.tolist(), strict=True):
                 run.values[column] = x
         yield Family(LEDGER, SETTINGS, runs, printed_cost, holds, apart=False)  # as if every network were the paper's

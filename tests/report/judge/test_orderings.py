@@ -65,7 +65,10 @@ def test_only_orders_of_trained_cells_are_relational(text, expected):
 def runs(**top1):
     data = SimpleNamespace(name="cifar10")
     return {
-        row: [SimpleNamespace(values={"top1": v}, data=data, epochs=2, recipe="") for v in values]
+        row: [
+            SimpleNamespace(values={"top1": v}, data=data, epochs=2, recipe="", params={}, environment={})
+            for v in values
+        ]
         for row, values in top1.items()
     }
 

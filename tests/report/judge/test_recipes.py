@@ -93,3 +93,19 @@ def test_every_value_lands_in_its_own_recipe(runs):
         assert {runs[int(f)][0] or "paper" for f in group.files} == {group.recipe}
     assert groups(made, [str(i) for i in range(len(made))], "AP") == []
     assert Decimal(len(found)) <= 3
+
+
+def test_runs_whose_batchnorm_sees_other_numbers_of_images_are_not_pooled():
+    def run(seed, top1, processes, synced=False):
+        data = {**evidence_of("paper", seed, top1), "params": {"train": {"recipe": "paper", "batch_size": 512}}}
+        more = {"batchnorm": "synchronised"} if synced else {}
+        return TrainingEvidence.model_validate({**data, "environment": {"processes": processes, **more}})
+
+    made = [run(0, 50.0, "1"), run(1, 51.0, "4"), run(2, 51.2, "4"), run(3, 52.0, "8", True)]
+    found = groups(made, list("abcd"), "top1")
+    assert [(g.norm, g.files) for g in found] == [
+        ("BatchNorm over 128 images", ["b", "c"]),
+        ("BatchNorm over 512 images", ["a"]),
+        ("BatchNorm over 512 images, synchronised", ["d"]),
+    ]
+    assert found[0].name.endswith("(learning rate 0.02), BatchNorm over 128 images")

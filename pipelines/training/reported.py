@@ -1,0 +1,272 @@
+"""Bring in a run that was made elsewhere, as its own log says it: shown beside the cells, never judged.
+
+python -m pipelines file --row t8_micronet_m3 --log work_dirs/x/20260101_000000/vis_data/scalars.json --checkpoint x.pth
+python -m pipelines file --row t2_micronet_m1 --log log.txt            # the released scripts' own
+python -m pipelines file --row t2_micronet_m1 --log summary.csv        # timm's
+
+Of a log the last epoch counts, or with --epoch best the best one by the first metric; the evidence says which. A
+checkpoint is held to the row's network, and its sha256 is stated. Only a stage of this project makes evidence that is
+judged.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evidence.io import write_json_atomic
+from evidence.provenance import snapshot
+from evidence.rows import ROOT, Row, find_row
+from evidence.seal import digest
+from paper.faults import one_line
+from paper.ledger import HERE, load_tables
+from paper.schema import COST_COLUMNS
+from pipelines.common import PipelineError, guard
+from pipelines.data.verify import file_hash
+from pipelines.tasks import TASKS
+from pipelines.training.filing import training_evidence
+
+#: What logs call a column, beside our own evaluators' names.
+ALSO = {"accuracy/top1": "top1", "accuracy/top5": "top5", "eval_top1": "top1", "eval_top5": "top5",
+        "Valid Acc.": "top1", "Valid Acc5.": "top5"}  # fmt: skip
+#: Columns that are shares of a hundred.
+PERCENT = frozenset({*ALSO.values(), *(c for task in TASKS.values() for c in task.metrics.values())})
+#: mmpose logs shares, all others percents.
+SHARES = "coco/"
+FORMS = "mmengine's scalars.json, the released scripts' log.txt or timm's summary.csv"
+
+
+@dataclass(frozen=True)
+class Log:
+    """Hold what a log says: its form, and (epoch, values in percent by column) of every evaluation, in their order."""
+
+    form: str
+    epochs: list[tuple[int, dict[str, float]]]
+
+    def last(self) -> tuple[int, dict[str, float]]:
+        """Return the last evaluation."""
+        return self.epochs[-1]
+
+    def best(self, column: str) -> tuple[int, dict[str, float]]:
+        """Return the first evaluation that is best in a column."""
+        return max(self.epochs, key=lambda e: (e[1].get(column, -math.inf), -e[0]))
+
+
+def column_of(name: str, columns: Sequence[str]) -> str | None:
+    """Return the table's column that a log's metric stands for, or None."""
+    known = {**ALSO, **{n: c for task in TASKS.values() for n, c in task.metrics.items()}, **{c: c for c in columns}}
+    found = known.get(name.strip())
+    return found if found in columns else None
+
+
+def number(text: object, where: str) -> float:
+    """Return a finite number of a log. Raises PipelineError."""
+    try:
+        value = float(str(text))
+    except ValueError:
+        raise PipelineError(f"{where}: {str(text)[:40]!r} is no number; mend the log, or cut it before there") from None
+    if not math.isfinite(value):
+        raise PipelineError(f"{where}: {text} is not finite: the run diverged, and there is nothing to bring in")
+    return value
+
+
+def _values(pairs: Mapping[str, Any], columns: Sequence[str], where: str) -> dict[str, float]:
+    out = {}
+    for name, text in pairs.items():
+        column = column_of(str(name), columns)
+        if column is not None and text not in (None, ""):
+            out[column] = round(number(text, where) * (100 if str(name).startswith(SHARES) else 1), 6)
+    return out
+
+
+def read_log(path: Path, columns: Sequence[str]) -> Log:
+    """Return a log's evaluations: mmengine's JSON lines, the released scripts' log.txt, or timm's summary.csv.
+
+    columns: those of the row's table. Raises PipelineError naming file, line and fault.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise PipelineError(f"{path}: {error.strerror}; give the path of a log") from None
+    except UnicodeDecodeError:
+        raise PipelineError(f"{path}: is no text; give {FORMS}") from None
+    lines = text.splitlines()
+    first = next((line for line in lines if line.strip()), "")
+    if first.lstrip().startswith("{"):
+        log = _json_lines(path, lines, columns)
+    else:
+        log = _table(path, lines, "\t" if "\t" in first else ",", columns)
+    if not log.epochs:
+        raise PipelineError(f"{path}: has no evaluation of {', '.join(columns)}; give a log that has one")
+    return log
+
+
+def _json_lines(path: Path, lines: Sequence[str], columns: Sequence[str]) -> Log:
+    found = []
+    for i, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        where = f"{path}:{i}"
+        try:
+            entry = json.loads(line)
+        except (ValueError, RecursionError):
+            if i == len(lines):  # a killed run's last line is cut off
+                continue
+            raise PipelineError(f"{where}: is no JSON; mmengine writes one object a line") from None
+        if not isinstance(entry, dict):
+            raise PipelineError(f"{where}: is no object; mmengine writes one object a line")
+        if values := _values(entry, columns, where):
+            found.append((int(number(entry.get("epoch", entry.get("step", len(found) + 1)), where)), values))
+    return Log("mmengine's JSON log", found)
+
+
+def _table(path: Path, lines: Sequence[str], separator: str, columns: Sequence[str]) -> Log:
+    rows = [row for row in csv.reader(lines, delimiter=separator) if any(cell.strip() for cell in row)]
+    head = [cell.strip() for cell in rows[0]] if rows else []
+    epoch = next((i for i, name in enumerate(head) if name.lower() == "epoch"), None)
+    if not any(column_of(name, columns) for name in head):
+        raise PipelineError(f"{path}:1: no column of {', '.join(columns)}; give {FORMS}")
+    found = []
+    for i, row in enumerate(rows[1:], 2):
+        where = f"{path}:{i}"
+        cells = [cell.strip() for cell in row]
+        if len(cells) < len(head):
+            if i == len(rows):  # a killed run's last line is cut off
+                continue
+            raise PipelineError(f"{where}: {len(cells)} values under {len(head)} names; mend the log")
+        values = _values(dict(zip(head, cells, strict=False)), columns, where)
+        if values:
+            found.append((int(number(cells[epoch], where)) if epoch is not None else i - 1, values))
+    if found and found[0][0] == 0:  # timm counts from 0
+        found = [(at + 1, values) for at, values in found]
+    return Log("timm's summary.csv" if separator == "," else "the released scripts' log.txt", found)
+
+
+def trained_columns(row: Row, root: Path = ROOT) -> list[str]:
+    """Return the columns of a row's table that training decides."""
+    paper = root / "paper" if (root / "paper/paper.yaml").is_file() else HERE
+    return [c for c in load_tables(paper / row.ledger / "tables")[row.table].columns if c not in COST_COLUMNS]
+
+
+def metric_faults(metrics: Sequence[str], columns: Sequence[str]) -> tuple[dict[str, float], list[str]]:
+    """Return (value by column, every fault) of texts NAME=VALUE."""
+    values: dict[str, float] = {}
+    faults = []
+    for text in metrics:
+        name, equals, said = text.partition("=")
+        if not equals:
+            faults.append(f"--metric {text}: write NAME=VALUE")
+        elif name in COST_COLUMNS:
+            faults.append(f"--metric {name}: is counted, not reported; `python -m pipelines cost`")
+        elif name not in columns:
+            faults.append(f"--metric {name}: no such column of the row's table; it has {', '.join(columns)}")
+        elif name in values:
+            faults.append(f"--metric {name}: stands twice; keep one")
+        else:
+            try:
+                values[name] = number(said, f"--metric {text}")
+            except PipelineError as error:
+                faults.append(str(error).partition(";")[0])
+                continue
+            if name in PERCENT and not 0 <= values[name] <= 100:
+                faults.append(f"--metric {text}: is no percentage; write 71.9 for 71.9 %")
+    return values, faults
+
+
+def check_checkpoint(path: Path, row: Row) -> str:
+    """Return a checkpoint's sha256 where its weights fit a row's network. Raises PipelineError where they do not."""
+    from mmengine.registry import MODELS
+
+    import registry  # noqa: F401  registers the models
+    from pipelines.analysis.structure import deployed, scope
+    from pipelines.tasks import row_config
+    from pipelines.training.released import ROWS
+    from registry import official
+    from registry.checkpoints import CheckpointError, fill_model, read_file, sound_tensors, unwrap
+
+    try:
+        found = read_file(path)
+        state = sound_tensors(unwrap(found)[0], strip=False)
+        config = row_config(row, ROOT)
+        with scope(config):
+            model = MODELS.build(deployed(config.model))
+        try:
+            fill_model(model, state)
+        except CheckpointError as error:
+            sizes = [size for size, name in ROWS.get(row.ledger, {}).items() if name == row.id]
+            if not sizes:
+                raise
+            try:  # as the released code names its weights
+                official.build(found, sizes[0])
+            except CheckpointError:
+                raise error from None
+    except CheckpointError as error:
+        fault = f"{path}: is no checkpoint of {row.id}: {one_line(str(error).removeprefix(f'{path}: '))}"
+        raise PipelineError(fault) from None
+    return file_hash(path)
+
+
+def write_reported(
+    row: Row, values: Mapping[str, float], *, seed: int | None, epochs: int | None, source: Mapping[str, Any],
+    command: str, out: Path = ROOT, root: Path = ROOT,
+) -> Path:  # fmt: skip
+    """File a run that was made elsewhere, and return the file. Raises EvidenceError where that cannot be."""
+    now = snapshot(root)
+    evidence = training_evidence(
+        row=row, profile="paper", seed=seed, values=values, params={"reported": dict(source)}, fingerprint={},
+        data=(TASKS[row.task].data if row.task in TASKS else "unknown", "not seen"), epochs=epochs, seconds=0.0,
+        command=command, started={"code_revision": "unknown (made elsewhere)", "environment": {}},
+        now={"code_revision": "unknown (made elsewhere)", "environment": {}}, origin="reported",
+        extra=[f"entered at code revision {now['code_revision']}"],
+    )  # fmt: skip
+    name = digest({"values": dict(values), "seed": seed, "source": dict(source)})[:8]
+    path = row.results / "paper" / f"{row.id}.reported.{name}.json"
+    write_json_atomic(out / path, evidence)
+    return path
+
+
+def said(row: Row, values: Mapping[str, float], path: Path) -> int:
+    """Print what was filed and return the exit code."""
+    found = ", ".join(f"{column} {value:g}" for column, value in values.items())
+    print(f"{row.id}: {found}; reported, shown beside the cells and never judged: {path.as_posix()}")
+    return 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Bring in the run of a log."""
+    parser = argparse.ArgumentParser(
+        prog="micronet file", description="Bring in a run that was made elsewhere, by its log.",
+        epilog=(__doc__ or "").partition("\n\n")[2], formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("--row", required=True, help="row id, as in the ledger")
+    parser.add_argument("--log", type=Path, required=True, help="scalars.json, log.txt or summary.csv")
+    parser.add_argument("--checkpoint", type=Path, help="its weights, held to the row's network; their hash is stated")
+    parser.add_argument("--epoch", choices=("last", "best"), default="last", help="which evaluation counts")
+    parser.add_argument("--seed", type=int, help="where it is known")
+    parser.add_argument("--source", default="", help="who made it, or an address")
+    args = parser.parse_args(argv)
+    row = find_row(args.row)
+    columns = trained_columns(row)
+    log = read_log(args.log, columns)
+    epoch, values = log.last() if args.epoch == "last" else log.best(columns[0])
+    values, faults = metric_faults([f"{c}={v!r}" for c, v in values.items()], columns)
+    if faults:
+        raise PipelineError(f"{args.log}: epoch {epoch}: {faults[0].removeprefix('--metric ')}")
+    source = {
+        "log": args.log.name, "log_sha256": file_hash(args.log), "form": log.form, "epoch": f"{args.epoch}, {epoch}",
+        **({"checkpoint_sha256": check_checkpoint(args.checkpoint, row)} if args.checkpoint else {}),
+        **({"source": args.source} if args.source else {}),
+    }  # fmt: skip
+    command = f"python -m pipelines file --row {row.id} --log {args.log.name} --epoch {args.epoch}"
+    path = write_reported(row, values, seed=args.seed, epochs=log.last()[0], source=source, command=command)
+    return said(row, values, path)
+
+
+if __name__ == "__main__":
+    raise SystemExit(guard(main))

@@ -1,0 +1,141 @@
+"""Runs made elsewhere come in by their logs or by word, are shown as reported, and decide nothing."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from evidence.read import read_evidence
+from evidence.settings import load_settings
+from paper import load_ledger
+from pipelines.common import PipelineError
+from pipelines.training import entered, reported
+from report.judge.model import _Builder
+
+ROW = "t2_micronet_m1"
+#: The same run in each form: best in its second epoch of three, after which a kill cut the last line off.
+LOGS = {
+    "scalars.json": "\n".join([
+        json.dumps({"lr": 0.1, "loss": 2.0, "epoch": 1, "step": 10}),
+        json.dumps({"accuracy/top1": 40.0, "accuracy/top5": 65.0, "step": 1}),
+        json.dumps({"accuracy/top1": 59.5, "accuracy/top5": 81.0, "step": 2}),
+        json.dumps({"accuracy/top1": 59.25, "accuracy/top5": 80.75, "step": 3}), '{"lr": 0.',
+    ]),
+    "log.txt": "Epoch\tLearning Rate\tTrain Loss\tValid Loss\tTrain Acc.\tValid Acc.\tValid Acc5.\t\n"
+    "1.000000\t0.2\t3.0\t2.0\t30.0\t40.0\t65.0\t\n2.000000\t0.1\t2.0\t2.0\t40.0\t59.5\t81.0\t\n"
+    "3.000000\t0.0\t1.9\t1.9\t41.0\t59.25\t80.75\t\n4.00",
+    "summary.csv": "epoch,train_loss,eval_loss,eval_top1,eval_top5\n0,3.0,2.0,40.0,65.0\n1,2.0,1.9,59.5,81.0\n"
+    "2,1.9,1.8,59.25,80.75\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", list(LOGS))
+def test_each_form_of_log_says_the_same(tmp_path, name):
+    path = tmp_path / name
+    path.write_text(LOGS[name])
+    log = reported.read_log(path, ["top1", "top5"])
+    assert log.last() == (3, {"top1": 59.25, "top5": 80.75})
+    assert log.best("top1") == (2, {"top1": 59.5, "top5": 81.0})
+
+
+def test_mmpose_logs_shares(tmp_path):
+    path = tmp_path / "scalars.json"
+    path.write_text(json.dumps({"coco/AP": 0.628, "coco/AP (M)": 0.6, "step": 250}))
+    log = reported.read_log(path, ["AP", "APM", "miou"])
+    assert log.last() == (250, {"AP": 62.8, "APM": 60.0})
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("", "no column of top1, top5"),
+        ("epoch,loss\n1,2\n", "x.log:1: no column of top1, top5"),
+        ('{"loss": 1}\n', "has no evaluation of top1, top5"),
+        ('{"top1": 1}\nno\n{"top1": 2}', "x.log:2: is no JSON"),
+        ('{"top1": 1}\n[1]\n{"top1": 2}', "x.log:2: is no object"),
+        ('{"top1": NaN}\n', "x.log:1: nan is not finite"),
+        ("epoch,top1\n1,much\n", "x.log:2: 'much' is no number"),
+        ("epoch,top1\n1\n2,50\n", "x.log:2: 1 values under 2 names"),
+        (b"\xff\xfe\x00", "is no text"),
+        (None, "No such file"),
+    ],
+)
+def test_what_is_no_log_is_one_line(tmp_path, text, fault):
+    path = tmp_path / "x.log"
+    if text is not None:
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(PipelineError, match=fault) as error:
+        reported.read_log(path, ["top1", "top5"])
+    assert "\n" not in str(error.value)
+
+
+@pytest.fixture
+def out(tmp_path, monkeypatch):
+    for module in (reported, entered):
+        monkeypatch.setattr(module, "write_reported", lambda *a, **k: reported_to(tmp_path, *a, **k))
+    return tmp_path
+
+
+WRITE = reported.write_reported
+
+
+def reported_to(root, *args, **kwargs):
+    return WRITE(*args, out=root, **kwargs)
+
+
+def test_a_log_is_shown_and_decides_nothing(out, tmp_path, capsys, checkout):
+    log = tmp_path / "summary.csv"
+    log.write_text(LOGS["summary.csv"])
+    assert reported.main(["--row", ROW, "--log", str(log), "--epoch", "best", "--source", "a friend"]) == 0
+    assert "top1 59.5, top5 81; reported, shown beside the cells and never judged" in capsys.readouterr().out
+    found = read_evidence(checkout)  # tmp_path, where the evidence was filed
+    assert not found.problems
+    ((path, run),) = found.beside["paper", ROW]
+    assert run.params["reported"]["form"] == "timm's summary.csv"
+    assert (run.origin, run.judged, run.seed, run.epochs) == ("reported", False, None, 3)
+    ledger = load_ledger()
+    row = ledger.row(ROW)
+    cell = _Builder(ledger, found, load_settings(checkout)[0]).cell(row, row.cells["top1"])
+    assert (cell.verdict, cell.achieved) == ("not-run", None)
+    assert cell.readings == (f"beside it, reported elsewhere: 59.50 ({path}); never judged",)
+
+
+def test_a_checkpoint_is_held_to_the_rows_network(out, tmp_path):
+    from pipelines.analysis.structure import classifier
+
+    state = classifier(ROW, 1000).state_dict()
+    path, log = tmp_path / "x.pth", tmp_path / "log.txt"
+    log.write_text(LOGS["log.txt"])
+    torch.save({"state_dict": state, "meta": {"epoch": 3}}, path)
+    assert reported.main(["--row", ROW, "--log", str(log), "--checkpoint", str(path), "--seed", "3"]) == 0
+    (found,) = (json.loads(p.read_text()) for p in (out / "results/paper").glob("*.json"))
+    assert found["values"] == {"top1": 59.25, "top5": 80.75}
+    assert len(found["params"]["reported"]["checkpoint_sha256"]) == 64
+    state.pop(next(iter(state)))
+    torch.save(state, path)
+    with pytest.raises(PipelineError, match=f"x.pth: is no checkpoint of {ROW}: .*it lacks"):
+        reported.main(["--row", ROW, "--log", str(log), "--checkpoint", str(path)])
+
+
+def test_values_are_entered_by_one_command(out, capsys):
+    words = ["new", "--row", ROW, "--metric", "top1=59.2", "--metric", "top5=80.9", "--seed", "0"]
+    assert entered.main(words) == 0
+    (found,) = (json.loads(p.read_text()) for p in (out / "results/paper").glob("*.json"))
+    assert (found["values"], found["seed"], found["origin"]) == ({"top1": 59.2, "top5": 80.9}, 0, "reported")
+
+
+def test_every_fault_of_an_entry_is_named_at_once(out, capsys):
+    metrics = ["top1=719", "top5", "miou=3", "params=2", "top5=x"]
+    words = ["new", "--row", ROW, *(w for m in metrics for w in ("--metric", m)), "--seed", "-1", "--epochs", "0"]
+    assert entered.main(words) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 7
+    assert all(line.startswith("error: --") for line in said)
+    for part in ("is no percentage", "write NAME=VALUE", "no such column", "is counted", "is no number",
+                 "--seed -1", "--epochs 0"):  # fmt: skip
+        assert sum(part in line for line in said) == 1, part
+    assert not (out / "results/paper").exists()
+    assert entered.main(["new", "--row", "t2_gone"]) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 2  # the row, and no metric
