@@ -45,7 +45,8 @@ def test_the_hub_reads_what_was_achieved_and_nothing_else(exported):
     assert [p.name for p in (exported / "hub").iterdir()] == ["t2_micronet_m0"]
     folder = exported / "hub/t2_micronet_m0"
     if hasattr(hub, "parse_eval_result_entries"):
-        found = hub.parse_eval_result_entries(yaml.safe_load((folder / ".eval_results/harness.yaml").read_text("utf-8")))
+        text = (folder / ".eval_results/harness.yaml").read_text("utf-8")
+        found = hub.parse_eval_result_entries(yaml.safe_load(text))
         assert [(e.dataset_id, e.task_id, e.value) for e in found] == [
             ("ILSVRC/imagenet-1k", "top1", 51.0),
             ("ILSVRC/imagenet-1k", "top5", 74.0),
