@@ -154,7 +154,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Claim:
-    """Hold one checkable statement with its compiled expression."""
+    """Hold one checkable statement with its compiled expression; of: the rows that its computation is about."""
 
     id: str
     section: str
@@ -166,6 +166,7 @@ class Claim:
     issue: str | None
     shows: str | None = None
     read: RawReading | None = None
+    of: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
