@@ -152,7 +152,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Claim:
-    """Hold one checkable statement with its compiled expression."""
+    """Hold one checkable statement with its compiled expression; of: the rows that its computation is about."""
 
     id: str
     section: str
@@ -164,6 +164,7 @@ class Claim:
     issue: str | None
     shows: str | None = None
     read: RawReading | None = None
+    of: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -314,8 +314,9 @@ class RawClaim(Strict):
     relation: `expr` over cells, judged on the paper's own numbers and on achieved ones. print: `expr` over printed
     cells alone, which nothing that is run can test ("prints the same"). cost, structure, data: a `computation` whose
     result `expect` judges as `computed`; recipe: a printed setting, which `read` finds in the configs that run.
-    `shows`: what a computation that agrees shows: a derivation holds, a network is built as stated, or printed tables
-    and text agree. `reading` states how loose words ("about", "similar") were read.
+    `of`: the rows whose networks a computation is about. `shows`: what a computation that agrees shows: a derivation
+    holds, a network is built as stated, or printed tables and text agree. `reading` states how loose words ("about",
+    "similar") were read.
     """
 
     id: Identifier
@@ -324,6 +325,7 @@ class RawClaim(Strict):
     kind: Literal["relation", "print", "cost", "structure", "data", "recipe"]
     expr: Text | None = None
     computation: Identifier | None = None
+    of: list[Identifier] = []
     expect: Text | None = None
     shows: Literal["derivation", "built", "print"] | None = None
     read: RawReading | None = None
@@ -340,6 +342,8 @@ class RawClaim(Strict):
         computed = self.kind in ("cost", "structure", "data")
         if computed and (self.expr or self.read or not (self.computation and self.expect)):
             raise ValueError(f"claim {self.id}: kind {self.kind} has `computation` and `expect`, not `expr`")
+        if self.of and self.kind not in ("cost", "structure"):
+            raise ValueError(f"claim {self.id}: `of` names rows of a cost or a structure, and of nothing else")
         if self.shows and self.kind not in ("cost", "structure"):
             raise ValueError(f"claim {self.id}: `shows` says what a cost or a structure shows, and of nothing else")
         try:

@@ -227,10 +227,22 @@ _PHRASES = {
 }  # fmt: skip
 
 
-def words(convention: Mapping[str, str]) -> str:
-    """Return a convention in words."""
+_USUAL = {
+    "linear": "1", "matmul": "1", "biases": "none", "norm": "0", "pooling": "0", "relu": "none", "activation": "0",
+    "elementwise": "0", "softmax": "0", "resample": "0", "batch_norm": "0", "unused": "counted", "buffers": "left out",
+    "classifier": "counted", "base": "1000",
+}  # fmt: skip
+
+
+def words(convention: Mapping[str, str], brief: str = "") -> str:
+    """Return a convention in words; brief: of which column, to say of it only what is unusual."""
     parts = []
+    if brief:
+        parts.append("every learned parameter" if stem(brief) == "params" else "the weights of all layers")
     for axis, value in convention.items():
+        usual = "counted" if stem(brief) == "params" and axis != "buffers" else _USUAL.get(axis)
+        if brief and value == (_USUAL["base"] if axis == "base" else usual):
+            continue
         noun = NOUNS.get(axis, axis.replace("_", " "))
         without = value in ("0", "none", "left out")
         times = ", twice" if value == "2" else f" ({value})" if value not in ("1", "all", "counted") else ""

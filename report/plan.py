@@ -1,6 +1,7 @@
 """List what is not settled yet and what settling it costs, cheapest first; name the next run that settles the most.
 
 python -m pipelines plan [--by item|run] [--bench results/bench/NAME.json] [--limit 20] [--json]
+python -m pipelines plan --ledger NAME          (or --path FOLDER: a ledger's folder that lies elsewhere)
 
 Hours are of the benchmark's own machine (`make bench`); a GPU's is taken where one is committed.
 """
@@ -10,9 +11,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from evidence.places import Places
 from evidence.read import read_evidence
-from evidence.settings import SettingsError, data_pins, load_settings
-from paper import load_ledger
+from evidence.settings import USUAL, Settings, SettingsError, check_margins, data_pins, load_settings, settings_for
+from paper.ledger import folder_of, load_ledger
 from pipelines.common import ROOT, PipelineError, guard
 from report.judge.model import build
 from report.judge.plan import Plan, dumps, make_plan, read_benches
@@ -59,19 +61,32 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--bench", type=Path, help="a file of `make bench`; default: a GPU's, else a CPU's")
     parser.add_argument("--limit", type=int, default=20, help="lines shown (default 20; 0: all)")
     parser.add_argument("--json", action="store_true", help="print JSON instead")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--ledger", default="", metavar="NAME", help="another paper's: paper/NAME, results/NAME")
+    which.add_argument("--path", type=Path, metavar="FOLDER", help="a ledger's folder that lies elsewhere")
     args = parser.parse_args(argv)
     try:
-        settings, params = load_settings(ROOT)
+        places = Places(folder_of(path=args.path), own=True) if args.path else Places(ROOT, args.ledger)
+        ledger = load_ledger(places.ledger)
+        settings, params = (Settings(**USUAL), {}) if args.path else load_settings(ROOT)
+        settings = settings_for(settings, ledger)
+        check_margins(settings, ledger)
     except SettingsError as error:
         raise PipelineError(str(error)) from None
+    if not ledger.budgets:
+        raise PipelineError(
+            f"{ledger.name or 'paper'}/paper.yaml: `budgets` states for no table what its experiments take, so that "
+            "nothing can be planned; add an entry (task, tables, dataset, images, epochs, source)"
+        )
     benches = read_benches(ROOT)
     if args.bench:
         wanted = args.bench.resolve()
         benches = [b for b in benches if (ROOT / b[0]).resolve() == wanted]
         if not benches:
             raise PipelineError(f"{args.bench}: no benchmark under results/bench; run `make bench`")
-    evidence = read_evidence(ROOT, params, data_pins(ROOT))
-    plan = make_plan(build(load_ledger(), evidence, settings), evidence, benches[0] if benches else None)
+    pins = {} if places.own else data_pins(ROOT)
+    evidence = read_evidence(places.root, params, pins, places.results, places.own)
+    plan = make_plan(build(ledger, evidence, settings), evidence, benches[0] if benches else None)
     print(dumps(plan) if args.json else table(plan, args.by, max(0, args.limit)))
     return 0
 

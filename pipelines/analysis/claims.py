@@ -1,10 +1,15 @@
 """Stage `claims`: run the computations that the ledger's claims name and file each result.
 
-python -m pipelines claims
+python -m pipelines claims [--ledger NAME | --path FOLDER]
+
+Another paper's statements of cost and structure ask networks that its rows name (pipelines/counting/statements.py), or
+name a function of FOLDER/computations.py.
 """
 
 from __future__ import annotations
 
+import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +17,13 @@ from evidence.io import read_json, remove_others
 from evidence.provenance import environment
 from evidence.revision import code_revision
 from evidence.seal import file_computed, seal
-from paper import load_ledger
+from paper.faults import one_line
+from paper.ledger import Claim, Ledger, folder_of, load_ledger
 from pipelines.analysis.computations.base import Result
 from pipelines.analysis.computations.load import load_all
 from pipelines.analysis.recipes import configured
 from pipelines.common import ROOT, PipelineError, guard, told
+from pipelines.counting.statements import OF_NETWORKS, OWN, of_networks, own_computations, run_own
 
 RESULTS = Path("results/claims")
 
@@ -102,14 +109,63 @@ def counted(claim_id: str, computation: str, root: Path) -> dict[str, Any] | Non
     return seal(evidence)
 
 
-def main() -> int:
-    """Write results/claims/, one file a claim."""
-    found = results()
-    folder = ROOT / RESULTS
+def of_another(ledger: Ledger, folder: Path) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Return (evidence of another paper's claims by id, the fault of each that cannot be computed).
+
+    Raises PipelineError where the ledger's own computations cannot be imported.
+    """
+    own = own_computations(folder)
+    out: dict[str, dict[str, Any]] = {}
+    faults = []
+    for claim in ledger.claims:
+        if claim.computation is None and claim.kind != "recipe":
+            continue
+        try:
+            out[claim.id] = evidence_of(
+                claim.id, claim.computation or "recipe", _result(claim, ledger, folder, own), ROOT
+            )
+        except PipelineError as error:
+            faults.append(one_line(f"claim {claim.id}: {error}"))
+    return out, faults
+
+
+def _result(claim: Claim, ledger: Ledger, folder: Path, own: dict[str, Any]) -> Result:
+    """Return what a claim's computation gives. Raises PipelineError."""
+    if claim.kind == "recipe":
+        assert claim.read is not None
+        return configured(claim.read, ledger)
+    name = claim.computation or ""
+    if name in own:
+        return Result(*run_own(name, own[name]))
+    if name not in OF_NETWORKS:
+        known = ", ".join([*OF_NETWORKS, *own])
+        raise PipelineError(f"no computation {name!r}; known: {known}; or write a function of that name into {OWN}")
+    if not claim.of:
+        raise PipelineError(f"{name} is asked of networks; name their rows, as `of: [ROW]`")
+    return Result(*of_networks(name, claim.of, ledger, folder))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Write results/claims/ (another paper's: results/NAME/claims/, FOLDER/results/claims/), one file a claim."""
+    parser = argparse.ArgumentParser(prog="python -m pipelines claims", description=__doc__.splitlines()[0])
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--ledger", default="", metavar="NAME", help="another paper's: paper/NAME")
+    which.add_argument("--path", type=Path, metavar="FOLDER", help="a ledger's folder that lies elsewhere")
+    args = parser.parse_args(argv)
+    faults: list[str] = []
+    if args.ledger or args.path:
+        root = folder_of(args.ledger, args.path)
+        folder = root / "results/claims" if args.path else ROOT / "results" / args.ledger / "claims"
+        shown = (args.path / "results/claims" if args.path else folder.relative_to(ROOT)).as_posix()
+        found, faults = of_another(load_ledger(root), root)
+    else:
+        found, folder, shown = results(), ROOT / RESULTS, RESULTS.as_posix()
     new = [name for name, evidence in found.items() if file_computed(folder / f"{name}.json", evidence)]
     gone = remove_others(folder, found.keys())
-    print(f"{RESULTS.as_posix()}: {len(found)} computations; {told(new, gone)}")
-    return 0
+    print(f"{shown}: {len(found)} computations; {told(new, gone)}")
+    for fault in faults:
+        print(f"error: {fault}", file=sys.stderr)
+    return 1 if faults else 0
 
 
 if __name__ == "__main__":

@@ -1,55 +1,35 @@
-"""Say which ways of counting give a printed cost, for any torch module.
+"""Say which ways of counting give printed costs: of one network, or of every column of a ledger.
 
-python -m pipelines conventions --module torchvision.models:mobilenet_v2 --input 3,224,224 --params 3.5M --madds 300M
+python -m pipelines conventions --network timm:mobilenetv2_100 --input 3,224,224 --params 3.5M --madds 300M
+python -m pipelines conventions --ledger NAME          (or --path FOLDER: a ledger's folder that lies elsewhere)
 
---module names a factory, package:function, which is called without arguments; add the folder that holds a package of
-yours to PYTHONPATH. Exit 0 where some convention gives every printed number, 3 where none does.
+A network is timm:NAME, torchvision:NAME, module:package.function(settings), a .pt2 or an .onnx file. --module
+package:factory is short for module: with no settings; add the folder that holds a package of yours to PYTHONPATH. Exit
+0 where some convention gives every printed number (of a ledger: one a column), 3 where none does.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import product
+from pathlib import Path
+from typing import Any
 
-import torch
-from torch import nn
+import numpy as np
 
-from paper.printed import Interval, parse_printed, plain
-from pipelines.common import PipelineError, guard
-from registry.cost.trace import trace_cost
+from evidence.read import read_evidence
+from paper.conventions import Conventions, any_paper
+from paper.faults import one_line
+from paper.ledger import Ledger, folder_of, load_ledger
+from paper.printed import parse_printed, plain
+from paper.search import Cost, Printed, Search, nearest, power_of, search, values_of, words
+from pipelines.common import ROOT, PipelineError, guard
+from pipelines.counting.names import Measured, measure, own_folder
 
 OK, NOT_REPRODUCED = 0, 3
-Terms = Mapping[str, int]
-
-
-def _kinds(*kinds: str) -> Callable[[Terms], int]:
-    return lambda terms: sum(n for name, n in terms.items() if name.partition("@")[0].partition(":")[0] in kinds)
-
-
-#: By axis and value: what it adds to the convolutions' multiply-adds. `unit` multiplies the sum.
-AXES: dict[str, dict[str, Callable[[Terms], int]]] = {
-    "linear layers": {"counted": _kinds("fc", "head_fc"), "left out": _kinds()},
-    "biases": {"left out": _kinds(), "counted": _kinds("fc_bias", "head_bias", "conv_bias")},
-    "BatchNorm": {
-        "left out": _kinds(), "1 an element": _kinds("batch_norm"),
-        "2 an element": lambda terms: 2 * _kinds("batch_norm")(terms),
-    },
-    "pooling": {"left out": _kinds(), "1 an element": _kinds("pool")},
-    "activations": {
-        "left out": _kinds(), "ReLUs, 1 an element": _kinds("relu"), "all, 1 an element": _kinds("relu", "activation"),
-    },
-}  # fmt: skip
-UNITS = {"multiply-adds": 1, "additions and multiplications": 2}
-#: By axis and value: parameters that are taken away.
-PARAMETERS = {
-    "BatchNorm": {"counted": False, "left out": True},
-    "biases": {"counted": False, "left out": True},
-    "last linear layer": {"counted": False, "left out": True},
-}
+COLUMNS = ("params", "madds")
 
 
 @dataclass(frozen=True)
@@ -61,141 +41,210 @@ class Reached:
     holds: bool
 
 
-def build(name: str) -> nn.Module:
-    """Return the module that `package:factory` makes. Raises PipelineError naming what is wrong."""
-    package, colon, factory = name.partition(":")
-    if not (package and colon and factory):
-        raise PipelineError(f"--module {name}: no package:factory; name one, as torchvision.models:mobilenet_v2")
+def cost_of(found: Measured) -> Cost:
+    """Return a measured network's cost as conventions weigh it."""
+    return Cost(found.counted.params, found.counted.parts, found.counted.terms)
+
+
+def reached(found: Search) -> list[Reached]:
+    """Return every convention of a search over one cell, the simplest first."""
+    order = sorted(np.ndindex(*found.satisfied.shape), key=lambda at: (sum(i > 0 for i in at), at))
+    return [Reached(found.convention(at), found.value(0, at), bool(found.truths[0][at])) for at in order]
+
+
+def told(what: str, printed: str, found: Search, shown: int = 12) -> list[str]:
+    """Return what the conventions make of one printed number, a line each."""
+    every = reached(found)
+    hits = [f for f in every if f.holds]
+    if not hits:
+        value, interval = nearest(found, 0), found.cells[0].interval
+        off = (value - interval.value) / interval.place
+        text = f"nearest {value:,}, {plain(round(off, 2))} units of the last place off"
+        return [f"{what} {printed}: none of {len(every)} conventions gives it", f"  {text}"]
+    lines = [f"{what} {printed}: {len(hits)} of {len(every)} conventions give it"]
+    if 1 < len(hits) < len(every) and found.shared:
+        lines.append(f"  all of these: {words(found.shared)}")
+    lines += [f"  {f.value:,}  {words(f.convention, what)}" for f in hits[:shown]]
+    return lines + ([f"  and {len(hits) - shown} more; --json lists all"] if len(hits) > shown else [])
+
+
+def one(args: argparse.Namespace) -> int:
+    """Answer for one network."""
     try:
-        made = getattr(importlib.import_module(package), factory)
-        module = made() if callable(made) and not isinstance(made, nn.Module) else made
-    except ModuleNotFoundError as error:
-        raise PipelineError(f"--module {name}: {error}; install it or add its folder to PYTHONPATH") from None
-    except AttributeError as error:
-        raise PipelineError(f"--module {name}: {error}; mend the name after the colon") from None
-    except Exception as error:
-        raise PipelineError(f"--module {name}: cannot be built ({type(error).__name__}: {error})") from None
-    if not isinstance(module, nn.Module):
-        raise PipelineError(f"--module {name}: gives {type(module).__name__}, not a torch.nn.Module")
-    return module
+        size = [int(n) for n in args.input.split(",")] if args.input else None
+        given = {k: parse_printed(getattr(args, k)) for k in COLUMNS if getattr(args, k)}
+    except ValueError as error:
+        raise PipelineError(f"{error}; write numbers as 3,224,224 and 2.6M") from None
+    if size and min(size) < 1:
+        raise PipelineError(f"--input {args.input}: sizes are above 0")
+    name = args.network or f"module:{args.module}"
+    found = measure(name, size or ([3, 224, 224] if args.module else None), own_folder(name))
+    cost, conventions = cost_of(found), any_paper()
+    searches = {
+        what: search(what, [Printed(what, interval, power_of(getattr(args, what)))], [cost], conventions)
+        for what, interval in given.items()
+    }
+    if args.json:
+        everything: dict[str, Any] = {what: [asdict(f) for f in reached(s)] for what, s in searches.items()}
+        print(json.dumps(everything, indent=1))
+    else:
+        for note in found.notes:
+            print(note)
+        if found.counted.unknown:
+            print(
+                f"operators that no rule counts: {', '.join(found.counted.unknown)}; the work is more than is counted"
+            )
+        for what, s in searches.items():
+            print("\n".join(told(what, getattr(args, what), s)))
+        for what in COLUMNS if not searches else ():
+            values = values_of(cost, what, conventions)
+            print(
+                f"{what}: {values.min():,} to {values.max():,}; give --{what} to see which conventions print a number"
+            )
+    return OK if all(s.best for s in searches.values()) else NOT_REPRODUCED
 
 
-def parameter_parts(module: nn.Module) -> dict[str, set[tuple[int, int]]]:
-    """Return (identity, count) of the parameters that each axis of PARAMETERS may leave out."""
+# a whole ledger
 
-    def of(found: list[nn.Parameter | None]) -> set[tuple[int, int]]:
-        return {(id(p), p.numel()) for p in found if p is not None}
 
-    norms = [p for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) for p in m.parameters()]
-    layers = [m for m in module.modules() if isinstance(m, nn.modules.conv._ConvNd | nn.Linear)]
-    linears = [m for m in layers if isinstance(m, nn.Linear)]
+@dataclass(frozen=True)
+class Column:
+    """Hold a ledger's column: its search (None where nothing of it is counted), and rows that are not counted."""
+
+    name: str
+    found: Search | None
+    printed: dict[str, str]
+    left: dict[str, str]
+
+
+def costs(ledger: Ledger, folder: Path, own: bool) -> tuple[dict[str, Cost], dict[str, str]]:
+    """Return (cost by row, why others have none): networks that rows name, counted now, else filed evidence."""
+    root, results = (folder, folder / "results") if own else (ROOT, ROOT / "results" / ledger.name)
+    filed = read_evidence(root, results=results, own=own).cost
+    out: dict[str, Cost] = {}
+    why: dict[str, str] = {}
+    seen: dict[Any, Measured | PipelineError] = {}
+    for row in ledger.rows.values():
+        if row.same_as:
+            continue
+        if not row.network:
+            if row.id in filed:
+                values = filed[row.id].values
+                out[row.id] = Cost(values.params, values.parts, values.terms)
+            else:
+                why[row.id] = "no network is named"
+            continue
+        key = row.network, row.input
+        if key not in seen:
+            try:
+                seen[key] = measure(row.network, row.input, folder)
+            except PipelineError as error:
+                seen[key] = error
+        found = seen[key]
+        if isinstance(found, PipelineError):
+            why[row.id] = str(found)
+        elif found.counted.unknown:
+            why[row.id] = f"operators that no rule counts: {', '.join(found.counted.unknown)}"
+        else:
+            out[row.id] = cost_of(found)
+    return out, why
+
+
+def columns(ledger: Ledger, known: dict[str, Cost], why: dict[str, str], conventions: Conventions) -> list[Column]:
+    """Return what conventions make of every column of params and MAdds, over all tables."""
+    out = []
+    for column in COLUMNS:
+        cells = [
+            (row.id, cell) for row, cell in ledger.cells()
+            if cell.column == column and ledger.root(row.id, column) == (row.id, column)
+        ]  # fmt: skip
+        if not cells:
+            continue
+        counted = [(row, cell) for row, cell in cells if row in known]
+        printed = [Printed(row, cell.interval, power_of(cell.printed, cell.unit)) for row, cell in counted]
+        found = search(column, printed, [known[row] for row, _ in counted], conventions) if counted else None
+        left = {row: why.get(row, "not counted") for row, _ in cells if row not in known}
+        out.append(Column(column, found, {row: cell.printed for row, cell in counted}, left))
+    return out
+
+
+def explained(column: Column) -> list[str]:
+    """Return a column's answer, a line each."""
+    found, lines = column.found, []
+    if found is None:
+        lines.append(f"{column.name}: nothing of it is counted")
+    else:
+        lines.append(
+            f"{column.name}: one convention gives {found.best} of {len(found.cells)} counted numbers (of random ones "
+            f"{found.chance:.1f}); {found.ties:,} of {found.conventions:,} conventions do"
+        )
+        lines.append(f"  the simplest: {words(found.convention(found.simplest), column.name)}")
+        if found.ties > 1 and found.shared:
+            lines.append(f"  all of these: {words(found.shared)}")
+        given = set(found.given(found.simplest))
+        for i, cell in enumerate(found.cells):
+            if cell.name not in given:
+                never = "; no convention gives it" if cell.name in found.never else ""
+                value = found.value(i, found.simplest)
+                lines.append(f"  not given: {cell.name}, printed {column.printed[cell.name]}, counted {value:,}{never}")
+    by_reason: dict[str, list[str]] = {}
+    for row, reason in column.left.items():
+        by_reason.setdefault(reason, []).append(row)
+    lines += [f"  not counted: {', '.join(rows)}: {reason}" for reason, rows in by_reason.items()]
+    return lines
+
+
+def whole(args: argparse.Namespace) -> int:
+    """Answer for every column of a ledger."""
+    folder = folder_of(args.ledger or "", args.path)
+    ledger = load_ledger(folder)
+    conventions = ledger.conventions if ledger.conventions.open else any_paper()
+    known, why = costs(ledger, folder, args.path is not None)
+    found = columns(ledger, known, why, conventions)
+    if not found:
+        raise PipelineError(one_line(f"{folder.name}: no table prints params or madds; nothing to explain"))
+    if args.json:
+        print(json.dumps([as_json(column) for column in found], indent=1))
+    else:
+        print("\n".join(line for column in found for line in explained(column)))
+    whole = all(c.found is not None and c.found.best == len(c.found.cells) for c in found)
+    return OK if whole else NOT_REPRODUCED
+
+
+def as_json(column: Column) -> dict[str, Any]:
+    """Return a column's answer as data."""
+    found = column.found
+    if found is None:
+        return {"column": column.name, "counted": 0, "not_counted": column.left}
     return {
-        "BatchNorm": of([*norms]),
-        "biases": of([m.bias for m in layers]),
-        "last linear layer": of([*linears[-1].parameters()]) if linears else set(),
+        "column": column.name,
+        "counted": len(found.cells),
+        "given": found.best,
+        "ties": found.ties,
+        "conventions": found.conventions,
+        "chance": found.chance,
+        "simplest": found.convention(found.simplest),
+        "shared": found.shared,
+        "rows_given": found.given(found.simplest),
+        "never_given": found.never,
+        "not_counted": column.left,
     }
 
 
-def params_under(module: nn.Module) -> list[tuple[dict[str, str], int]]:
-    """Return the module's parameter count under every convention; axes that change nothing are left out."""
-    parts, total = parameter_parts(module), {(id(p), p.numel()) for p in module.parameters()}
-    axes = {a: values for a, values in PARAMETERS.items() if parts[a]}
-    out = []
-    for chosen in product(*axes.values()):
-        convention = dict(zip(axes, chosen, strict=True))
-        gone = {p for a, value in convention.items() if PARAMETERS[a][value] for p in parts[a]}
-        out.append((convention, sum(n for _, n in total - gone)))
-    return out
-
-
-def madds_under(terms: Terms) -> list[tuple[dict[str, str], int]]:
-    """Return what terms come to under every convention; axes and values that change nothing are left out."""
-    base = _kinds("conv", "shift_max", "dynamic_relu")(terms)
-    axes = {}
-    for axis, values in AXES.items():
-        first: dict[int, str] = {}
-        for value, weigh in values.items():
-            first.setdefault(weigh(terms), value)
-        if len(first) > 1:
-            axes[axis] = list(first.values())
-    out = []
-    for unit, factor in UNITS.items():
-        for chosen in product(*axes.values()):
-            convention = dict(zip(axes, chosen, strict=True))
-            rest = {a: next(iter(AXES[a])) for a in AXES if a not in axes}
-            total = base + sum(AXES[a][v](terms) for a, v in {**rest, **convention}.items())
-            out.append(({"unit": unit, **convention}, factor * total))
-    return out
-
-
-def reached(found: list[tuple[dict[str, str], int]], interval: Interval) -> list[Reached]:
-    """Return every convention with its value and whether it prints as the interval's string."""
-    return [Reached(convention, value, value in interval) for convention, value in found]
-
-
-def always(found: list[Reached]) -> dict[str, str]:
-    """Return the values that all conventions of a list share."""
-    first = found[0].convention
-    return {a: v for a, v in first.items() if all(f.convention[a] == v for f in found)}
-
-
-def words(convention: Mapping[str, str]) -> str:
-    """Return a convention in words."""
-    return ", ".join(f"{axis}: {value}" for axis, value in convention.items()) or "everything counted"
-
-
-def told(what: str, printed: str, found: list[Reached], shown: int = 12) -> list[str]:
-    """Return what the conventions make of a printed number, a line each."""
-    interval = parse_printed(printed)
-    hits = [f for f in found if f.holds]
-    if hits:
-        lines = [f"{what} {printed}: {len(hits)} of {len(found)} conventions give it"]
-        if len(found) > 1 and len(hits) > 1 and (shared := always(hits)):
-            lines.append(f"  all of these: {words(shared)}")
-        lines += [f"  {f.value:,}  {words(f.convention)}" for f in hits[:shown]]
-        return lines + ([f"  and {len(hits) - shown} more; --json lists all"] if len(hits) > shown else [])
-    nearest = min(found, key=lambda f: abs(f.value - interval.value))
-    off = (nearest.value - interval.value) / interval.place
-    return [
-        f"{what} {printed}: none of {len(found)} conventions gives it",
-        f"  nearest {nearest.value:,}, {plain(round(off, 2))} units of the last place off: {words(nearest.convention)}",
-    ]
-
-
-def main(argv: list[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Print which conventions reach the printed numbers; returns 0, or 3 where none reaches one of them."""
     parser = argparse.ArgumentParser(prog="python -m pipelines conventions", description=__doc__.splitlines()[0])
-    parser.add_argument("--module", required=True, metavar="PKG:FACTORY", help="what makes the network")
-    parser.add_argument("--input", default="3,224,224", metavar="C,H,W", help="one image's shape (default 3,224,224)")
-    parser.add_argument("--params", metavar="2.6M", help="the printed number of parameters")
-    parser.add_argument("--madds", metavar="42M", help="the printed MAdds, MACs or FLOPs")
-    parser.add_argument("--json", action="store_true", help="every convention with its value")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--network", metavar="NAME", help="timm:NAME, torchvision:NAME, module:pkg.fn(...), a file")
+    which.add_argument("--module", metavar="PKG:FACTORY", help="what makes the network, called without arguments")
+    which.add_argument("--ledger", metavar="NAME", help="every column of a ledger, paper/NAME")
+    which.add_argument("--path", type=Path, metavar="FOLDER", help="every column of a ledger that lies elsewhere")
+    parser.add_argument("--input", default="", metavar="C,H,W", help="one image's shape (default: the network's own)")
+    parser.add_argument("--params", default="", metavar="2.6M", help="printed parameters")
+    parser.add_argument("--madds", default="", metavar="12.4M", help="printed multiply-adds, or FLOPs")
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
     args = parser.parse_args(argv)
-    try:
-        size = [int(n) for n in args.input.split(",")]
-        intervals = {k: parse_printed(v) for k, v in (("params", args.params), ("madds", args.madds)) if v}
-    except ValueError as error:
-        raise PipelineError(f"{error}; write numbers as 3,224,224 and 2.6M") from None
-    if min(size) < 1:
-        raise PipelineError(f"--input {args.input}: sizes are above 0")
-    module = build(args.module)
-    try:
-        with torch.no_grad():
-            terms = trace_cost(module, size).named()
-    except Exception as error:
-        shape = " x ".join(map(str, size))
-        raise PipelineError(f"--module {args.module}: fails on one {shape} input ({error})") from None
-    found = {"params": params_under(module), "madds": madds_under(terms)}
-    judged = {what: reached(found[what], interval) for what, interval in intervals.items()}
-    if args.json:
-        print(json.dumps({what: [asdict(f) for f in of] for what, of in judged.items()}, indent=1))
-    for what, of in judged.items() if not args.json else ():
-        print("\n".join(told(what, getattr(args, what), of)))
-    if not judged:
-        for what, of in found.items():
-            low, high = min(v for _, v in of), max(v for _, v in of)
-            print(f"{what}: {low:,} to {high:,} over {len(of)} conventions; give --{what} to see which print a number")
-    return OK if all(any(f.holds for f in of) for of in judged.values()) else NOT_REPRODUCED
+    return one(args) if args.network or args.module else whole(args)
 
 
 if __name__ == "__main__":

@@ -20,8 +20,7 @@ from evidence.io import remove_others, write_json_atomic
 from evidence.provenance import snapshot
 from evidence.seal import file_computed, seal
 from paper.conventions import Conventions, members
-from paper.faults import one_line
-from paper.ledger import HERE, Ledger, load_ledger
+from paper.ledger import Ledger, folder_of, load_ledger
 from pipelines.common import (
     CONFIGS,
     ROOT,
@@ -168,11 +167,10 @@ def configured(name: str, ledger: Ledger, where: Mapping[str, Any]) -> dict[str,
 
 def places(name: str, path: Path | None) -> tuple[Path, Path, str]:
     """Return a ledger's folder, the folder of its evidence, and that as it is shown."""
+    root = folder_of(name, path)
     if path is not None:
-        if not (path / "paper.yaml").is_file():
-            raise PipelineError(one_line(f"{path}: no paper.yaml there; name a ledger's folder"))
-        return path, path / RESULTS / "cost", (path / RESULTS / "cost").as_posix()
-    return HERE / name, ROOT / RESULTS / name / "cost", (RESULTS / name / "cost").as_posix()
+        return root, root / RESULTS / "cost", (path / RESULTS / "cost").as_posix()
+    return root, ROOT / RESULTS / name / "cost", (RESULTS / name / "cost").as_posix()
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -91,6 +91,11 @@ def importing(folder: Path | None) -> Iterator[None]:
         sys.path[:] = before
 
 
+def own_folder(text: str) -> Path | None:
+    """Return the working folder for a network that is a function of a package, for modules that lie there."""
+    return Path.cwd() if text.startswith("module:") else None
+
+
 def _timm(spec: Spec) -> Callable[[], nn.Module]:
     try:
         import timm

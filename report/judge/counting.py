@@ -100,7 +100,7 @@ class Counting:
 
     def _printed(self, row_id: str, column: str) -> Printed:
         cell = self.ledger.cell(row_id, column)
-        return Printed(f"{row_id}.{column}", cell.interval, power_of(cell.printed))
+        return Printed(f"{row_id}.{column}", cell.interval, power_of(cell.printed, cell.unit))
 
     def _groups(self, column: str) -> list[Group]:
         """Return a column's cells of all tables, and of each table where there are several."""
@@ -150,7 +150,7 @@ class Counting:
             return Verdict("blocked", f"the network has operators that no rule counts: {unknown}")
         if finding.holds and (group := self.explained(row_id, column)) is not None:
             found = group.found
-            how = words(found.convention(found.simplest))
+            how = words(found.convention(found.simplest), column)
             said = f"one convention gives all {len(found.cells)} numbers of the column ({how})"
             return Verdict("reproduced", f"{said}; {arithmetic(finding)}" if finding.holds < finding.of else said)
         return Verdict(finding.verdict, arithmetic(finding))
@@ -219,5 +219,5 @@ def _view(group: Group) -> FamilyView:
         group.tables, found.conventions, names, found.best, found.ties,
         tuple(sorted(sets.items(), key=lambda s: (-s[1], s[0]))), tuple(found.never), float(found.satisfied.mean()),
         found.chance, {}, tuple(int(n) for n in np.bincount(found.satisfied.reshape(-1), minlength=len(names) + 1)),
-        words(found.convention(found.simplest)), f"all of the best have {shared}" if shared else "",
+        words(found.convention(found.simplest), found.column), f"all of the best have {shared}" if shared else "",
     )  # fmt: skip
