@@ -70,8 +70,8 @@ def slug(text: str, width: int = 40) -> str:
 
 def quoted(text: str) -> str:
     """Return a text as YAML and JSON write it in quotes."""
-    clean = "".join(c if c.isprintable() else " " for c in text)
-    return json.dumps(clean, ensure_ascii=False)
+    clean = "".join(c if c.isprintable() or c in "\u2009\u202f" else " " for c in text)
+    return json.dumps(clean, ensure_ascii=False).replace("\u2009", "\\u2009").replace("\u202f", "\\u202f")
 
 
 def marks_of(label: str) -> tuple[str, list[str]]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from paper.reading.grid import Builder, Grid, Spanned, numeric
+from paper.reading.grid import Builder, Grid, Spanned
 from paper.reading.html import math, read_html
 from paper.reading.latex import read_latex
 from paper.reading.tex import SUPER, tidy
@@ -137,7 +137,7 @@ def read_markdown(source: str) -> list[Grid]:
                     block.append((i + 1, lines[i]))
                 i += 1
             grid = _table(block, name()) if len(block) > 1 else None
-            if grid is not None and any(numeric(p.text) for row in grid.rows for p in row):
+            if grid is not None and any(re.search(r"\d", p.text) for row in grid.rows[1:] for p in row[1:]):
                 grids.append(grid)
                 waiting = grid if not caption else None
             caption = ""
