@@ -22,7 +22,7 @@ import numpy as np
 from evidence.read import read_evidence
 from paper.conventions import Conventions, any_paper
 from paper.faults import one_line
-from paper.ledger import Ledger, folder_of, load_ledger
+from paper.ledger import Cell, Ledger, Row, folder_of, load_ledger
 from paper.printed import parse_printed, plain
 from paper.search import Cost, Printed, Search, nearest, power_of, search, values_of, words
 from pipelines.common import ROOT, PipelineError, guard
@@ -109,12 +109,21 @@ def one(args: argparse.Namespace) -> int:
 
 @dataclass(frozen=True)
 class Column:
-    """Hold a ledger's column: its search (None where nothing of it is counted), and rows that are not counted."""
+    """Hold a ledger's column, of all tables or of one: its search (None where nothing of it is counted).
+
+    printed: its numbers by row; left: why rows are not counted.
+    """
 
     name: str
     found: Search | None
     printed: dict[str, str]
     left: dict[str, str]
+    table: str = ""
+
+    @property
+    def whole(self) -> bool:
+        """Tell whether one convention gives every counted number."""
+        return self.found is not None and self.found.best == len(self.found.cells)
 
 
 def costs(ledger: Ledger, folder: Path, own: bool) -> tuple[dict[str, Cost], dict[str, str]]:
@@ -155,17 +164,29 @@ def columns(ledger: Ledger, known: dict[str, Cost], why: dict[str, str], convent
     out = []
     for column in COLUMNS:
         cells = [
-            (row.id, cell) for row, cell in ledger.cells()
+            (row, cell) for row, cell in ledger.cells()
             if cell.column == column and ledger.root(row.id, column) == (row.id, column)
         ]  # fmt: skip
-        if not cells:
-            continue
-        counted = [(row, cell) for row, cell in cells if row in known]
-        printed = [Printed(row, cell.interval, power_of(cell.printed, cell.unit)) for row, cell in counted]
-        found = search(column, printed, [known[row] for row, _ in counted], conventions) if counted else None
-        left = {row: why.get(row, "not counted") for row, _ in cells if row not in known}
-        out.append(Column(column, found, {row: cell.printed for row, cell in counted}, left))
+        if cells:
+            out.append(_column(column, cells, known, why, conventions))
+        tables = list(dict.fromkeys(row.table for row, _ in cells))
+        if len(tables) > 1 and not out[-1].whole:  # tables may have been counted in ways of their own
+            for table in tables:
+                mine = [(row, cell) for row, cell in cells if row.table == table and row.id in known]
+                if len(mine) > 1:
+                    out.append(_column(column, mine, known, {}, conventions, table))
     return out
+
+
+def _column(
+    column: str, cells: list[tuple[Row, Cell]], known: dict[str, Cost], why: dict[str, str], conventions: Conventions,
+    table: str = "",
+) -> Column:  # fmt: skip
+    counted = [(row.id, cell) for row, cell in cells if row.id in known]
+    printed = [Printed(row, cell.interval, power_of(cell.printed, cell.unit)) for row, cell in counted]
+    found = search(column, printed, [known[row] for row, _ in counted], conventions) if counted else None
+    left = {row.id: why.get(row.id, "not counted") for row, _ in cells if row.id not in known}
+    return Column(column, found, {row: cell.printed for row, cell in counted}, left, table)
 
 
 def explained(column: Column) -> list[str]:
@@ -174,8 +195,9 @@ def explained(column: Column) -> list[str]:
     if found is None:
         lines.append(f"{column.name}: nothing of it is counted")
     else:
+        where = f"{column.name}, table {column.table}" if column.table else column.name
         lines.append(
-            f"{column.name}: one convention gives {found.best} of {len(found.cells)} counted numbers (of random ones "
+            f"{where}: one convention gives {found.best} of {len(found.cells)} counted numbers (of random ones "
             f"{found.chance:.1f}); {found.ties:,} of {found.conventions:,} conventions do"
         )
         lines.append(f"  the simplest: {words(found.convention(found.simplest), column.name)}")
@@ -207,17 +229,17 @@ def whole(args: argparse.Namespace) -> int:
         print(json.dumps([as_json(column) for column in found], indent=1))
     else:
         print("\n".join(line for column in found for line in explained(column)))
-    whole = all(c.found is not None and c.found.best == len(c.found.cells) for c in found)
-    return OK if whole else NOT_REPRODUCED
+    return OK if all(c.whole for c in found if not c.table) else NOT_REPRODUCED
 
 
 def as_json(column: Column) -> dict[str, Any]:
     """Return a column's answer as data."""
     found = column.found
     if found is None:
-        return {"column": column.name, "counted": 0, "not_counted": column.left}
+        return {"column": column.name, "table": column.table, "counted": 0, "not_counted": column.left}
     return {
         "column": column.name,
+        "table": column.table,
         "counted": len(found.cells),
         "given": found.best,
         "ties": found.ties,
