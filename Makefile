@@ -9,7 +9,7 @@ export DVC_NO_ANALYTICS := 1
 export NO_ALBUMENTATIONS_UPDATE := 1
 unexport PYTHONHOME  # of another Python: none of this one's modules would be found
 
-.PHONY: setup repro repro-all bench picture test test-fast mutants lint clean
+.PHONY: setup repro repro-all bench zoo picture test test-fast mutants lint clean
 .DEFAULT_GOAL := repro
 
 setup: $(READY)
@@ -33,6 +33,11 @@ repro-all: $(READY)
 # Side-by-side ratios, written to results/bench/ and shown on the report.
 bench: $(READY)
 	python -m pipelines bench
+
+# The counter against torch's own over a few hundred of timm's networks, and how published costs were counted.
+zoo: $(READY)
+	python -m studies.zoo
+	python -m studies.published
 
 # The README's picture of the report's first screen; needs Chromium.
 picture: $(READY)

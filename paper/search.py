@@ -193,7 +193,10 @@ def search(column: str, cells: Sequence[Printed], costs: Sequence[Cost], convent
     truths = truths.reshape(*values.shape, *shape)
     printing = [(axis.id, tuple(axis.values)) for axis in conventions.printing]
     first = values.ndim
-    matters = [i for i, (name, _) in enumerate(printing) if name != "base" or any(cell.power for cell in cells)]
+    matters = [
+        i for i, (name, values_) in enumerate(printing)
+        if len(values_) > 1 and (name != "base" or any(cell.power for cell in cells))
+    ]  # fmt: skip
     truths = truths[(*([slice(None)] * first), *(slice(None) if i in matters else 0 for i in range(len(shape))))]
     return Search(column, tuple(cells), tuple([axes[i] for i in kept] + [printing[i] for i in matters]), values, truths)
 

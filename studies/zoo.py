@@ -1,6 +1,6 @@
 """Hold the counter to a wide zoo: timm's networks against counts that know nothing of it.
 
-python -m studies.zoo [--each 5] [--only PATTERN] [--out results/zoo.json]
+python -m studies.zoo [--each 4] [--only PATTERN] [--out results/zoo.json]
 
 Per network and input: parameters as a checkpoint holds them, multiply-adds by torch's own counter
 (torch.utils.flop_counter, half its operations) and, for those of convolution and linear modules alone, by forward
@@ -26,7 +26,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from evidence.io import write_json_atomic
 from evidence.provenance import snapshot
 from pipelines.common import ROOT, PipelineError, guard
-from pipelines.counting.count import count_network
+from pipelines.counting.count import Counted, count_network
 
 RESULTS = Path("results/zoo.json")
 PRODUCTS = ("conv", "fc", "head_fc", "matmul", "matmul@attention")
@@ -63,11 +63,13 @@ def spread(names: list[str], most: int) -> list[str]:
     return [names[round(i * (len(names) - 1) / (most - 1))] for i in range(most)] if most > 1 else names[:1]
 
 
-def zoo(each: int, only: str = "*") -> Iterator[tuple[str, str]]:
-    """Yield (family, model): of every family of timm's, at most `each` networks."""
-    for family in timm.list_modules():
-        for name in spread(sorted(n for n in timm.list_models(module=family) if fnmatch.fnmatch(n, only)), each):
-            yield family, name
+def zoo(each: int, only: str = "*") -> list[tuple[str, str]]:
+    """Return (family, model): of every family of timm's at most `each` networks, one of each family first."""
+    chosen = {
+        family: spread(sorted(n for n in timm.list_models(module=family) if fnmatch.fnmatch(n, only)), each)
+        for family in timm.list_modules()
+    }
+    return [(family, names[i]) for i in range(each) for family, names in chosen.items() if i < len(names)]
 
 
 def checkpoint_parameters(module: nn.Module) -> int:
@@ -77,8 +79,11 @@ def checkpoint_parameters(module: nn.Module) -> int:
     return sum(x.numel() for x in {id(x): x for name, x in state.items() if name not in buffers}.values())
 
 
-def torchs_own(module: nn.Module, size: tuple[int, ...]) -> tuple[int, int]:
-    """Return (multiply-adds by torch's counter, those of convolution and linear modules by forward hooks)."""
+def both(module: nn.Module, size: tuple[int, ...]) -> tuple[Counted, int, int]:
+    """Return (our count, multiply-adds by torch's counter, those of convolution and linear modules by forward hooks).
+
+    One forward pass serves all three.
+    """
     seen = 0
 
     def hook(m: nn.Module, given: tuple, out: torch.Tensor) -> None:
@@ -93,12 +98,12 @@ def torchs_own(module: nn.Module, size: tuple[int, ...]) -> tuple[int, int]:
     handles = [m.register_forward_hook(hook) for m in layers]
     module.requires_grad_(False)  # torch's counter follows gradients, and trips over parameters that it meets alone
     try:
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            module(torch.zeros(1, *size, device="meta"))
+        with FlopCounterMode(display=False) as counter:
+            found = count_network(module, size)
     finally:
         for handle in handles:
             handle.remove()
-    return counter.get_total_flops() // 2, seen
+    return found, counter.get_total_flops() // 2, seen
 
 
 def held(family: str, name: str, size: tuple[int, ...] | None = None) -> Held:
@@ -106,16 +111,18 @@ def held(family: str, name: str, size: tuple[int, ...] | None = None) -> Held:
     with torch.device("meta"):
         module = timm.create_model(name, pretrained=False).eval()
     wanted = size or tuple(module.pretrained_cfg["input_size"])
-    found = count_network(module, wanted)
-    independent, modules = torchs_own(module, wanted)
+    found, independent, modules = both(module, wanted)
     macs = sum(found.terms.get(kind, 0) for kind in PRODUCTS)
     return Held(
         name, family, wanted, found.params, checkpoint_parameters(module), macs, independent, modules, found.unknown
     )
 
 
-def hold_all(models: Iterable[tuple[str, str]], others: int = 3) -> tuple[list[Held], dict[str, str]]:
-    """Return every network's counts and, of those that fail, why; every `others`-th one at a larger input too."""
+def hold_all(models: Iterable[tuple[str, str]], others: int = 6) -> Iterator[tuple[list[Held], dict[str, str]]]:
+    """Yield, network by network, all counts so far and, of networks that fail, why.
+
+    Every `others`-th one is counted at a larger input too.
+    """
     done: list[Held] = []
     failed: dict[str, str] = {}
     for i, (family, name) in enumerate(models):
@@ -128,9 +135,7 @@ def hold_all(models: Iterable[tuple[str, str]], others: int = 3) -> tuple[list[H
             channels, *sides = done[-1].input
             with suppress(Exception):  # one of a fixed input fails
                 done.append(held(family, name, (channels, *(side + 64 for side in sides))))
-        if sys.stderr.isatty():
-            print(f"\r{i + 1} {name:<50}", end="", file=sys.stderr, flush=True)
-    return done, failed
+        yield done, failed
 
 
 def summary(done: list[Held], failed: dict[str, str]) -> dict[str, Any]:
@@ -145,21 +150,32 @@ def summary(done: list[Held], failed: dict[str, str]) -> dict[str, Any]:
     }
 
 
+def file(out: Path, where: dict[str, Any], done: list[Held], failed: dict[str, str]) -> dict[str, Any]:
+    """Write what was counted; returns its totals."""
+    told = summary(done, failed)
+    rows = [{**asdict(h), "input": list(h.input), "equal": h.equal} for h in sorted(done, key=lambda h: h.model)]
+    write_json_atomic(out, {"schema": 1, "kind": "zoo", **where, "summary": told, "rows": rows})
+    return told
+
+
 def main(argv: list[str] | None = None) -> int:
     """Write results/zoo.json; returns 0, or 3 where some count differs."""
     parser = argparse.ArgumentParser(prog="python -m studies.zoo", description=__doc__.splitlines()[0])
-    parser.add_argument("--each", type=int, default=5, help="networks of a family, at most (default 5)")
+    parser.add_argument("--each", type=int, default=4, help="networks of a family, at most (default 4)")
     parser.add_argument("--only", default="*", metavar="PATTERN", help="names to take, as efficientnet*")
     parser.add_argument("--out", type=Path, default=ROOT / RESULTS, help=f"default {RESULTS}")
     args = parser.parse_args(argv)
-    models = list(zoo(max(1, args.each), args.only))
+    models = zoo(max(1, args.each), args.only)
     if not models:
         raise PipelineError(f"--only {args.only}: timm has no such model; write a name or a pattern")
     where = snapshot(ROOT)
-    done, failed = hold_all(models)
-    told = summary(done, failed)
-    rows = [{**asdict(h), "input": list(h.input), "equal": h.equal} for h in done]
-    write_json_atomic(args.out, {"schema": 1, "kind": "zoo", **where, "summary": told, "rows": rows})
+    done: list[Held] = []
+    failed: dict[str, str] = {}
+    for i, (done, failed) in enumerate(hold_all(models)):
+        if (i + 1) % 25 == 0:
+            print(f"{i + 1} of {len(models)} networks", file=sys.stderr, flush=True)
+            file(args.out, where, done, failed)  # what a killed run has counted stays
+    told = file(args.out, where, done, failed)
     print(f"{told['equal']} of {told['counts']} counts of {told['networks']} networks of {told['families']} families "
           f"equal; {told['with_unknown_operators']} with unknown operators; {len(failed)} cannot be run")  # fmt: skip
     for h in done:

@@ -199,8 +199,9 @@ def _finding(found: Search) -> Finding:
     deciding = tuple(
         name for i, (name, _) in enumerate(found.axes) if (truths != truths.take([0], axis=i)).any()
     ) if given.size and not truths.all() else ()  # fmt: skip
-    names = [name for name, _ in found.axes]
-    cut = bool(truths.take([1], axis=names.index("rounding")).any()) if "rounding" in names else False
+    where = {(name, value): (i, j) for i, (name, values) in enumerate(found.axes) for j, value in enumerate(values)}
+    at = where.get(("rounding", "cut"))
+    cut = bool(truths.take([at[1]], axis=at[0]).any()) if at else False
     return Finding(
         int(truths.sum()), int(truths.size), deciding, close, 0.0 if given.size else off(close, cell.interval),
         float((close - target) / target * 100) if target else float("inf"), cut, int(values.min()), int(values.max()),
