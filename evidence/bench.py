@@ -12,10 +12,10 @@ Rate = Annotated[Finite, Field(gt=0)]
 
 
 class ModelRates(Strict):
-    """Hold a row's images a second and peak memory in MiB (None where the device does not tell)."""
+    """Hold a row's images a second and peak memory in MiB (None where nobody tells)."""
 
     train: Rate
-    inference: Rate
+    inference: Rate | None
     peak_mib: Finite | None
     madds: Annotated[int, Field(gt=0)]
 
@@ -32,7 +32,10 @@ class InputFigures(Strict):
 
 
 class Bench(Strict):
-    """Hold one machine's figures, as pipelines.bench.run writes them."""
+    """Hold one machine's figures, as pipelines.bench.run writes them.
+
+    published: where somebody else printed them; empty for what was measured here.
+    """
 
     schema_: Literal[1] = Field(alias="schema")
     kind: Literal["bench"]
@@ -43,6 +46,7 @@ class Bench(Strict):
     models: dict[str, ModelRates]
     ratios: dict[str, Rate]
     input: InputFigures | None = None
+    published: str = ""
     code_revision: str
     environment: dict[str, str]
 

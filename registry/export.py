@@ -5,7 +5,7 @@ Batch and image size stay free in all but ExecuTorch's. What was written is run 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,10 +90,13 @@ def _write_exported(net: nn.Module, images: Tensor, path: Path) -> None:
 
 
 def _write_onnx(net: nn.Module, images: Tensor, path: Path, dynamic: bool = True) -> None:
-    program = torch.onnx.export(
-        exported_program(net, images, dynamic), dynamo=True, input_names=[INPUT], output_names=[OUTPUT], verbose=False
-    )
-    program.save(path, external_data=False)
+    _save_onnx(exported_program(net, images, dynamic), path)
+
+
+def _save_onnx(program: Any, path: Path) -> None:
+    """Write an exported program as one ONNX file."""
+    found = torch.onnx.export(program, dynamo=True, input_names=[INPUT], output_names=[OUTPUT], verbose=False)
+    found.save(path, external_data=False)
 
 
 def _write_executorch(net: nn.Module, images: Tensor, path: Path) -> None:
@@ -117,6 +120,48 @@ def onnx_session(net: nn.Module, images: Tensor, path: Path, threads: int = 1) -
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def differences(net: nn.Module, shapes: Sequence[tuple[int, int, int]], folder: Path) -> dict[str, float | str]:
+    """Return by form (exported, onnx) the largest difference to an eval-mode network, as `write` measures it.
+
+    shapes: (N, H, W) of batches; the network is written once, from the first, and run on each. Where a form fails, its
+    error in a line stands in the number's place. Raises ExportError where a package lacks.
+    """
+    if lacking := missing_packages("onnx"):
+        raise ExportError(f"onnx needs {', '.join(lacking)}: pip install 'micronet-repro[export]'")
+    import onnxruntime
+
+    generator = torch.Generator().manual_seed(0)
+    batches = [torch.randn(n, 3, h, w, generator=generator) for n, h, w in shapes]
+    with torch.no_grad(), use_backend("eager"):
+        wanted = [net.eval()(batch) for batch in batches]
+    out: dict[str, float | str] = {}
+
+    def compare(form: str, run: Callable[[Tensor], Tensor]) -> None:
+        with torch.no_grad():
+            out[form] = max(
+                float((run(batch) - want).abs().max() / want.abs().max()) for batch, want in zip(batches, wanted)
+            )
+
+    try:
+        program = exported_program(net, batches[0])
+        compare("exported", program.module())
+    except Exception as error:  # an exporter fails in ways of its own
+        return dict.fromkeys(("exported", "onnx"), _line(error))
+    try:
+        path = folder / "network.onnx"
+        _save_onnx(program, path)
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        compare("onnx", lambda batch: torch.from_numpy(session.run(None, {INPUT: batch.numpy()})[0]))
+    except Exception as error:
+        out["onnx"] = _line(error)
+    return out
+
+
+def _line(error: Exception) -> str:
+    """Return an error in one short line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
 
 
 class _Batches:

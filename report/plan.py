@@ -3,7 +3,8 @@
 python -m pipelines plan [--by item|run] [--bench results/bench/NAME.json] [--limit 20] [--json]
 python -m pipelines plan --ledger NAME          (or --path FOLDER: a ledger's folder that lies elsewhere)
 
-Hours are of the benchmark's own machine (`make bench`); a GPU's is taken where one is committed.
+Hours are of the benchmark's own machine (`make bench`): a GPU's where one is committed, else a card's at rates that
+others published, which is said.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ def table(plan: Plan, by: str, limit: int) -> str:
     """Return the plan as text, at most `limit` lines of items or runs (0: all)."""
     unit = "GPU-hours" if plan.gpu else "machine-hours"
     out = [f"{unit} on {plan.hardware} ({plan.source})"]
+    if plan.published:
+        out.append(f"  at published rates, not measured here ({plan.published}); other networks by their MAdds")
     if by == "run":
         out.append(f"{unit:>14}  {'seeds':>5}  {'settles':>7}  row")
         lines = [f"{hours_text(r.hours):>14}  {r.seeds:>5}  {r.settles:>7}  {r.row}" for r in plan.runs]

@@ -1,6 +1,7 @@
 """Write a row's network for other runtimes and say how far it is from the network itself.
 
 python -m pipelines export --row t2_micronet_m1 --weights M1.pth --to onnx
+python -m pipelines export --all --check       every row's network, small images, random weights: results/export.json
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import torch
 from mmengine.logging import MMLogger
 
 from pipelines.common import PipelineError, configured_rows, find_row
+from pipelines.deploy import checks
 from pipelines.deploy.network import row_network
 from pipelines.tasks import TASKS
 from registry.export import FORMS, ExportError, write
@@ -74,14 +76,22 @@ def export(
 def main(argv: list[str] | None = None) -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--row", required=True, help="a row that has a network: a config's name")
-    parser.add_argument("--to", required=True, choices=list(FORMS), help="the form")
+    parser.add_argument("--row", help="a row that has a network: a config's name")
+    parser.add_argument("--to", choices=list(FORMS), help="the form")
+    parser.add_argument("--all", action="store_true", help="with --check: every row; takes minutes")
+    parser.add_argument("--check", action="store_true", help="compare exported programs and ONNX with the network")
     parser.add_argument("--weights", type=Path, help="a checkpoint of the row; without it the weights are random")
     parser.add_argument("--out", type=Path, help="the file (default: work_dirs/export/ROW and the form's suffix)")
     parser.add_argument("--size", type=int, nargs=2, metavar=("H", "W"), help="default: the paper's")
     parser.add_argument("--calibration", type=Path, metavar="FOLDER", help="images that int8 takes its ranges from")
     parser.add_argument("--images", type=int, default=128, help="how many of them (default: %(default)s)")
     args = parser.parse_args(argv)
+    if args.check:
+        if args.to or args.weights or not (args.all or args.row):
+            raise PipelineError("--check takes --all or --row ROW, and neither --to nor --weights")
+        return checks.run(None if args.all else [args.row], args.out)
+    if args.all or not args.row or not args.to:
+        raise PipelineError("name a row and a form: --row ROW --to FORM; or --all --check")
     if args.row not in (known := [*configured_rows(), *configured_rows(ledger="iccv2021")]):
         raise PipelineError(f"no network for row {args.row!r}; rows that have one: {', '.join(known)}")
     warnings.filterwarnings("ignore")  # the exporters' own

@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from ..compat import TORCH
-from . import native
+from . import native, verified
 
 #: torch.compiler has it from 2.2 on.
 _namespaces = (getattr(torch, "compiler", None), torch._utils)
@@ -87,7 +87,7 @@ def chosen(x: Tensor, coefficients: Tensor, groups: int = 1, shift: str = "group
     name = backend()
     if name == "eager" or needs_plain_operators(x) or not x.numel() or x.is_meta:
         return "eager"
-    if name == "triton" or (name == "auto" and x.device.type == "cuda" and has_triton()):
+    if name == "triton" or (name == "auto" and on_gpu(x) and has_triton()):
         return _triton(x, forced=name == "triton")
     if autocasts(x.device.type) or x.dtype != coefficients.dtype:
         return "eager"
@@ -122,8 +122,16 @@ def autocasts(device: str) -> bool:
     return torch.is_autocast_cpu_enabled() if device == "cpu" else torch.is_autocast_enabled()
 
 
+def on_gpu(x: Tensor) -> bool:
+    """Tell whether a tensor lies on a card that Triton's kernels are for."""
+    return x.device.type == "cuda"
+
+
 def _triton(x: Tensor, forced: bool) -> str:
-    """Return triton where the kernels take this tensor, else eager. Raises RuntimeError where it was asked for."""
+    """Return triton where the kernels take this tensor and agree with Eq. 5 here (registry.ops.verified), else eager.
+
+    What was asked for is not tried. Raises RuntimeError where it cannot run.
+    """
     if not has_triton():
         raise RuntimeError(f"{VARIABLE}=triton: Triton is not installed; install it or choose another backend")
     from . import kernels
@@ -131,4 +139,6 @@ def _triton(x: Tensor, forced: bool) -> str:
     fault = kernels.refusal(x)
     if fault and forced:
         raise RuntimeError(f"{VARIABLE}=triton: {fault}; choose another backend")
-    return "eager" if fault else "triton"
+    if fault or not (forced or verified.serves(x)):
+        return "eager"
+    return "triton"

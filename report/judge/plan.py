@@ -69,7 +69,10 @@ class Item:
 
 @dataclass(frozen=True)
 class Plan:
-    """Hold all open items and runs, cheapest first, and the machine that the hours are of."""
+    """Hold all open items and runs, cheapest first, and the machine that the hours are of.
+
+    published: who printed the machine's rates, where they were not measured here.
+    """
 
     hardware: str
     gpu: bool
@@ -79,6 +82,7 @@ class Plan:
     next_row: str | None
     unplanned: list[str] = field(default_factory=list)
     power: list[str] = field(default_factory=list)
+    published: str = ""
 
     @property
     def hours(self) -> float | None:
@@ -104,7 +108,8 @@ class Plan:
         """Return the plan for JSON."""
         runs = [{**asdict(r), "settles": r.settles} for r in self.runs]
         return {
-            "schema": 1, "hardware": self.hardware, "gpu": self.gpu, "throughput": self.source, "hours": self.hours,
+            "schema": 1, "hardware": self.hardware, "gpu": self.gpu, "throughput": self.source,
+            "published": self.published, "hours": self.hours,
             "image_passes": self.image_passes, "next": self.next_row, "runs": runs,
             "tests": {t: {"cells": c, "runs": n, "hours": h} for t, (c, n, h) in self.hours_by().items()},
             "items": [asdict(i) for i in self.items], "unplanned": self.unplanned, "power": self.power,
@@ -112,7 +117,10 @@ class Plan:
 
 
 def read_benches(root: Path) -> list[tuple[str, Bench]]:
-    """Return the committed benchmarks, those of GPUs first. Raises EvidenceError naming a corrupt one."""
+    """Return the committed benchmarks: measured on a GPU, then as published, then a CPU's.
+
+    Raises EvidenceError naming a corrupt one.
+    """
     found = []
     for path in sorted((root / "results/bench").glob("*.json")):
         shown = path.relative_to(root).as_posix()
@@ -121,7 +129,7 @@ def read_benches(root: Path) -> list[tuple[str, Bench]]:
         found.append((shown, read_form(path, shown, Bench)))
         if not found[-1][1].models:
             raise EvidenceError(f"{shown}: measures no model; run `make bench` anew")
-    return sorted(found, key=lambda f: not f[1].gpu)
+    return sorted(found, key=lambda f: (not f[1].gpu, bool(f[1].published)))
 
 
 def _kind(path: Path) -> str:
@@ -203,7 +211,7 @@ def make_plan(report: Any, evidence: Evidence, bench: tuple[str, Bench] | None) 
     return Plan(
         bench[1].hardware if bench else "no machine measured", bool(bench and bench[1].gpu),
         bench[0] if bench else "none; run `make bench`", sorted(items, key=lambda i: (*cheapest(i), i.name)), ordered,
-        best.row if best else None, unplanned, told,
+        best.row if best else None, unplanned, told, bench[1].published if bench else "",
     )  # fmt: skip
 
 

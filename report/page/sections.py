@@ -33,6 +33,8 @@ class PlanPage:
 
     summary: str
     hours: str
+    throughput: str
+    published: str
     source: Value | None
     next: str
     columns: list[str]
@@ -74,7 +76,7 @@ def plan_page(report: Report, up: str) -> PlanPage | None:
     benches = []
     for _, bench in report.benches:
         lines = [
-            [names.get(row, row), f"{m.train:,.1f}", f"{m.inference:,.1f}",
+            [names.get(row, row), f"{m.train:,.1f}", "–" if m.inference is None else f"{m.inference:,.1f}",
              "–" if m.peak_mib is None else f"{m.peak_mib:,.0f}"]
             for row, m in bench.models.items()
         ]  # fmt: skip
@@ -85,11 +87,14 @@ def plan_page(report: Report, up: str) -> PlanPage | None:
             ratios += [f"input, {name}: {rate:,.0f} images per core-second" for name, rate in of.items()]
             waits = bench.input.loader_wait_percent or {}
             ratios += [f"{wait:.1f} % of a training step waits for the loader: {name}" for name, wait in waits.items()]
+        if bench.published:
+            ratios.append(f"published, not measured here: {bench.published}")
         benches.append((f"{bench.hardware}, batch {bench.batch_size}, {bench.precision}", lines, ratios))
     source = Value(plan.source, link(up, plan.source)) if hours else None
     following = f"{names[plan.next_row]} (Table {report.ledger.row(plan.next_row).table})" if plan.next_row else ""
     columns = ["Table", "Row", "Seeds", "Images", unit.capitalize() if not plan.gpu else unit, "Cells", "Statements"]
-    return PlanPage(summary, hours, source, following, columns, rows, benches)
+    throughput = "published throughput" if plan.published else "measured throughput"
+    return PlanPage(summary, hours, throughput, plan.published, source, following, columns, rows, benches)
 
 
 def verdict_rules(report: Report) -> list[tuple[list[Filter], str]]:

@@ -32,9 +32,7 @@ def test_another_folder_is_named(tmp_path):
     with pytest.raises(PipelineError, match="not the public code"):
         bench.main(["official", "--official", str(tmp_path)])
     (tmp_path / "backbone").mkdir()
-    (tmp_path / "backbone/micronet.py").write_text(
-        "class MicroNet:\n    def __init__(self, config): self.x = config.y\n"
-    )
+    (tmp_path / "backbone/micronet.py").write_text("class MicroNet:\n    def __init__(self, c): self.x = c.y\n")
     with pytest.raises(PipelineError, match="not the public code"):
         bench.main(["official", "--official", str(tmp_path)])
     with pytest.raises(PipelineError, match="at least 6"):

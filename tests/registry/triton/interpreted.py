@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from registry.ops import fused, kernels
+from registry.ops import fused, kernels, verified
 from registry.ops.eager import eager_shift_max
 from registry.ops.shift_max import shift_max
 
@@ -83,3 +83,15 @@ def test_expanded_gradients():
 
 def test_integers_are_refused():
     assert "int64" in kernels.refusal(torch.zeros(1, 2, 2, 2, dtype=torch.int64))
+
+
+def test_kernels_are_tried_against_eq_5_and_found_broken(monkeypatch):
+    """Their own values and gradients agree; with the two shifts exchanged they do not."""
+    assert verified.difference(torch.device("cpu"), torch.float16) == ""
+    real = kernels.constants
+
+    def broken(x, j, k, groups, shift):
+        return {**real(x, j, k, groups, shift), "WITHIN": shift == "group"}
+
+    monkeypatch.setattr(kernels, "constants", broken)
+    assert "values differ" in verified.difference(torch.device("cpu"), torch.float16)

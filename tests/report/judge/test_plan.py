@@ -16,6 +16,7 @@ from evidence.settings import load_settings
 from paper import load_ledger
 from report.judge.model import build
 from report.judge.plan import Bench, ModelRates, make_plan, read_benches, seconds_per_image
+from report.plan import table
 
 
 def rates(train, madds):
@@ -110,3 +111,25 @@ def test_a_corrupt_benchmark_is_named(tmp_path):
     (tmp_path / "results/bench/gpu.json").write_text(bench().model_dump_json(by_alias=True))
     with pytest.raises(EvidenceError, match="measures no model; run `make bench`"):
         read_benches(tmp_path)
+
+
+def test_rates_that_others_published_stand_in_until_a_card_is_measured(tmp_path):
+    """Measured on a GPU, then as published, then a CPU's; who published them is said wherever hours are."""
+    (tmp_path / "results/bench").mkdir(parents=True)
+    found = bench(t2_micronet_m1=rates(10_000, 12_000_000))
+    for name, changed in {
+        "a": {"gpu": False}, "b": {"published": "somebody's table"}, "c": {},
+    }.items():  # fmt: skip
+        text = found.model_copy(update=changed).model_dump_json(by_alias=True)
+        (tmp_path / f"results/bench/{name}.json").write_text(text)
+    assert [path[-6] for path, _ in read_benches(tmp_path)] == ["c", "b", "a"]
+
+
+def test_the_committed_headline_names_its_source(evidence):
+    first = read_benches(ROOT)[0]
+    _, plan = planned(evidence, first)
+    assert plan.gpu
+    assert plan.published == first[1].published
+    if plan.published:
+        assert "commit" in plan.published
+        assert f"published rates, not measured here ({plan.published})" in table(plan, "run", 1)

@@ -1,0 +1,89 @@
+"""Try every row's network as an exported program and as ONNX, batch and size free, and file how far they are off."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import tempfile
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.logging import MMLogger
+from tqdm import tqdm
+
+from evidence.exports import Exports
+from evidence.io import write_json_atomic
+from evidence.provenance import environment
+from evidence.revision import code_revision
+from evidence.seal import digest
+from pipelines.analysis.structure import build, deployed, scope, structure
+from pipelines.common import ROOT, PipelineError, configured_rows, load_config
+from pipelines.deploy.network import row_network
+from registry.export import ExportError, differences
+
+#: (N, H, W): written from the first, run on each. Small: what is tested does not depend on the size.
+SHAPES = ((2, 64, 96), (3, 96, 64))
+LIMIT = 1e-5
+
+
+def networks(rows: Sequence[str]) -> dict[str, list[str]]:
+    """Return rows by the first row of the same network: equal in structure as it is deployed."""
+    first: dict[str, str] = {}
+    out: dict[str, list[str]] = {}
+    for row in rows:
+        config = load_config(row)
+        config.model.data_preprocessor = None
+        with scope(config):
+            name = digest(structure(build(deployed(config.model))))
+        out.setdefault(first.setdefault(name, row), []).append(row)
+    return out
+
+
+def run(rows: Sequence[str] | None, out: Path | None) -> int:
+    """Check rows (None: every one) and print what is off; all of them are filed. Returns 1 where any is.
+
+    Filed where every row is tried or `out` says where. Raises PipelineError for an unknown row and for packages that lack.
+    """
+    known = [*configured_rows(), *configured_rows(ledger="iccv2021")]
+    wanted = known if rows is None else list(rows)
+    if unknown := set(wanted) - set(known):
+        raise PipelineError(f"no network for row {sorted(unknown)[0]!r}; rows that have one: {', '.join(known)}")
+    warnings.filterwarnings("ignore")  # the exporters' own
+    for name in ("mmengine", "torch.onnx", "onnxscript"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    MMLogger.get_instance("mmengine").setLevel(logging.ERROR)
+    revision, found = code_revision(ROOT), networks(wanted)
+    path = out or (ROOT / "results/export.json" if rows is None else None)
+    filed = {
+        "schema": 1, "kind": "exports", "limit": LIMIT, "sizes": [list(shape) for shape in SHAPES], "rows": {},
+        "same_as": {}, "code_revision": revision, "environment": environment(),
+    }  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="micronet-export-") as there:
+        for row, same in tqdm(found.items(), unit="network", file=sys.stderr, disable=None):
+            try:
+                forms = differences(row_network(row), SHAPES, Path(there))
+            except ExportError as error:
+                raise PipelineError(str(error)) from None
+            filed["rows"][row] = {
+                form: {"error": None, "fault": value} if isinstance(value, str)
+                else {"error": float(f"{value:.1e}"), "fault": ""}
+                for form, value in forms.items()
+            }  # fmt: skip
+            filed["same_as"] |= dict.fromkeys(same[1:], row)
+            if path is not None:  # what is done stays if the rest is stopped
+                write_json_atomic(path, filed)
+    checked = Exports.model_validate(filed)
+    off = [
+        f"{row} as {form}: " + (one.fault or f"off by {one.error:.1e} of the output")
+        for row, forms in checked.rows.items() for form, one in forms.items() if one.error is None or one.error > LIMIT
+    ]  # fmt: skip
+    for line in off:
+        print(line)
+    rest = (
+        f"{len(checked.rows)} networks of {len(wanted)} rows, exported programs and ONNX: {len(off)} off by more than"
+    )
+    print(f"{rest} {LIMIT:g} of the output")
+    if path is not None:
+        print(f"written: {path}")
+    return 1 if off else 0
