@@ -9,7 +9,7 @@ export DVC_NO_ANALYTICS := 1
 export NO_ALBUMENTATIONS_UPDATE := 1
 unexport PYTHONHOME  # of another Python: none of this one's modules would be found
 
-.PHONY: setup repro repro-all bench zoo picture test test-fast mutants lint clean
+.PHONY: setup repro repro-all bench zoo picture test test test-long-fast mutants lint clean
 .DEFAULT_GOAL := repro
 
 setup: $(READY)
@@ -49,7 +49,11 @@ picture: $(READY)
 PYTEST = OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadgroup --no-loadscope-reorder
 
 test: $(READY)
-	$(PYTEST)
+	$(PYTEST) -m "not long"
+
+# Real daemons (Slurm, S3), whole runs killed and resumed, mim's own training, other processors: CI runs them too.
+test-long: $(READY)
+	$(PYTEST) -m long
 
 # Without what takes over three seconds a test: the loop to work in.
 test-fast: $(READY)

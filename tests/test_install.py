@@ -138,6 +138,7 @@ def wheel(folder: Path) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_real_pip_under_a_users_settings(tmp_path, monkeypatch, capfd):
     """A real environment and pip; uv is a stub that records its call. No network."""
     binaries = tmp_path / "a venv/bin"

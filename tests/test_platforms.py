@@ -59,6 +59,7 @@ def sources() -> list[Path]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_every_module_is_imported_without_them():
     done = without(IMPORT_ALL, *PRODUCT)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -20,6 +20,7 @@ kernels = pytest.importorskip("registry.ops.kernels")
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_results_in_the_interpreter():
     """In a process of its own: Triton decides when it is imported."""
     done = subprocess.run(

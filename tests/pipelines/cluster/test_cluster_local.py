@@ -33,6 +33,7 @@ def test_gpus_are_shared_out():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_kills_lose_nothing_and_a_dead_executor_is_made_up_for(tmp_path):
     steps = 8
     names = project(tmp_path, rows=3, seeds=2, steps=steps, seconds=0.1)

@@ -83,6 +83,7 @@ def same(root: Path, other: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_real_row_killed_under_both_executors_ends_as_unkilled(copied, unkilled, hold, request):
     """Kill the local executor itself in mid-run, go on under Slurm (or locally), kill the training there."""
     env = {**os.environ, "PYTHONPATH": str(copied), "OMP_NUM_THREADS": "1"}

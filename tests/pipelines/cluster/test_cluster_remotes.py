@@ -82,6 +82,7 @@ def remote(request, tmp_path) -> Iterator[tuple[list[list[str]], dict[str, str]]
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_results_and_packed_data_come_back_byte_for_byte(finished, remote, tmp_path, monkeypatch, capsys):
     root = tmp_path / "project"
     shutil.copytree(finished, root)

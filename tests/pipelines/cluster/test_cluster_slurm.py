@@ -110,6 +110,7 @@ ENDINGS = {
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_three_waves_of_rows_and_seven_kills_lose_nothing(slurm, cluster, tmp_path):
     steps = 5
     names = project(tmp_path, rows=8, seeds=3, steps=steps, seconds=0.15)
@@ -204,6 +205,7 @@ def test_failures_end_gpus_are_exclusive_and_cancelled_tasks_resume(cluster, tmp
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_lost_node_requeues_and_a_submitter_that_died_is_made_up_for(slurm, tmp_path, monkeypatch):
     names = project(tmp_path, rows=2, seeds=1, steps=4, seconds=0.1)
     settings(tmp_path, hold=2)

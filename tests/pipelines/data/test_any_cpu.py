@@ -112,6 +112,7 @@ def test_the_pinned_sets_are_drawn_on_another_cpu(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("test_values_on_another_cpu")
+@pytest.mark.long
 def test_statements_figures_and_costs_are_the_committed_ones_here_and_on_another_cpu():
     """The committed files may come from another machine; a manifest of real data adds statements of its own."""
     other = under(OTHER, "values")

@@ -75,12 +75,14 @@ def test_data_is_told_apart_by_its_manifest(tiny, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_killed_packed_run_resumes_to_the_unkilled_result(tiny, tmp_path, forks):
     """Even with another number of workers: a batch's draws depend on the seed, the epoch and its images alone."""
     check_resume(forks, {"batch_size": 4, "epochs": 3, "mixup": 0.2}, ROW, tiny, tmp_path, workers=1, again=2)
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_share_a_packed_batch(forks):
     command = ["-m", cli.MODULE, "--row", ROW, "--profile", "paper", "--dry-run", "--packed", "--launcher", "pytorch"]
     done = forks.run_together(2, *command, "--workers", "0", cwd=ROOT)

@@ -166,12 +166,14 @@ def test_a_row_of_each_kind_runs_end_to_end(row, column, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_killed_run_resumes_to_the_unkilled_result(tiny, tmp_path, forks):
     # its recipe has mixup, label smoothing and the stronger dropout
     check_resume(forks, {"batch_size": 4, "epochs": 3}, "t2_micronet_m3", tiny, tmp_path)
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_killed_pixel_level_run_resumes_to_the_unkilled_result(tmp_path, forks):
     people.generate(tmp_path / "coco", train=3, val=3, seed=2)
     check_resume(forks, {"batch_size": 2, "epochs": 3}, "t8_micronet_m0", tmp_path / "coco", tmp_path)
@@ -184,6 +186,7 @@ def test_mixed_precision_comes_from_the_environment_too(monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_share_a_batch_of_boxes(forks):
     command = ["-m", cli.MODULE, "--row", "t8_micronet_m0", "--profile", "paper", "--dry-run", "--launcher", "pytorch"]
     done = forks.run_together(2, *command, "--workers", "0", cwd=ROOT)
@@ -193,6 +196,7 @@ def test_two_processes_share_a_batch_of_boxes(forks):
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("torchrun")
+@pytest.mark.long
 def test_two_gpus_of_the_environment_are_two_processes_that_share_a_batch():
     """A dry run takes the environment's word for GPUs: here torchrun starts two processes on the CPU."""
     command = [

@@ -141,6 +141,7 @@ QUICK = [
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_mim_trains_resumes_and_tests_the_printed_recipe(people, tmp_path, forks):
     config = ROOT / "configs/micronet_m0.py"
     for epochs, more in ((1, []), (2, ["--resume"])):

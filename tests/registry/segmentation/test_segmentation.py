@@ -206,6 +206,7 @@ SMALL = [
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_mim_trains_resumes_and_tests(streets, tmp_path, forks):
     config = ROOT / "configs/segmentation/micronet_m0.py"
 
