@@ -9,8 +9,9 @@ srun ... python -m pipelines.training --row t2_micronet_m3 --profile paper --lau
 python -m pipelines train --row t9_micronet_m3 --profile paper --dry-run        # a few steps on a tiny set
 python -m pipelines train --row t2_micronet_m3 --profile paper --packed         # data/imagenet_packed (pipelines pack)
 
-Recipes: `paper` has the learning rate 0.02 that the paper prints, `official` the released scripts' 0.2. A batch is the
-recipe's whatever the number of processes. A killed run resumes from its last epoch. A packed set's pixels differ
+Recipes: `paper` has the learning rate 0.02 that the paper prints, `official` (classification) the released scripts'
+0.2, `hrnet` (keypoints) scale and rotation as the code of reference [28] draws them, wider than printed. A batch is
+the recipe's whatever the number of processes. A killed run resumes from its last epoch. A packed set's pixels differ
 slightly from the folder's, so the evidence states which was read; `--data` recognizes either.
 """
 
@@ -152,7 +153,7 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--profile", choices=("mini", "proxy", "paper"), default="mini")
     out.add_argument("--seed", type=int, default=0, help="proxy and paper; mini's is params.yaml's")
     full = out.add_argument_group("profile paper")
-    full.add_argument("--recipe", choices=sorted(RECIPES), default="paper", help="learning rate 0.02 or 0.2")
+    full.add_argument("--recipe", choices=sorted(RECIPES), default="paper", help="see below")
     full.add_argument("--data", type=Path, help="data folder or packed set; default: data/NAME, or $IMAGENET_ROOT, "
                       "$COCO_ROOT, $CITYSCAPES_ROOT")  # fmt: skip
     packed_set, amp = (os.environ.get(name) == "1" for name in (launch.PACKED, launch.AMP))

@@ -27,7 +27,7 @@ def main(argv: list[str] | None = None) -> int:
     add.add_argument("--source", default="", help="who says so: a paper, a page, a letter")
     args = parser.parse_args(argv)
     faults: list[str] = []
-    row, values = None, {}
+    row, values = None, dict[str, float]()
     try:
         row = find_row(args.row)
         values, faults = metric_faults(args.metric, trained_columns(row))
@@ -35,11 +35,12 @@ def main(argv: list[str] | None = None) -> int:
         faults = [f"--row {args.row}: {error}"]
     if not args.metric:
         faults.append("--metric: none given; write --metric top1=71.9")
-    whole = {}
+    whole: dict[str, int | None] = {}
     for name, least in (("seed", 0), ("epochs", 1)):
         text = getattr(args, name)
-        whole[name] = int(text) if text is not None and text.isascii() and text.isdigit() else None
-        if text is not None and (whole[name] is None or whole[name] < least):
+        found = int(text) if text is not None and text.isascii() and text.isdigit() else None
+        whole[name] = found
+        if text is not None and (found is None or found < least):
             faults.append(f"--{name} {text}: write a whole number of at least {least}")
     if faults or row is None:
         for fault in faults:

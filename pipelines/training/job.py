@@ -15,8 +15,11 @@ from pipelines.data.digits import check_batch, read_manifest
 from pipelines.tasks import TASKS, row_config
 from pipelines.training.profiles import own_settings
 
-#: What a recipe changes of a row's own config: the released scripts' learning rate in place of the printed one.
-RECIPES: Mapping[str, Mapping[str, Any]] = {"paper": {}, "official": {"lr": 0.2}}
+#: What a recipe changes of a row's own config: the released scripts' learning rate in place of the printed one, or the
+#: augmentation as [28]'s code draws it in place of the printed ranges.
+RECIPES: Mapping[str, Mapping[str, Any]] = {"paper": {}, "official": {"lr": 0.2}, "hrnet": {"augmentation": "clipped"}}
+#: The task that a recipe is of, where not every row has it.
+RECIPE_OF = {"official": "classification", "hrnet": "pose"}
 #: What a dry run shrinks; all else is the recipe's.
 DRY = {"classification": {"batch_size": 8, "epochs": 2}, "pose": {"batch_size": 4, "epochs": 2},
        "segmentation": {"batch_size": 2, "epochs": 2}}  # fmt: skip
@@ -146,8 +149,9 @@ def proxy_job(row_id: str, seed: int, root: Path = ROOT) -> Job:
 
 def recipe_settings(row: Row, recipe: str, seed: int, root: Path = ROOT) -> dict[str, Any]:
     """Return a row's own schedule with a recipe's change. Raises PipelineError where the recipe is of other rows."""
-    if recipe != "paper" and row.task != "classification":
-        raise PipelineError(f"--recipe {recipe}: the released scripts train classification only; leave it out")
+    if (task := RECIPE_OF.get(recipe, row.task)) != row.task:
+        why = "the released scripts train classification only" if recipe == "official" else f"is of {task} only"
+        raise PipelineError(f"--recipe {recipe}: {why}; leave it out")
     return {**own_settings(row_config(row, root)), **RECIPES[recipe], "recipe": recipe, "seed": seed}
 
 

@@ -53,7 +53,8 @@ class SharedBatchRunner(Runner):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        loader, processes = self._train_dataloader, get_world_size()
+        loader: Any = vars(self)["_train_dataloader"]
+        processes = get_world_size()
         if isinstance(loader, Mapping) and processes > 1:
             share, rest = divmod(loader["batch_size"], processes)
             if rest or not share:

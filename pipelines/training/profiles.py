@@ -146,6 +146,10 @@ def paper(config: Any, row: Row, settings: Mapping[str, Any], folder: Path) -> N
     if settings["epochs"] != config.train_cfg.max_epochs:
         set_epochs(config, settings["epochs"], min(config.train_cfg.val_interval, settings["epochs"]))
     config.train_dataloader.batch_size = settings["batch_size"]
+    if settings.get("augmentation") == "clipped":
+        for step in config.train_dataloader.dataset.pipeline:
+            if step["type"] == "RandomBBoxTransform":
+                step["type"] = "ClippedBBoxTransform"
     if row.task == "classification":
         from pipelines.training.imagenet_input import class_count
 

@@ -108,7 +108,7 @@ def read_log(path: Path, columns: Sequence[str]) -> Log:
 
 
 def _json_lines(path: Path, lines: Sequence[str], columns: Sequence[str]) -> Log:
-    found = []
+    found: list[tuple[int, dict[str, float]]] = []
     for i, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -132,7 +132,7 @@ def _table(path: Path, lines: Sequence[str], separator: str, columns: Sequence[s
     epoch = next((i for i, name in enumerate(head) if name.lower() == "epoch"), None)
     if not any(column_of(name, columns) for name in head):
         raise PipelineError(f"{path}:1: no column of {', '.join(columns)}; give {FORMS}")
-    found = []
+    found: list[tuple[int, dict[str, float]]] = []
     for i, row in enumerate(rows[1:], 2):
         where = f"{path}:{i}"
         cells = [cell.strip() for cell in row]

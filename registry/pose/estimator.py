@@ -18,6 +18,7 @@ from ..inputs.files import shown
 from ..inputs.images import check_image, decode_fault
 from ..ops import temperature  # noqa: F401  registers the hook
 from ..ops.attention import SpatialAttention
+from . import augment  # noqa: F401  registers the transform
 from .coco import KEYPOINTS, check_coco
 from .head import HeadPlan
 from .mobile import mobile_backbone, mobile_head

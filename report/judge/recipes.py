@@ -14,6 +14,7 @@ from report.judge.spread import Spread, pooled
 #: The first of these that has runs decides; what each is.
 RECIPES = {
     "paper": "the printed recipe (learning rate 0.02)",
+    "hrnet": "the printed recipe with augmentation as HRNet's code draws it",
     "official": "the released scripts' recipe (learning rate 0.2)",
     "released": "a released checkpoint, evaluated",
 }

@@ -185,7 +185,8 @@ class Dossiers:
             facts.append(Fact(f"Seeds, {called(group, self.report.ledger)}", seeds))
         beside = [
             self.file(path, f"{run.told}: {run.values[view.column]:.2f}, {self.dated(path)}, {path}")
-            for path, run in self.report.evidence.beside.get(("paper", source), []) if view.column in run.values
+            for profile in dict.fromkeys(("paper", self.report.settings.profile))
+            for path, run in self.report.evidence.beside.get((profile, source), []) if view.column in run.values
         ]  # fmt: skip
         facts.append(Fact("Beside them, never judged", beside))
         facts += self.judged(view)
