@@ -1,6 +1,7 @@
 """List what is not settled yet and what settling it costs, cheapest first; name the next run that settles the most.
 
 python -m pipelines plan [--by item|run] [--bench results/bench/NAME.json] [--limit 20] [--json]
+python -m pipelines plan --ledger NAME, or --path FOLDER: of another paper's ledger, whose hours no benchmark tells
 
 Hours are of the benchmark's own machine (`make bench`); a GPU's is taken where one is committed.
 """
@@ -10,12 +11,17 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from evidence.places import Places
 from evidence.read import read_evidence
-from evidence.settings import SettingsError, data_pins, load_settings
-from paper import load_ledger
+from evidence.settings import USUAL, Settings, SettingsError, check_margins, data_pins, load_settings, settings_for
+from paper.ledger import LedgerError, folder_of, load_ledger
 from pipelines.common import ROOT, PipelineError, guard
 from report.judge.model import build
 from report.judge.plan import Plan, dumps, make_plan, read_benches
+
+
+#: Names of what no run settles are listed up to here.
+MANY = 12
 
 
 def hours_text(hours: float | None) -> str:
@@ -45,7 +51,10 @@ def table(plan: Plan, by: str, limit: int) -> str:
                f"claims; {len(plan.runs)} rows to train, {plan.image_passes / 1e9:.1f} billion images, "
                f"{hours_text(plan.hours)} {unit}")  # fmt: skip
     if plan.unplanned:
-        out.append(f"no training run settles: {', '.join(plan.unplanned)}")
+        some = plan.unplanned if len(plan.unplanned) <= MANY else plan.unplanned[:3]
+        more = len(plan.unplanned) - len(some)
+        rest = f" and {more} more; `budgets` of paper.yaml say what runs take" if more else ""
+        out.append(f"no training run settles: {', '.join(some)}{rest}")
     best = next((r for r in plan.runs if r.row == plan.next_row), None)
     if best:
         out.append(f"next: {best.row} settles {best.settles} verdicts in {hours_text(best.hours)} {unit}")
@@ -59,19 +68,27 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--bench", type=Path, help="a file of `make bench`; default: a GPU's, else a CPU's")
     parser.add_argument("--limit", type=int, default=20, help="lines shown (default 20; 0: all)")
     parser.add_argument("--json", action="store_true", help="print JSON instead")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--ledger", default="", metavar="NAME", help="another paper's: paper/NAME, results/NAME")
+    where.add_argument("--path", type=Path, metavar="FOLDER", help="a ledger anywhere, with its own results")
     args = parser.parse_args(argv)
     try:
-        settings, params = load_settings(ROOT)
-    except SettingsError as error:
+        settings, params = (Settings(**USUAL), {}) if args.path else load_settings(ROOT)
+        places = Places(folder_of(path=args.path), own=True) if args.path else Places(ROOT, args.ledger)
+        ledger = load_ledger(places.ledger)
+        settings = settings_for(settings, ledger)
+        check_margins(settings, ledger, places.own)
+    except (SettingsError, LedgerError) as error:
         raise PipelineError(str(error)) from None
-    benches = read_benches(ROOT)
+    benches = [] if ledger.name else read_benches(ROOT)  # they measure the first paper's rows
     if args.bench:
         wanted = args.bench.resolve()
         benches = [b for b in benches if (ROOT / b[0]).resolve() == wanted]
         if not benches:
             raise PipelineError(f"{args.bench}: no benchmark under results/bench; run `make bench`")
-    evidence = read_evidence(ROOT, params, data_pins(ROOT))
-    plan = make_plan(build(load_ledger(), evidence, settings), evidence, benches[0] if benches else None)
+    pins = {} if places.own else data_pins(ROOT)
+    evidence = read_evidence(places.root, params, pins, places.results, places.own)
+    plan = make_plan(build(ledger, evidence, settings), evidence, benches[0] if benches else None)
     print(dumps(plan) if args.json else table(plan, args.by, max(0, args.limit)))
     return 0
 
