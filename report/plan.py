@@ -19,7 +19,6 @@ from pipelines.common import ROOT, PipelineError, guard
 from report.judge.model import build
 from report.judge.plan import Plan, dumps, make_plan, read_benches
 
-
 #: Names of what no run settles are listed up to here.
 MANY = 12
 

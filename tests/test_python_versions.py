@@ -123,7 +123,12 @@ def test_the_wheel_checks_a_table_of_a_readme_without_torch(wheel, tmp_path):
     (tmp_path / "README.md").write_text(TABLE)
     code = "import sys, micronet_own; sys.argv[0] = 'micronet'; raise SystemExit(micronet_own.main())"
     lacking = ("pipelines", "torch", "torchvision", "yaml", "mmengine", "PIL", "pandas", "psutil", "sklearn", "timm")
-    block = f"import sys; sys.modules.update(dict.fromkeys({lacking!r})); "
+    block = (
+        "import sys\nclass Lacking:\n    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name.partition('.')[0] in {lacking!r}:\n"
+        "            raise ModuleNotFoundError(name, name=name)\n"
+        "sys.meta_path.insert(0, Lacking())\n"
+    )
 
     def micronet(*words: str) -> subprocess.CompletedProcess[str]:
         env = {"PYTHONPATH": os.pathsep.join([str(site), sysconfig.get_path("purelib")])}
