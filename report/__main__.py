@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +28,13 @@ from evidence.settings import USUAL, Settings, SettingsError, check_margins, dat
 from paper.ledger import LedgerError, folder_of, load_ledger
 from paper.output import run
 from paper.supplements import load_supplements
-from report import diff, metadata, versions
+from report import diff
 from report.judge import verdicts
 from report.judge.model import Report, build, changes, read_baseline
 from report.judge.plan import read_benches
 from report.page.sources import Sources, read_sources
 from report.render import files
 from report.stamp import STAMP
-from report.travel import command as travel
 
 ROOT = Path(__file__).resolve().parent.parent
 OK, BROKEN, NOT_REPRODUCED, NOT_CHECKED = 0, 1, 3, 4
@@ -93,6 +93,8 @@ def _place(path: Path | None, name: str, root: Path) -> tuple[Places, Settings, 
 
 def _export(argv: list[str], root: Path) -> int:
     """Pack a report so that it travels; see report/travel/command.py."""
+    from report.travel import command as travel  # what a report alone does not need
+
     parser = argparse.ArgumentParser(prog="python -m report export", description="Pack a report so that it travels.")
     travel.add_arguments(parser)
     args = parser.parse_args(argv)
@@ -116,8 +118,8 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
         return diff.main(argv[1:])
     if argv[:1] == ["export"]:
         return _export(argv[1:], root)
-    if argv[:1] in (["versions"], ["metadata"]):
-        return versions.main(argv[1:], root) if argv[0] == "versions" else metadata.main(argv[1:], root)
+    if argv[:1] in (["versions"], ["metadata"]):  # what a report alone does not need
+        return int(import_module(f"report.{argv[0]}").main(argv[1:], root))
     parser = argparse.ArgumentParser(prog="python -m report", description="Build the report from ledger and evidence.")
     parser.add_argument("--out", type=Path, default=None, help="folder to write (default report/out)")
     where = parser.add_mutually_exclusive_group()
@@ -137,6 +139,8 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
         out = places.out if args.out is None else args.out.resolve()
         report, sources = write(places, settings, runs, out, args.accept)
         for name in [] if args.path else sources.config.versions:
+            from report import versions
+
             later, _ = write(Places(root, name), settings, runs, out / name)
             versions.write(report, later, root, out, name)
     except (LedgerError, EvidenceError, SettingsError, ValueError) as error:

@@ -120,11 +120,14 @@ def test_the_wheel_checks_a_table_of_a_readme_without_torch(wheel, tmp_path):
     site = tmp_path / "site"
     with zipfile.ZipFile(wheel) as file:
         file.extractall(site)
-    (site / "torch.py").write_text("raise ImportError('no torch here')\n")
     (tmp_path / "README.md").write_text(TABLE)
     code = "import sys, micronet_own; sys.argv[0] = 'micronet'; raise SystemExit(micronet_own.main())"
+    lacking = ("pipelines", "torch", "torchvision", "yaml", "mmengine", "PIL", "pandas", "psutil", "sklearn", "timm")
     block = (
-        "import sys; sys.modules['pipelines'] = None; sys.path[:] = [p for p in sys.path if not p.endswith('.pth')]; "
+        "import sys\nclass Lacking:\n    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name.partition('.')[0] in {lacking!r}:\n"
+        "            raise ModuleNotFoundError(name, name=name)\n"
+        "sys.meta_path.insert(0, Lacking())\n"
     )
 
     def micronet(*words: str) -> subprocess.CompletedProcess[str]:

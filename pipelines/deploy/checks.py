@@ -43,7 +43,7 @@ def networks(rows: Sequence[str]) -> dict[str, list[str]]:
 def run(rows: Sequence[str] | None, out: Path | None) -> int:
     """Check rows (None: every one) and print what is off; all of them are filed. Returns 1 where any is.
 
-    Filed where every row is tried or `out` says where. Raises PipelineError for an unknown row and for packages that lack.
+    Filed where every row is tried or `out` says where. Raises PipelineError for an unknown row or absent packages.
     """
     known = [*configured_rows(), *configured_rows(ledger="iccv2021")]
     wanted = known if rows is None else list(rows)
