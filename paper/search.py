@@ -176,7 +176,7 @@ class Search:
     @property
     def explained(self) -> bool:
         """Tell whether one convention gives every cell, of several, where chance gives no more than half of them."""
-        return len(self.cells) > 2 and self.best == len(self.cells) and self.chance <= self.best / 2
+        return len(self.cells) > 3 and self.best == len(self.cells) and self.chance <= self.best / 2
 
 
 def search(column: str, cells: Sequence[Printed], costs: Sequence[Cost], conventions: Conventions) -> Search:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ from registry.cost.count import Cost
 from registry.cost.models import model_cost
 
 RESULTS = Path("results")
+Size = tuple[int, int]
 
 
 def merged(model: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,17 +110,33 @@ def readings(
     return out if mattering else []
 
 
+def input_of(row: str, stated: Sequence[int] | None, config: Any, task: Size) -> Size:
+    """Return the (height, width) that a configured row is costed at: the ledger's, its config's, or its task's.
+
+    Raises PipelineError for what is no image's size.
+    """
+    for whose, found in ((f"row {row}: input", stated), (f"{row}.py: input_size", config.get("input_size"))):
+        if found is None:
+            continue
+        if len(found) != 3 or found[0] != 3 or not all(isinstance(n, int) and n > 0 for n in found):
+            raise PipelineError(f"{whose} is {list(found)}; write [3, height, width]")
+        return found[1], found[2]
+    return task
+
+
 def row_cost(
-    row: str, root: Path = ROOT, where: Mapping[str, Any] | None = None, conventions: Conventions | None = None
-) -> dict[str, Any]:
+    row: str, root: Path = ROOT, where: Mapping[str, Any] | None = None, conventions: Conventions | None = None,
+    stated: Sequence[int] | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """Return a row's cost evidence; where: its code revision and environment, if known.
 
-    conventions: whose families say which structures are counted; none without.
+    conventions: whose families say which structures are counted; none without. stated: the input by the ledger.
 
     Raises PipelineError naming the config that cannot be costed.
     """
     handle = find_row(row)
-    config, size = load_config(row, root, plugins=False), TASKS[handle.task].image_size
+    config = load_config(row, root, plugins=False)
+    size = input_of(row, stated, config, TASKS[handle.task].image_size)
     variants = config.get("variants", {})
     try:
         cost = model_cost(config.model, size)
@@ -162,7 +179,8 @@ def rules(conventions: Conventions) -> dict[str, Any]:
 def configured(name: str, ledger: Ledger, where: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the evidence of every row that has a config."""
     rows = configured_rows(ledger=name)
-    return {row: row_cost(row, where=where, conventions=ledger.conventions) for row in rows}
+    inputs = {row: ledger.row(row).input for row in rows}
+    return {row: row_cost(row, where=where, conventions=ledger.conventions, stated=inputs[row]) for row in rows}
 
 
 def places(name: str, path: Path | None) -> tuple[Path, Path, str]:
