@@ -171,6 +171,8 @@ def split_printed(text: str) -> re.Match[str]:
 def _mend(text: str) -> str:
     if re.fullmatch(r"\d+,\d+[^.,]*", text):
         return "is its comma a decimal point? write a point"
+    if re.fullmatch(r"[\d.]+\s?%?\s?[/|]\s?[\d.]+.*", text):
+        return "it is two numbers; make two columns of it"
     if re.match(r"[<>≤≥]", text):
         return "it is a bound; write – and name it in the row's label"
     if re.fullmatch(r".*\d\s?\([\d.]+\)", text):

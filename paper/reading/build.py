@@ -7,10 +7,10 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from paper.columns import COSTS, SHARES, is_cost, stem, usual_better
-from paper.printed import ABSENT, BYTES, is_absent, parse_printed, split_printed
+from paper.printed import ABSENT, BYTES, dimension, is_absent, parse_printed, split_printed
 from paper.reading.grid import Grid, Piece, decimal_points, lone, numeric, split_beside, with_heads
 from paper.reading.heads import Head, measures, read_head
 
@@ -141,11 +141,18 @@ class Table:
         said = [t for t in self._texts(c) if not is_absent(t)]
         return sum(numeric(t) for t in said) / len(said) if said else 0.0
 
+    def _timed(self, c: int, head: Head) -> Head:
+        """Return a head that only names a device as a latency's, where its cells are in units of time."""
+        units = {split_printed(t)["unit"] or "" for t in self._texts(c) if numeric(t)}
+        if head.measures or not units or not all(dimension(unit) == "time" for unit in units):
+            return head
+        return replace(head, measures="latency", device=head.title, suffix=head.suffix or head.title, setting=False)
+
     def _divide(self) -> None:
         """Tell which columns are labels and which are measured."""
         found: list[tuple[int, Head]] = []
         for c in range(self.grid.width):
-            head = read_head([row[c].text for row in self.heads])
+            head = self._timed(c, read_head([row[c].text for row in self.heads]))
             share, texts = self._share(c), [t for t in self._texts(c) if not is_absent(t)]
             if not texts and not head.measures:
                 if head.title and c:
@@ -159,6 +166,7 @@ class Table:
                 continue
             measured = head.average or any(re.search(r"\d\.\d|±", t) for t in texts)
             uncertain = 2 * sum("±" in t for t in texts) > len(texts)  # no setting has a spread
+            uncertain = uncertain or (measured and bool(head.dataset))
             if share >= 0.5 and (self.metric or measured) and (uncertain or not head.setting):
                 found.append((c, head))
                 continue
@@ -231,7 +239,7 @@ class Table:
             keys["better"] = head.better
         elif usual_better(col.name) is None:
             keys["better"] = "unknown"
-        if head.dataset:
+        if head.dataset and not is_cost(col.name):
             keys["dataset"] = head.dataset
         if head.device:
             keys["device"] = head.device

@@ -93,7 +93,7 @@ def read_head(levels: Sequence[str]) -> Head:
     arrows = "higher" if "↑" in title or "⇑" in title else "lower" if "↓" in title or "⇓" in title else ""
     found, unit, apart = "", "", []
     for text in reversed(texts):
-        bare, own, rest = _parts(re.sub(r"_\{?(\w+)\}?", r"\1", text))
+        bare, own, rest = _parts(re.sub(r"_\{?(\d+|[SMLsml])\}?(?![A-Za-z])", r"\1", text))
         unit = unit or own
         # "Quality: Accuracy, %": what stands before a colon only introduces
         words = [bare, *(bare.split(":")[-1:] if ":" in bare else [])]
@@ -108,8 +108,8 @@ def read_head(levels: Sequence[str]) -> Head:
             ):
                 unit = prefix[1].upper()
         elif not found and (inside := _inside(bare)):
-            found = inside
-            apart.append(bare)
+            found, rest_of = inside
+            apart.append(rest_of)
         elif found and any(map(measures, words)):
             pass  # a word for the whole group
         elif not re.fullmatch(r"\s*(quality|performance|results?|metrics?|costs?)?\s*:?\s*", bare, re.I):
@@ -133,12 +133,14 @@ def read_head(levels: Sequence[str]) -> Head:
     return Head(title, found, unit, better, dataset[0] if dataset else "", device, suffix, average, setting)
 
 
-def _inside(bare: str) -> str:
-    """Return what the end of a head measures, behind a data set or another name: "Cityscapes mIoU"."""
+def _inside(bare: str) -> tuple[str, str] | None:
+    """Return what one end of a head measures, and the name at its other end: "Cityscapes mIoU", "Latency CPU"."""
     words = bare.split()
     for count in (2, 1):
         if len(words) > count and (name := measures(" ".join(words[-count:]))) and name not in ("is", "r2", "size"):
-            return name
-    if len(words) > 1 and (name := measures(words[0])) and DATASETS.search(" ".join(words[1:])):
-        return name
-    return ""
+            return name, " ".join(words[:-count])
+    if len(words) > 1 and (name := measures(words[0])):
+        rest = " ".join(words[1:])
+        if DATASETS.search(rest) or usual_kind(name) == "measured":
+            return name, rest
+    return None

@@ -19,7 +19,11 @@ def math(text: str) -> str:
     """Return a text whose $...$ and \\(...\\) are plain."""
 
     def plain(found: re.Match[str]) -> str:
-        return render(found[1] or found[2] or found[3], {}).text
+        inside = found[1] or found[2] or found[3]
+        if re.search(r"(?<![A-Za-z\\])\w \w(?!\w)", inside):  # a converter that sets every letter apart
+            inside = re.sub(r"(\\[A-Za-z]+)\s+(?=[A-Za-z])", r"\1\0", inside)
+            inside = re.sub(r"\s+", "", inside).replace("\0", " ")
+        return render(inside, {}).text
 
     text = re.sub(r"\$\$(.+?)\$\$|(?<!\\)\$([^$\n]+?)\$|\\\((.+?)\\\)", plain, text)
     return re.sub(r"\\pm\b\s*", "± ", text).replace("\\%", "%")

@@ -16,6 +16,7 @@ _BEGIN = re.compile(r"\\begin\s*\{(" + "|".join(map(re.escape, ENVIRONMENTS)) + 
 _RULE = re.compile(
     r"\s*\\(?P<name>hline|toprule|midrule|bottomrule|hdashline|firsthline|lasthline|endhead|endfirsthead|endfoot|endlastfoot|morecmidrules|cline|cmidrule|specialrule|addlinespace|Xhline|noalign|cdashline|rowcolor|rowfont|SetRow|arrayrulecolor|thickhline|heavyrule|Xcline|vspace|hdashline)(?![A-Za-z])\*?"
 )
+_ENVIRONMENT = re.compile(r"\\(?:begin|end)\s*\{")
 _HEAD_ENDS = ("midrule", "hline", "specialrule", "Xhline", "thickhline", "hdashline")
 _TAKES = {"cline": 1, "cmidrule": 1, "specialrule": 3, "Xhline": 1, "noalign": 1, "cdashline": 1, "rowcolor": 1,
           "SetRow": 1, "rowfont": 1, "arrayrulecolor": 1, "vspace": 1, "Xcline": 2}  # fmt: skip
@@ -41,7 +42,7 @@ def _split(text: str, offset: int) -> list[list[tuple[str, int]]]:
     rows: list[list[tuple[str, int]]] = [[]]
     depth, start, i = 0, 0, 0
     while i < len(text):
-        if text.startswith("\\begin", i) or text.startswith("\\end", i):
+        if _ENVIRONMENT.match(text, i):
             depth += 1 if text[i + 1] == "b" else -1
             i += 4
             continue

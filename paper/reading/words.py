@@ -8,8 +8,8 @@ _ERR, _ACC = r"err\w*\.?", r"acc\w*\.?"
 #: What is measured -> the words that say so; the first that fits counts.
 MEASURES: dict[str, tuple[str, ...]] = {
     "params": (
-        r"(#|no\. of |number of |n_?)?\s?(model |learnable |trainable |total )?(params?|parameters?)\b\.?", r"#p",
-        r"weights count",
+        r"(#|no\. of |number of |n_?)?\s?(model |learnable |trainable |total )?(params?|parameters?)\b\.?( ?count)?",
+        r"#p", r"weights count",
     ),
     "madds": (
         r"((bn|g|m|t|k)\s?)?(flop[s/]?|macs?|m-?adds?|mult(i|iply)?-?adds?|macc|bflops?)s?( count)?",
@@ -51,7 +51,7 @@ MEASURES: dict[str, tuple[str, ...]] = {
     "throughput": (r"throughput", r"imgs?/s(ec)?", r"images?/s(ec)?", r"img\.? per s"),
     "speedup": (r"speed-?\s?ups?",),
     "latency": (
-        r"(gpu |cpu |infer(ence)?\.? |mobile |training |train |run-?|wall-?clock )?"
+        r"(gpu |cpu |inf(er(ence)?)?\.? |mobile |training |train |run-?|wall-?clock )?"
         r"(latency|time|runtime|lat\.?|delay)( cost)?",
         r"speed",
     ),
@@ -61,7 +61,8 @@ MEASURES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 COMPILED = tuple((re.compile("|".join(patterns)), name) for name, patterns in MEASURES.items())
 _SETTINGS = (
-    r"px", r"pixels", r"inputs?", r"resolution", r"res\.?", r"crop", r"width(\s?mult\w*\.?)?", r"mult(iplier|\.)?",
+    r"px", r"pixels", r"inputs?", r"resolution", r"res\.?", r"crop( ?pct)?", r"interpolation",
+    r"width(\s?mult\w*\.?)?", r"mult(iplier|\.)?",
     r"(input|image|img|crop|patch|window|kernel|batch|train|test|feature|hidden|embedding)[\s-]?sizes?", r"depth",
     r"#?\s?layers?", r"#?\s?blocks?", r"#?\s?epochs?", r"iter(ation)?s?", r"steps?", r"batch", r"year", r"date",
     r"#?\s?groups?", r"[gkjnmctserd]", r"kernel", r"stride", r"#?\s?channels?", r"dims?", r"#?\s?heads?", r"alpha",
