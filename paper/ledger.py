@@ -30,7 +30,7 @@ def folder_of(name: str = "", path: Path | None = None) -> Path:
         return path.resolve()
     if name and not (NAME.fullmatch(name) and (HERE / name / "paper.yaml").is_file()):
         known = sorted(p.parent.name for p in HERE.glob("*/paper.yaml"))
-        raise LedgerError(f"{name!r}: no ledger of that name; there are {', '.join(known)}; elsewhere: --path FOLDER")
+        raise LedgerError(f"paper/{name}/paper.yaml: not there; ledgers: {', '.join(known)}; elsewhere: --path FOLDER")
     return HERE / name
 
 
@@ -159,7 +159,8 @@ def load_tables(folder: Path, paper: RawPaper | None = None, prefix: str = "") -
 
 def _read_tables(folder: Path, paper: RawPaper | None, prefix: str, faults: list[str]) -> dict[str, Table]:
     sources: dict[Path, YamlFile] = {}
-    for path in sorted(folder.glob("*.yaml")):
+    paths = sorted(folder.glob("*.yaml"))
+    for path in paths:
         try:
             sources[path] = _source(path)
         except LedgerError as error:
@@ -198,7 +199,7 @@ def _read_tables(folder: Path, paper: RawPaper | None, prefix: str, faults: list
                     text = f"column {name} has a margin of {about.margin} here, of {margin} in table {other}"
                     fault(("columns", i), f"{text}; give one of them another name")
     rows = {row.id: row for table in tables.values() for row in table.rows}
-    whole = len(tables) == len(sources)
+    whole = len(tables) == len(paths)
     for row in rows.values():
         source, i = home[row.id]
         if row.same_as is None:
@@ -296,6 +297,11 @@ class _Loader:
         self.faults.append(str(source.error(place, text)))
 
 
+def _of_a_checkout(root: Path) -> bool:
+    """Tell whether a ledger is the first of a checkout, whose settings lie beside it."""
+    return root.name == "paper" and (root.parent / "params.yaml").is_file()
+
+
 def prefix_of(root: Path, paper: RawPaper | None) -> str:
     """Return how row ids of a ledger begin: its name and an underscore; "" for the first paper's."""
     root = root.resolve()
@@ -319,7 +325,8 @@ def load_ledger(root: Path | None = None) -> Ledger:
     rows = {row.id: row for table in tables.values() for row in table.rows}
     conventions = None
     try:
-        conventions = load_conventions(root, LedgerError, first=paper is not None and paper.version_of is not None)
+        first = (paper is not None and paper.version_of is not None) or (not prefix and _of_a_checkout(root))
+        conventions = load_conventions(root, LedgerError, first)
     except LedgerError as error:
         load.faults += error.faults
     issues_source, raw_issues = load.read("known_issues.yaml", RawIssues)

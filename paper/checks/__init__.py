@@ -6,7 +6,7 @@
 from collections.abc import Collection, Iterable
 from functools import partial
 
-from paper.checks import averages, columns, linear, metrics, relations, repeats  # noqa: F401  each registers its checks
+from paper.checks import columns, linear, metrics, relations, repeats, tables  # noqa: F401  each registers its checks
 from paper.checks.findings import ALARMS, REGISTRY, SEVERITIES, Finding, by_severity
 from paper.checks.text import Document, read_document
 from paper.checks.transcription import TEXT, TextCheck

@@ -72,7 +72,6 @@ def main(argv: list[str] | None = None) -> int:
             print(f"error: {fault}", file=sys.stderr)
         return BROKEN
     if args.json:
-        rows = [f.as_json() for f in found]
         print(
             json.dumps(
                 {"schema": 1, "arxiv": ledger.arxiv, "source": ledger.source, "checks": rows},
