@@ -50,19 +50,23 @@ def settings_for(settings: Settings, ledger: Ledger) -> Settings:
     """Return the settings that hold for a ledger: its own level and seeds; of another work nothing of the first's."""
     own = {key: value for key in ("alpha", "seeds") if (value := getattr(ledger, key)) is not None}
     if ledger.another:
-        own |= {"margins": {}, "printed_spread": {}}
+        own["printed_spread"] = {}  # what the first paper's authors say of their runs
     return settings.model_copy(update=own)
 
 
-def check_margins(settings: Settings, ledger: Ledger) -> None:
+def check_margins(settings: Settings, ledger: Ledger, own: bool = False) -> None:
     """Raise SettingsError where a trained or measured column has no margin, neither the ledger's nor the settings'.
 
-    A statement that agrees() within a margin needs an absolute one.
+    own: no settings lie beside the ledger. A statement that agrees() within a margin needs an absolute one.
     """
     trained = {c for table in ledger.tables.values() for c in table.columns if not is_cost(c)}
     if missing := sorted(trained - set(settings.margins) - set(ledger.margins)):
-        where = f"{ledger.name}/paper.yaml: margins" if ledger.name else "params.yaml: report.margins"
-        raise SettingsError(f"{where} lacks {', '.join(missing)}; add them")
+        if own:
+            raise SettingsError(
+                f"{ledger.name or 'the ledger'}/paper.yaml: margins lacks {', '.join(missing)}; add them"
+            )
+        there = f", there or under `margins` in {ledger.name}/paper.yaml" if ledger.name else ""
+        raise SettingsError(f"params.yaml: report.margins lacks {', '.join(missing)}; add them{there}")
     relative = {c for c, margin in ledger.margins.items() if margin.relative}
     for claim in ledger.claims:
         if "agrees(" in claim.expression.text and (bad := sorted({c for _, c in claim.expression.refs} & relative)):

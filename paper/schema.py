@@ -19,7 +19,7 @@ COST_COLUMNS = ("params", "madds")
 #: What a table's models do.
 TASKS = (
     "classification", "detection", "segmentation", "pose", "generation", "restoration", "retrieval", "language",
-    "speech", "regression", "control", "other",
+    "speech", "recognition", "regression", "control", "other",
 )  # fmt: skip
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Column = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*$")]

@@ -56,7 +56,7 @@ def write(
     root = places.root
     ledger = load_ledger(places.ledger)
     settings = settings_for(settings, ledger)
-    check_margins(settings, ledger)
+    check_margins(settings, ledger, places.own)
     pins = {} if places.own else data_pins(root)
     evidence = read_evidence(root, runs, pins, places.results, places.own)
     report = build(ledger, evidence, settings, [] if ledger.name else read_benches(root))

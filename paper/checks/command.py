@@ -72,13 +72,9 @@ def main(argv: list[str] | None = None) -> int:
             print(f"error: {fault}", file=sys.stderr)
         return BROKEN
     if args.json:
-        print(
-            json.dumps(
-                {"schema": 1, "arxiv": ledger.arxiv, "source": ledger.source, "checks": rows},
-                indent=1,
-                ensure_ascii=False,
-            )
-        )
+        where = {"arxiv": ledger.arxiv} if ledger.arxiv else {"source": ledger.source}
+        told = {"schema": 1, **where, "checks": [f.as_json() for f in found]}
+        print(json.dumps(told, indent=1, ensure_ascii=False))
     else:
         show(found, args.all)
     return IMPOSSIBLE if any(f.severity == "impossible" for f in found) else OK

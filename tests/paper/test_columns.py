@@ -185,7 +185,7 @@ def test_sources(tmp_path, source, fault):
 def test_yml_is_refused_and_margins_are_asked_for(tmp_path):
     folder = ledger_of(tmp_path, TABLE.replace(", margin: 0.5", ""))
     with pytest.raises(SettingsError, match="mine/paper.yaml: margins lacks err1"):
-        check_margins(settings_for(Settings(**USUAL), load_ledger(folder)), load_ledger(folder))
+        check_margins(settings_for(Settings(**USUAL), load_ledger(folder)), load_ledger(folder), own=True)
     (folder / "tables/u.yml").write_text(TABLE, "utf-8")
     with pytest.raises(LedgerError, match="u.yml: is not read by this suffix; rename it to u.yaml"):
         load_ledger(folder)
