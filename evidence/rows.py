@@ -47,9 +47,14 @@ class Row:
 def _rows(paper: Path) -> dict[str, Row]:
     """Return every row of every ledger under `paper` by id. Raises LedgerError."""
     out: dict[str, Row] = {}
-    for ledger in ("", *sorted(p.parent.name for p in paper.glob("*/paper.yaml"))):
+    names = sorted(p.parent.name for p in paper.glob("*/paper.yaml"))
+    for ledger in ("", *names):
+        nearer = [f"{name}_" for name in names if ledger and name.startswith(f"{ledger}_")]
         for table in load_tables(paper / ledger / "tables", prefix=f"{ledger}_" if ledger else "").values():
             for row in table.rows:
+                if strange := [prefix for prefix in nearer if row.id.startswith(prefix)]:
+                    fault = f"row id {row.id!r} begins as those of paper/{strange[0][:-1]} do; rename it"
+                    raise LedgerError(f"paper/{ledger}: {fault}")
                 if row.id in out:
                     other = out[row.id].ledger or "the first paper"
                     raise LedgerError(f"paper/{ledger}: row id {row.id!r} is taken by {other}; rename it")

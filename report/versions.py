@@ -178,6 +178,9 @@ def load(root: Path, name: str) -> Report:
     settings, runs = load_settings(root)
     places = Places(root, name)
     ledger = load_ledger(places.ledger)
+    if ledger.another:
+        fault = "is another work's and no version of the first paper; if it is one, add version_of: micronet"
+        raise LedgerError(f"paper/{name}/paper.yaml: {fault}")
     check_margins(settings, ledger)
     return build(ledger, read_evidence(root, runs, data_pins(root), places.results), settings)
 
