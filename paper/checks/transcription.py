@@ -11,7 +11,7 @@ from paper.checks.findings import IMPOSSIBLE, NOT_APPLICABLE, PASSED, SUSPICIOUS
 from paper.checks.relations import quantities
 from paper.checks.text import Document, Sentence, TextRow
 from paper.ledger import Ledger, Row, Table
-from paper.printed import ABSENT, parse_printed
+from paper.printed import ABSENT, is_absent, parse_printed
 
 #: Checks of a ledger against its paper's text.
 TextCheck = Callable[[Ledger, Document], Iterable[Finding]]
@@ -22,7 +22,7 @@ DASHES = {"-", "–", "—", "--", "---", "−", "n/a", "N/A"}
 def plain_cell(text: str) -> str:
     """Return a printed cell for comparison: any dash is the ledger's, no spaces before a unit."""
     text = text.strip()
-    if text in DASHES:
+    if text in DASHES or is_absent(text):
         return ABSENT
     return re.sub(r"(?<=\d)\s+(?=[KMB%]\b)", "", text).lstrip("*† ").rstrip("*†‡ ")
 
@@ -34,7 +34,7 @@ def _letters(text: str) -> str:
 
 def likeness(row: Row, text: TextRow) -> float:
     """Return how alike a ledger's row and a printed line are, from 0 to 1: equal numbers count most."""
-    cells = [c.printed for c in row.cells.values()]
+    cells = [plain_cell(c.printed) for c in row.cells.values()]
     if len(text.cells) < len(cells):
         return 0.0
     labels, theirs = _parts(text, len(cells))
@@ -138,10 +138,10 @@ def _compare(table: Table, block: tuple[TextRow, ...]) -> Iterator[Finding]:
 def _cells(subject: str, row: Row, line: TextRow, width: int) -> Iterator[Finding]:
     theirs, bold = line.cells[-width:], line.bold[-width:]
     values = list(row.cells.values())
-    same = sum(c.printed == plain_cell(t) for c, t in zip(values, theirs, strict=True))
+    same = sum(plain_cell(c.printed) == plain_cell(t) for c, t in zip(values, theirs, strict=True))
     for cell, text, is_bold in zip(values, theirs, bold, strict=True):
         name = (key(row, cell.column),)
-        if cell.printed != plain_cell(text):
+        if plain_cell(cell.printed) != plain_cell(text):
             # Where most of the row differs, the pairing may be at fault.
             severity = IMPOSSIBLE if 2 * same >= width else SUSPICIOUS
             said = f"line {line.line} prints {text or 'nothing'}, the ledger {cell.printed}"

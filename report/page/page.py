@@ -272,6 +272,8 @@ def _cell(report: Report, cell: CellView) -> PageCell:
 
 def _budget(view: TableView) -> str:
     b = view.budget
+    if b is None and any(row.row.same_as is None for row in view.rows):
+        return ""
     if b is None:
         return "Every row repeats an experiment of another table."
     takes = (
