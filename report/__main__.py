@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from evidence.settings import USUAL, Settings, SettingsError, check_margins, dat
 from paper.ledger import LedgerError, folder_of, load_ledger
 from paper.output import run
 from paper.supplements import load_supplements
-from report import diff, metadata, versions
+from report import diff
 from report.judge import verdicts
 from report.judge.model import Report, build, changes, read_baseline
 from report.judge.plan import read_benches
@@ -81,8 +82,8 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
     argv = sys.argv[1:] if argv is None else argv
     if argv[:1] == ["diff"]:
         return diff.main(argv[1:])
-    if argv[:1] in (["versions"], ["metadata"]):
-        return {"versions": versions, "metadata": metadata}[argv[0]].main(argv[1:], root)
+    if argv[:1] in (["versions"], ["metadata"]):  # what a report alone does not need
+        return import_module(f"report.{argv[0]}").main(argv[1:], root)
     parser = argparse.ArgumentParser(prog="python -m report", description="Build the report from ledger and evidence.")
     parser.add_argument("--out", type=Path, default=None, help="folder to write (default report/out)")
     where = parser.add_mutually_exclusive_group()
@@ -103,6 +104,8 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
         out = places.out if args.out is None else args.out.resolve()
         report, sources = write(places, settings, runs, out, args.accept)
         for name in [] if args.path else sources.config.versions:
+            from report import versions
+
             later, _ = write(Places(root, name), settings, runs, out / name)
             versions.write(report, later, root, out, name)
     except (LedgerError, EvidenceError, SettingsError, ValueError) as error:
