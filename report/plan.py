@@ -1,7 +1,7 @@
 """List what is not settled yet and what settling it costs, cheapest first; name the next run that settles the most.
 
 python -m pipelines plan [--by item|run] [--bench results/bench/NAME.json] [--limit 20] [--json]
-python -m pipelines plan --ledger NAME          (or --path FOLDER: a ledger's folder that lies elsewhere)
+python -m pipelines plan --ledger NAME, or --path FOLDER: of another paper's ledger, whose hours no benchmark tells
 
 Hours are of the benchmark's own machine (`make bench`); a GPU's is taken where one is committed.
 """
@@ -14,10 +14,14 @@ from pathlib import Path
 from evidence.places import Places
 from evidence.read import read_evidence
 from evidence.settings import USUAL, Settings, SettingsError, check_margins, data_pins, load_settings, settings_for
-from paper.ledger import folder_of, load_ledger
+from paper.ledger import LedgerError, folder_of, load_ledger
 from pipelines.common import ROOT, PipelineError, guard
 from report.judge.model import build
 from report.judge.plan import Plan, dumps, make_plan, read_benches
+
+
+#: Names of what no run settles are listed up to here.
+MANY = 12
 
 
 def hours_text(hours: float | None) -> str:
@@ -47,7 +51,10 @@ def table(plan: Plan, by: str, limit: int) -> str:
                f"claims; {len(plan.runs)} rows to train, {plan.image_passes / 1e9:.1f} billion images, "
                f"{hours_text(plan.hours)} {unit}")  # fmt: skip
     if plan.unplanned:
-        out.append(f"no training run settles: {', '.join(plan.unplanned)}")
+        some = plan.unplanned if len(plan.unplanned) <= MANY else plan.unplanned[:3]
+        more = len(plan.unplanned) - len(some)
+        rest = f" and {more} more; `budgets` of paper.yaml say what runs take" if more else ""
+        out.append(f"no training run settles: {', '.join(some)}{rest}")
     best = next((r for r in plan.runs if r.row == plan.next_row), None)
     if best:
         out.append(f"next: {best.row} settles {best.settles} verdicts in {hours_text(best.hours)} {unit}")
@@ -61,24 +68,19 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--bench", type=Path, help="a file of `make bench`; default: a GPU's, else a CPU's")
     parser.add_argument("--limit", type=int, default=20, help="lines shown (default 20; 0: all)")
     parser.add_argument("--json", action="store_true", help="print JSON instead")
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument("--ledger", default="", metavar="NAME", help="another paper's: paper/NAME, results/NAME")
-    which.add_argument("--path", type=Path, metavar="FOLDER", help="a ledger's folder that lies elsewhere")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--ledger", default="", metavar="NAME", help="another paper's: paper/NAME, results/NAME")
+    where.add_argument("--path", type=Path, metavar="FOLDER", help="a ledger anywhere, with its own results")
     args = parser.parse_args(argv)
     try:
+        settings, params = (Settings(**USUAL), {}) if args.path else load_settings(ROOT)
         places = Places(folder_of(path=args.path), own=True) if args.path else Places(ROOT, args.ledger)
         ledger = load_ledger(places.ledger)
-        settings, params = (Settings(**USUAL), {}) if args.path else load_settings(ROOT)
         settings = settings_for(settings, ledger)
-        check_margins(settings, ledger)
-    except SettingsError as error:
+        check_margins(settings, ledger, places.own)
+    except (SettingsError, LedgerError) as error:
         raise PipelineError(str(error)) from None
-    if not ledger.budgets:
-        raise PipelineError(
-            f"{ledger.name or 'paper'}/paper.yaml: `budgets` states for no table what its experiments take, so that "
-            "nothing can be planned; add an entry (task, tables, dataset, images, epochs, source)"
-        )
-    benches = read_benches(ROOT)
+    benches = [] if ledger.name else read_benches(ROOT)  # they measure the first paper's rows
     if args.bench:
         wanted = args.bench.resolve()
         benches = [b for b in benches if (ROOT / b[0]).resolve() == wanted]

@@ -11,6 +11,7 @@ from evidence.io import write_json_atomic
 from evidence.seal import seal
 from paper.__main__ import main as paper
 from report.__main__ import main as report
+from report.plan import main as plan
 
 TABLE = """Table 4: Networks
 
@@ -71,6 +72,13 @@ def test_what_is_missing_is_one_line(folder, capsys):
     assert capsys.readouterr().err == "error: net_zoo/paper.yaml: margins lacks err1; add them\n"
     assert report(["--path", str(folder / "nowhere")]) == 1
     assert "no folder; name the one that holds paper.yaml" in capsys.readouterr().err
+
+
+def test_the_plan_of_another_ledger(capsys):
+    assert plan(["--ledger", "shufflenet"]) == 0
+    assert "no training run settles: v2_plus_costs_no_less" in (out := capsys.readouterr().out)
+    assert "more; `budgets` of paper.yaml say what runs take" in out
+    assert "t5_dynamic_shift_max" not in out
 
 
 @pytest.mark.parametrize("name", ["shufflenet", "domainbed"])
