@@ -19,7 +19,6 @@ from pipelines.common import ROOT, PipelineError, guard
 from report.judge.model import build
 from report.judge.plan import Plan, dumps, make_plan, read_benches
 
-
 #: Names of what no run settles are listed up to here.
 MANY = 12
 
@@ -80,6 +79,12 @@ def main(argv: list[str] | None = None) -> int:
         check_margins(settings, ledger, places.own)
     except (SettingsError, LedgerError) as error:
         raise PipelineError(str(error)) from None
+    if not ledger.budgets and not args.json:
+        print(
+            f"{ledger.name or 'paper'}/paper.yaml: `budgets` states for no table what its experiments take (task, "
+            "tables, dataset, images, epochs, source); nothing can be planned"
+        )
+        return 0
     benches = [] if ledger.name else read_benches(ROOT)  # they measure the first paper's rows
     if args.bench:
         wanted = args.bench.resolve()
