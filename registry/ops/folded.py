@@ -95,7 +95,8 @@ def _outputs(conv: nn.Conv2d, x: Tensor) -> int:
 
 
 def _convolve(conv: nn.Conv2d, norm: nn.BatchNorm2d, x: Tensor) -> Tensor:
-    assert norm.running_var is not None and norm.running_mean is not None
+    assert norm.running_var is not None
+    assert norm.running_mean is not None
     scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
     mean = norm.running_mean if conv.bias is None else norm.running_mean - conv.bias
     bias = torch.addcmul(norm.bias, mean, scale, value=-1)
