@@ -1,6 +1,7 @@
 """Micro-Block-A, B and C (section 4, Figure 5): plans that build modules and sum closed-form costs.
 
 paper wiring: Phi (Eq. 1) between the two group convolutions only; skip around a block whose shape is kept.
+shuffled wiring: the paper's, with Phi after Micro-Block-A's one group convolution too, which no text mentions.
 official wiring: the official code's extra shuffles, group-and-channel shift, and skips between bottlenecks.
 """
 
@@ -24,7 +25,7 @@ from .ops.factorized import (
 from .ops.folded import run
 from .specs import ArchSpec, BlockSpec
 
-WIRINGS = ("paper", "official")
+WIRINGS = ("paper", "shuffled", "official")
 
 
 class MicroBlock(nn.Module):
@@ -184,7 +185,7 @@ def plan_block(
             shuffles["shuffle1"] = (groups_in, *halves)
         # The last expansion's input is a bottleneck like any other: it is shuffled too.
         shuffles["shuffle2"] = (g1, spec.squeeze // 2) if dynamic2 else (g1,)
-    elif spec.kind != "A":
+    elif spec.kind != "A" or wiring == "shuffled":
         shuffles["shuffle2"] = (g1,)
     if g2 is not None:
         ops["expand"] = GroupPointwise(spec.squeeze, spec.channels, g2 if factorized else 1)

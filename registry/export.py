@@ -95,7 +95,7 @@ def _write_onnx(net: nn.Module, images: Tensor, path: Path, dynamic: bool = True
 
 def _save_onnx(program: Any, path: Path) -> None:
     """Write an exported program as one ONNX file."""
-    found = torch.onnx.export(program, dynamo=True, input_names=[INPUT], output_names=[OUTPUT], verbose=False)
+    found: Any = torch.onnx.export(program, dynamo=True, input_names=[INPUT], output_names=[OUTPUT], verbose=False)
     found.save(path, external_data=False)
 
 

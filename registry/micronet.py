@@ -29,7 +29,8 @@ class MicroNet(BaseModule):
         arch: a name (m0, m1, m2, m3, m2_adjusted, m3_adjusted) or a mapping with ArchSpec's keys, `base` naming
             the one to change.
         activation: keys of ActivationRule (type, j, k, sites, shift ...); default Dynamic Shift-Max, J = K = 2.
-        wiring: `paper` (Eq. 1, Figure 5) or `official` (the released code's shuffles and skips).
+        wiring: `paper` (Eq. 1, Figure 5), `shuffled` (with a shuffle in Micro-Block-A too) or `official` (the released
+            code's shuffles and skips).
         out_indices: stages to return, one or several: 0 is the stem (stride 2), then strides 4, 8, 16, 32; negatives
             count from the end. The default is the last stage alone. Stages after the last one returned are not built.
         frozen_stages: freeze stages 0 to this one (-1: none): no gradient, BatchNorm in eval mode.

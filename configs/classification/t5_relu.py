@@ -3,3 +3,4 @@
 _base_ = ["../_base_/classification.py", "../_base_/schedule_300e.py"]
 
 model = dict(backbone=dict(arch="m1", activation=dict(type="ReLU")))
+variants = dict(shuffled=dict(backbone=dict(wiring="shuffled")))

@@ -8,6 +8,7 @@ import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mmengine.logging import MMLogger
 from tqdm import tqdm
@@ -41,9 +42,9 @@ def networks(rows: Sequence[str]) -> dict[str, list[str]]:
 
 
 def run(rows: Sequence[str] | None, out: Path | None) -> int:
-    """Check rows (None: every one) and print what is off; all of them are filed. Returns 1 where any is.
+    """Check rows (None: every one) and print what is off; returns 1 where any is.
 
-    Filed where every row is tried or `out` says where. Raises PipelineError for an unknown row or absent packages.
+    Filed where every row is tried or `out` says where. Raises PipelineError for an unknown row or a lacking package.
     """
     known = [*configured_rows(), *configured_rows(ledger="iccv2021")]
     wanted = known if rows is None else list(rows)
@@ -55,7 +56,7 @@ def run(rows: Sequence[str] | None, out: Path | None) -> int:
     MMLogger.get_instance("mmengine").setLevel(logging.ERROR)
     revision, found = code_revision(ROOT), networks(wanted)
     path = out or (ROOT / "results/export.json" if rows is None else None)
-    filed = {
+    filed: dict[str, Any] = {
         "schema": 1, "kind": "exports", "limit": LIMIT, "sizes": [list(shape) for shape in SHAPES], "rows": {},
         "same_as": {}, "code_revision": revision, "environment": environment(),
     }  # fmt: skip

@@ -10,30 +10,46 @@ from torch import Tensor, nn
 from ..cost.count import Cost, Term, linear_cost, pool_cost
 from .constants import ConstantsModule
 from .factorized import Size
-from .shift_max import SHIFTS, Constants, HyperFunction, ShiftMaxSpec, SiteReLU, check_constants, squeeze_width
+from .shift_max import (
+    SHIFTS,
+    Constants,
+    DynamicShiftMax,
+    HyperFunction,
+    ShiftMaxSpec,
+    SiteReLU,
+    check_constants,
+    squeeze_width,
+)
 
 TYPES = ("ReLU", "SE", "DynamicReLU", "DynamicShiftMax", "StaticShiftMax")
 SITES = ("A1", "A2", "A3")
+RIVALS = ("shift_max", "own")
 
 
 class DynamicReLU(ConstantsModule):
     """Maximize over K dynamic lines a * x + b per channel (Dynamic ReLU, the paper's reference [6]).
 
-    Slopes start at (1, 0, ...) and intercepts at 0; ranges are +-2 and +-1 around that.
+    Slopes start at (1, 0, ...) and intercepts at 0. Ranges are +-2 and +-1 around that: Shift-Max's own range of
+    coefficients, and half of it for what is no coefficient. OwnDynamicReLU has its paper's.
     """
 
     #: Twice the ranges of slopes and intercepts.
     ranges = (4.0, 2.0)
+    soft = False
 
     def __init__(self, channels: int, k: int = 2, hidden: int = 4, site: str = "") -> None:
         super().__init__()
         self.channels, self.k, self.site = channels, k, site
-        self.hyper = HyperFunction(channels, hidden, 2 * k * channels)
+        self.hyper = HyperFunction(channels, hidden, 2 * k * channels, self.soft)
         self.hold_constant("scale", self.ranges, (1, 2, 1, 1))
         self.hold_constant("initial", [1.0] + [0.0] * (2 * k - 1), (1, 2, k, 1))
 
+    def gates(self, x: Tensor) -> Tensor:
+        """Return what the ranges are scaled by, (N, 2 K C) in [0, 1]."""
+        return self.hyper(x)
+
     def forward(self, x: Tensor) -> Tensor:
-        h = self.hyper(x).view(-1, 2, self.k, self.channels)
+        h = self.gates(x).view(-1, 2, self.k, self.channels)
         slopes, intercepts = ((h - 0.5) * self.scale + self.initial)[..., None, None].unbind(1)
         out = x * slopes[:, 0] + intercepts[:, 0]
         for piece in range(1, self.k):
@@ -42,6 +58,24 @@ class DynamicReLU(ConstantsModule):
 
     def extra_repr(self) -> str:
         return f"C={self.channels}, K={self.k}"
+
+
+class OwnDynamicReLU(DynamicReLU):
+    """Be Dynamic ReLU as its own paper defines it: residuals 2 sigmoid - 1, ranges 1 (slopes) and 0.5 (intercepts)."""
+
+    ranges = (2.0, 1.0)
+    soft = True
+
+
+class SqueezeExcitation(DynamicShiftMax):
+    """Weigh channels as Squeeze-and-Excitation does: Eq. 5 with J = K = 1 whose coefficient is a sigmoid in [0, 1]."""
+
+    def __init__(self, channels: int, hidden: int, site: str = "") -> None:
+        super().__init__(channels, 1, 1, 1, hidden, site=site)
+        self.hyper.soft = True
+
+    def coefficients(self, x: Tensor) -> Tensor:
+        return self.hyper(x).view(-1, 1, 1, self.channels)
 
 
 @dataclass(frozen=True)
@@ -76,16 +110,18 @@ class IdentitySpec:
 
 @dataclass(frozen=True)
 class DynamicReLUSpec:
-    """Specify a Dynamic ReLU with K slopes and K intercepts a channel."""
+    """Specify a Dynamic ReLU with K slopes and K intercepts a channel; own: as its paper has it."""
 
     channels: int
     site: str
     k: int = 2
     reduction: int = 8
+    own: bool = False
 
     def build(self) -> nn.Module:
         """Return the module, (N, C, H, W) to the same shape."""
-        return DynamicReLU(self.channels, self.k, squeeze_width(self.channels, self.reduction), self.site)
+        make = OwnDynamicReLU if self.own else DynamicReLU
+        return make(self.channels, self.k, squeeze_width(self.channels, self.reduction), self.site)
 
     def cost(self, size: Size) -> tuple[Cost, Size]:
         """Return the cost on an input of `size`, which stays."""
@@ -97,6 +133,23 @@ class DynamicReLUSpec:
 
 
 @dataclass(frozen=True)
+class SESpec:
+    """Specify Squeeze-and-Excitation as its paper has it, a ReLU after it where one follows; cost: Shift-Max's."""
+
+    shift_max: ShiftMaxSpec
+
+    def build(self) -> nn.Module:
+        """Return the module, (N, C, H, W) to the same shape."""
+        of = self.shift_max
+        layer = SqueezeExcitation(of.channels, squeeze_width(of.channels, of.reduction or 8), of.site)
+        return nn.Sequential(layer, SiteReLU(of.site, of.relu_max)) if of.relu else layer
+
+    def cost(self, size: Size) -> tuple[Cost, Size]:
+        """Return the cost on an input of `size`, which stays."""
+        return self.shift_max.cost(size)
+
+
+@dataclass(frozen=True)
 class ActivationRule:
     """State which activation stands at which site of a whole net (Tables 5, 6 and 7).
 
@@ -105,7 +158,9 @@ class ActivationRule:
     the hyper function's reduction; A2, being narrow, uses half of it. `bare_last`: without A2 among the sites nothing
     follows the last expansion either, as in the released 21M model, whose classifier begins with a ReLU6.
     `constants`: Dynamic Shift-Max's at A1 and A3 (K rows of J), which are added to its coefficients in every pass; the
-    others, with `k_linear` pieces, keep the default.
+    others, with `k_linear` pieces, keep the default. `rivals`: what SE's and Dynamic ReLU's coefficients span:
+    `shift_max`, the ranges of Shift-Max's own (SE [-1, 3]), so that forms are compared at equal ranges, or `own`, their
+    papers' (SE [0, 1]). Neither changes a cost.
     """
 
     type: str = "DynamicShiftMax"
@@ -119,8 +174,11 @@ class ActivationRule:
     relu_max: float | None = None
     bare_last: bool = False
     constants: Constants | None = None
+    rivals: str = "shift_max"
 
     def __post_init__(self) -> None:
+        if self.rivals not in RIVALS:
+            raise ValueError(f"unknown rivals {self.rivals!r}; known: {', '.join(RIVALS)}")
         if self.type not in TYPES:
             raise ValueError(f"unknown activation type {self.type!r}; known: {', '.join(TYPES)}")
         if self.shift not in SHIFTS:
@@ -144,10 +202,11 @@ class ActivationRule:
         reduction = self.base_reduction * ratio // (2 if site == "A2" else 1)
         k = self.k_linear if linear else self.k
         if self.type == "DynamicReLU":
-            return DynamicReLUSpec(channels, site, k, reduction)
+            return DynamicReLUSpec(channels, site, k, reduction, self.rivals == "own")
         j, k = (1, 1) if self.type == "SE" else (self.j, k)
         static = self.type == "StaticShiftMax"
-        return ShiftMaxSpec(
+        spec = ShiftMaxSpec(
             channels, groups, site, j, k, None if static else reduction, self.shift,
             relu=k == 1 and not linear, relu_max=self.relu_max, constants=None if linear else self.constants,
         )  # fmt: skip
+        return SESpec(spec) if self.type == "SE" and self.rivals == "own" else spec

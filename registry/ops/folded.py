@@ -8,6 +8,7 @@ tracers and compilers, training BatchNorms, and modules of other classes.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -39,11 +40,11 @@ def run(layers: nn.Module, x: Tensor) -> Tensor:
     return x
 
 
-def _steps(layers: nn.Sequential) -> Iterator[tuple[nn.Module, nn.BatchNorm2d | None]]:
+def _steps(layers: nn.Sequential) -> Iterator[tuple[Any, nn.BatchNorm2d | None]]:
     """Yield the layers in order, a convolution with the BatchNorm that follows it."""
     held: nn.Module | None = None
     for layer in layers:
-        if held is not None and _foldable(held, layer):
+        if held is not None and isinstance(layer, nn.BatchNorm2d) and _foldable(held, layer):
             yield held, layer
             held = None
             continue
@@ -94,6 +95,8 @@ def _outputs(conv: nn.Conv2d, x: Tensor) -> int:
 
 
 def _convolve(conv: nn.Conv2d, norm: nn.BatchNorm2d, x: Tensor) -> Tensor:
+    assert norm.running_var is not None
+    assert norm.running_mean is not None
     scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
     mean = norm.running_mean if conv.bias is None else norm.running_mean - conv.bias
     bias = torch.addcmul(norm.bias, mean, scale, value=-1)

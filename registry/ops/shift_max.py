@@ -65,17 +65,18 @@ def check_constants(constants: Constants, j: int, k: int) -> None:
 class HyperFunction(nn.Module):
     """Generate activation parameters from the input: average pool, two fully connected layers, hard sigmoid.
 
-    Maps (N, C, H, W) to (N, outputs) in [0, 1] (section 3.3, after Squeeze-and-Excitation).
+    Maps (N, C, H, W) to (N, outputs) in [0, 1] (section 3.3, after Squeeze-and-Excitation); soft: by a sigmoid.
     """
 
-    def __init__(self, channels: int, hidden: int, outputs: int) -> None:
+    def __init__(self, channels: int, hidden: int, outputs: int, soft: bool = False) -> None:
         super().__init__()
+        self.soft = soft
         self.reduce = nn.Linear(channels, hidden)
         self.generate = nn.Linear(hidden, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         hidden = F.relu(self.reduce(x.mean((2, 3))))
-        return F.hardsigmoid(self.generate(hidden))
+        return torch.sigmoid(self.generate(hidden)) if self.soft else F.hardsigmoid(self.generate(hidden))
 
 
 class DynamicShiftMax(ConstantsModule):

@@ -67,18 +67,19 @@ class _FiniteHead(BaseDecodeHead):
 class MRASPPHead(_FiniteHead):
     """Predict class logits (N, 19, H/8, W/8) by MR-ASPP (section 6.2).
 
-    arch and reading: the backbone's; losses and upsampling to the labels are BaseDecodeHead's. Raises ValueError for
-    an unknown name.
+    arch and reading: the backbone's; losses and upsampling to the labels are BaseDecodeHead's. No dropout, as in the
+    LR-ASPP heads that it is compared with; mmsegmentation's default is 0.1. Raises ValueError for an unknown name.
     """
 
     def __init__(
         self, arch: Any = "seg_m0", reading: str = "fitted", activation: Mapping[str, Any] | None = None,
-        channels: int = CHANNELS, attention: bool = True, init_cfg: Any = None, **kwargs: Any,
+        channels: int = CHANNELS, attention: bool = True, dropout_ratio: float = 0.0, init_cfg: Any = None,
+        **kwargs: Any,
     ) -> None:  # fmt: skip
         plan = MRASPPPlan(arch, reading, activation, channels, attention)
         super().__init__(
             (plan.low_channels, plan.high_channels), channels, in_index=(0, 1), input_transform="multiple_select",
-            init_cfg=INIT if init_cfg is None else init_cfg, **kwargs,
+            dropout_ratio=dropout_ratio, init_cfg=INIT if init_cfg is None else init_cfg, **kwargs,
         )  # fmt: skip
         self.aspp = plan.build()
 
