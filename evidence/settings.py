@@ -43,7 +43,7 @@ def data_pins(root: Path) -> dict[str, set[str]]:
 
 
 #: Of a ledger that states nothing: the usual level, and what settles a trained cell.
-USUAL = {"profile": "paper", "alpha": 0.05, "seeds": 3, "margins": {}}
+USUAL: dict[str, Any] = {"profile": "paper", "alpha": 0.05, "seeds": 3, "margins": {}}
 
 
 def settings_for(settings: Settings, ledger: Ledger) -> Settings:

@@ -229,7 +229,10 @@ class Member(Strict):
 
     @model_validator(mode="after")
     def _known(self) -> Member:
-        for what, known in (("counting", VOCABULARY), ("parameters", dict.fromkeys(PARTS)), ("printing", PRINTING)):
+        vocabulary: tuple[tuple[str, Mapping[str, Any]], ...] = (
+            ("counting", VOCABULARY), ("parameters", dict.fromkeys(PARTS)), ("printing", PRINTING),
+        )  # fmt: skip
+        for what, known in vocabulary:
             for axis, value in getattr(self, what).items():
                 if axis not in known or (known[axis] and value not in known[axis]):
                     raise ValueError(f"{axis}: {value!r} is no axis and value of {what}; mend it")

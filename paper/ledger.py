@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from paper.conventions import check_rows, load_conventions
 from paper.entries import HERE, Alias, Cell, Claim, Ground, Ledger, LedgerError, Row, Table
@@ -36,7 +37,7 @@ def check_declared(source: YamlFile, checks: RawChecks, tables: dict[str, Table]
     """Tell where what paper.yaml says for the checks is about rows, columns or labels that there are not."""
     rows = {row.id: row for table in tables.values() for row in table.rows}
 
-    def fault(place: tuple, text: str) -> None:
+    def fault(place: tuple[Any, ...], text: str) -> None:
         faults.append(str(source.error(place, text)))
 
     for kind in ("bold", "linear", "monotone", "examples", "quoted"):
@@ -86,7 +87,7 @@ class _Loader:
         self.faults += told
         return source, raw
 
-    def fault(self, source: YamlFile, place: tuple, text: str) -> None:
+    def fault(self, source: YamlFile, place: tuple[Any, ...], text: str) -> None:
         self.faults.append(str(source.error(place, text)))
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from paper.entries import Cell, Ground, LedgerError, Row, Table
 from paper.files import YamlFile
@@ -42,7 +43,7 @@ def _grounds(source: YamlFile, raw: RawTable, faults: list[str]) -> dict[tuple[s
     if len(numeric) < len(raw.rows):
         return {}  # an id stands twice, which is told with its line where ids of all tables are compared
 
-    def fault(path: tuple, text: str) -> None:
+    def fault(path: tuple[Any, ...], text: str) -> None:
         faults.append(str(source.error(path, text)))
 
     repeats = {row.id: row.same_as for row in raw.rows if row.same_as}
@@ -68,10 +69,10 @@ def _grounds(source: YamlFile, raw: RawTable, faults: list[str]) -> dict[tuple[s
                     entry.kind, tuple(entry.decided_by), entry.source or "", entry.drawn or "",
                     f"{entry.of}.{column}" if entry.of else "",
                 )  # fmt: skip
-    for i, row in enumerate(raw.rows):
-        for column in numeric[row.id]:
-            if (row.id, column) not in found:
-                fault(("rows", i), f"cell {row.id}.{column} has no ground; add it under `grounds`")
+    for i, printed in enumerate(raw.rows):
+        for column in numeric[printed.id]:
+            if (printed.id, column) not in found:
+                fault(("rows", i), f"cell {printed.id}.{column} has no ground; add it under `grounds`")
     return found
 
 
@@ -159,7 +160,7 @@ def read_tables(folder: Path, paper: RawPaper | None, prefix: str, faults: list[
         if table is None:
             continue
 
-        def fault(place: tuple, text: str, source: YamlFile = source) -> None:
+        def fault(place: tuple[Any, ...], text: str, source: YamlFile = source) -> None:
             faults.append(str(source.error(place, text)))
 
         if table.id in tables:

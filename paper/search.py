@@ -69,7 +69,7 @@ def values_of(cost: Cost, column: str, conventions: Conventions) -> Counts:
     axes = axes_of(column, conventions)
     out = np.empty([len(values) for _, values in axes], dtype=np.int64)
     for index in np.ndindex(*out.shape):
-        chosen = {name: values[i] for (name, values), i in zip(axes, index, strict=True)}
+        chosen: dict[str, str] = {name: values[i] for (name, values), i in zip(axes, index, strict=True)}
         out[index] = parameters(cost.params, cost.parts, chosen)
     return out
 
@@ -89,7 +89,7 @@ def printings(cell: Printed, conventions: Conventions) -> list[Interval]:
     shape = [len(values) for _, values in axes]
     out = []
     for index in np.ndindex(*shape):
-        chosen = {name: values[i] for (name, values), i in zip(axes, index, strict=True)}
+        chosen: dict[str, str] = {name: values[i] for (name, values), i in zip(axes, index, strict=True)}
         out.append(printed_as(cell.interval, cell.power, chosen))
     return out
 

@@ -254,9 +254,10 @@ class RawTable(Strict):
         """Return the columns' names."""
         return [column.name for column in self.columns]
 
-    def faults(self) -> list[tuple[tuple, str]]:
+    def faults(self) -> list[tuple[tuple[Any, ...], str]]:
         """Return what does not fit together, as (place, fault)."""
-        names, out = self.names, []
+        names = self.names
+        out: list[tuple[tuple[Any, ...], str]] = []
         for i, column in enumerate(self.columns):
             if column.name in names[:i]:
                 out.append((("columns", i), f"columns repeat: {column.name} stands twice; rename one"))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any
 
 from paper.columns import SHARES, is_cost, stem, usual_better
 from paper.printed import ABSENT, BYTES, dimension, is_absent, parse_printed, split_printed
@@ -145,7 +147,7 @@ class Table:
 
     def _errors(self, found: Sequence[tuple[int, Head]]) -> bool:
         """Tell whether columns called Top-1 and Top-5 hold error rates: the second is below the first in every row."""
-        by = {}
+        by: dict[str, int] = {}
         for c, head in found:
             by.setdefault(head.measures, c)
         if "top1" not in by or "top5" not in by:
@@ -198,8 +200,11 @@ class Table:
                 if not others or not numeric(row[col.at].text) or not all(map(numeric, cells)):
                     continue
                 parts = [parse_printed(t) for t in cells]
-                mean = sum(p.value for p in parts) / len(parts)
-                room = sum(p.place for p in parts) / len(parts) / 2 + parse_printed(row[col.at].text).place / 2
+                mean = sum((p.value for p in parts), Decimal(0)) / len(parts)
+                room = (
+                    sum((p.place for p in parts), Decimal(0)) / len(parts) / 2
+                    + parse_printed(row[col.at].text).place / 2
+                )
                 total += 1
                 hits += abs(mean - parse_printed(row[col.at].text).value) <= room
             if total and 2 * hits > total and len(others) > 1:
@@ -211,7 +216,7 @@ class Table:
         names = {stem(c.name) for c in self.columns} | {c.name for c in self.columns}
         return next((task for task, known in TASK_OF if names & set(known)), "other")
 
-    def write(self, others: dict[str, tuple[str, tuple]]) -> Written | None:
+    def write(self, others: dict[str, tuple[str, tuple[str, ...]]]) -> Written | None:
         """Return the table as YAML; None where it prints no number. others: rows of earlier tables."""
         if not self.columns or not self.lines:
             return None
@@ -263,7 +268,7 @@ class Table:
         text = self._text(labels, rows)
         return Written(self.number, text, count, self.unread, out, self._margins())
 
-    def _id(self, labels: Sequence[str], taken: dict) -> str:
+    def _id(self, labels: Sequence[str], taken: Mapping[str, Any]) -> str:
         base = f"{self.name}_t{self.number.lower()}_" + (slug(" ".join(labels), 48) or "row")
         found, n = base, 2
         while found in taken:
@@ -344,7 +349,8 @@ def write_tables(
 ) -> tuple[list[Written], list[Unread]]:
     """Return every table that prints numbers, and those that could not be read as tables."""
     whole = [part for grid in grids for part in split_beside(with_heads(grid))]
-    numbers, others = numbers_of(whole), {}
+    numbers = numbers_of(whole)
+    others: dict[str, tuple[str, tuple[str, ...]]] = {}
     written, lost = [], []
     for grid, number in zip(whole, numbers, strict=True):
         table = Table(grid, name, number, task, metric, source)

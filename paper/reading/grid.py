@@ -52,12 +52,13 @@ class Spanned:
 class Builder:
     """Lay spanned cells out row by row; a later cell gives way to one that spans from above."""
 
-    rows: list[list[Piece | None]] = field(default_factory=list)
+    rows: list[list[Piece]] = field(default_factory=list)
     below: dict[tuple[int, int], Piece] = field(default_factory=dict)
 
     def add(self, cells: Sequence[Spanned], hollow: bool = False) -> None:
         """Add a row. hollow: cells under a row span are written, empty (LaTeX), not left out (HTML)."""
-        at, line = len(self.rows), []
+        at = len(self.rows)
+        line: list[Piece] = []
         queue = list(cells)
         while queue or (at, len(line)) in self.below:
             column = len(line)

@@ -121,8 +121,8 @@ def read_markdown(source: str) -> list[Grid]:
             grids += [grid if grid.caption else replace(grid, caption=name()) for grid in read_latex(text)]
             caption, i = "", end + 1
             continue
-        if found := re.match(r"^\s{0,3}(#{1,6})\s+(.*?)\s*#*\s*$", line):
-            level, text = len(found[1]), inline(found[2])[0]
+        if head := re.match(r"^\s{0,3}(#{1,6})\s+(.*?)\s*#*\s*$", line):
+            level, text = len(head[1]), inline(head[2])[0]
             if _CAPTION.match(text):
                 caption, caption_line = text, i
             else:

@@ -147,7 +147,8 @@ def macros(source: str) -> dict[str, Macro]:
 
 class _Renderer:
     def __init__(self, defined: Mapping[str, Macro]) -> None:
-        self.defined, self.steps, self.unknown = defined, 0, []
+        self.defined, self.steps = defined, 0
+        self.unknown: list[str] = []
 
     def run(self, text: str, bold: bool = False, depth: int = 0) -> list[tuple[str, bool]]:
         """Return (text, bold) pieces."""

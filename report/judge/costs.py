@@ -16,7 +16,8 @@ from paper.expressions import Expression
 from paper.ledger import Cell, Ground, Ledger, Row
 from paper.printed import Interval
 from paper.spans import Span, Truth
-from report.judge.conventions import Counts, Finding, Grid, Truths, admissible, grid, judge, units
+from paper.weighing import Counts, Truths
+from report.judge.conventions import Finding, Grid, admissible, grid, judge, units
 from report.judge.counting import COLUMNS, Counting, applies
 from report.judge.verdicts import Verdict
 from report.names import show

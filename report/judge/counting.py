@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -41,10 +43,14 @@ def drop_stale(ledger: Ledger, evidence: Evidence) -> None:
             del evidence.cost[row]
 
 
+def _at(point: Mapping[tuple[str, str], Decimal], row: str, column: str) -> Decimal:
+    return point[row, column]
+
+
 def narrowed(conventions: Conventions, member: Member) -> Conventions:
     """Return conventions in which every axis has the one value that a member states, or its first."""
 
-    def one(axes: list, stated: Mapping[str, str]) -> list:
+    def one(axes: list[Any], stated: Mapping[str, str]) -> list[Any]:
         return [a.model_copy(update={"values": [stated.get(a.id, a.values[0])]}) for a in axes]
 
     return conventions.model_copy(
@@ -176,10 +182,10 @@ class Counting:
         column = columns.pop()
         cells = [self._printed(row, column) for row, _ in refs]
         values = search(column, cells, [self._of(row) for row, _ in refs], self._open(refs[0][0], column)).values
-        seen = set()
+        seen: set[bool] = set()
         for at in np.unique(values.reshape(len(refs), -1), axis=1).T:
             point = dict(zip(refs, map(Decimal, at.tolist()), strict=True))
-            seen.add(expression.evaluate(lambda r, c, point=point: point[r, c]).holds)
+            seen.add(expression.evaluate(partial(_at, point)).holds)
             if len(seen) > 1:
                 return Truth.UNDECIDED
         return Truth.HOLDS if seen == {True} else Truth.CANNOT

@@ -298,8 +298,8 @@ class _Builder:
         """Judge a relation on the paper's own numbers, then on achieved ones."""
         outcome = claim.expression.evaluate(self.ledger.printed_value)
         truth, remark = own_truth(claim.expression, self.ledger)
-        known = self.family.rule.margins
-        margin = max((known.get(c, 0) for _, c in claim.expression.refs if not is_cost(c)), default=0)
+        margins = self.family.rule.margins
+        margin = max((margins.get(c, 0) for _, c in claim.expression.refs if not is_cost(c)), default=0)
         if claim.kind == "print" or claim.expression.about_print:
             names = {Truth.HOLDS: "agrees-with-itself", Truth.UNDECIDED: "undecided"}
             verdict, achieved = Verdict(names.get(truth, "paper-inconsistent")), None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from evidence.forensics import ForensicsEvidence
 from paper.conventions import Conventions
@@ -135,7 +136,7 @@ def _forensics(report: Report, found: ForensicsEvidence) -> ForensicsPage:
 
 
 def _axes(found: Conventions) -> list[list[str]]:
-    plain = [*found.counting, *found.parameters, *found.printing]
+    plain: list[Any] = [*found.counting, *found.parameters, *found.printing]
     return [[a.title, ", ".join(a.values), a.source] for a in plain] + [
         [a.title, ", ".join(str(v).lower() for v in a.values), a.source] for a in found.structure
     ]

@@ -35,7 +35,7 @@ def evidence_files(report: Report) -> list[str]:
     found = [c.evidence for c in report.cells] + [c.evidence for c in report.claims]
     found += [path for paths in report.evidence.files.values() for path in paths]
     runs = [run for rows in report.evidence.runs.values() for of in rows.values() for run in of]
-    found += [of.config for of in (*report.evidence.cost.values(), *runs)]
+    found += [of.config for of in report.evidence.cost.values()] + [run.config for run in runs]
     return sorted({path for path in found if path})
 
 
