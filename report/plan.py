@@ -82,11 +82,6 @@ def main(argv: list[str] | None = None) -> int:
         check_margins(settings, ledger, places.own)
     except (SettingsError, LedgerError) as error:
         raise PipelineError(str(error)) from None
-    if not ledger.budgets:
-        raise PipelineError(
-            f"{ledger.name or 'paper'}/paper.yaml: `budgets` states for no table what its experiments take, so that "
-            "nothing can be planned; add an entry (task, tables, dataset, images, epochs, source)"
-        )
     benches = [] if ledger.name else read_benches(ROOT)  # they measure the first paper's rows
     if args.bench:
         wanted = args.bench.resolve()

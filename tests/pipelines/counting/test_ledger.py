@@ -13,7 +13,6 @@ from torch import nn
 from paper.ledger import load_ledger
 from pipelines.analysis import claims, conventions, cost
 from report import __main__ as report
-from report import plan
 
 NETS = """
 from torch import nn
@@ -173,14 +172,6 @@ def test_statements_of_cost_and_structure(folder, capsys):
     (folder / "computations.py").write_text("def half():\n    return 1 / 0\n")
     assert claims.main(["--path", str(folder)]) == 1
     assert "claim own: computations.py: half() fails (ZeroDivisionError" in capsys.readouterr().err
-
-
-def test_without_budgets_a_plan_says_so_in_a_line(folder, capsys):
-    from pipelines.common import PipelineError
-
-    with pytest.raises(PipelineError, match=r"`budgets` states for no table") as caught:
-        plan.main(["--path", str(folder)])
-    assert "\n" not in str(caught.value)
 
 
 def test_the_counts_are_those_of_the_modules_themselves():
