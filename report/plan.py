@@ -79,12 +79,6 @@ def main(argv: list[str] | None = None) -> int:
         check_margins(settings, ledger, places.own)
     except (SettingsError, LedgerError) as error:
         raise PipelineError(str(error)) from None
-    if not ledger.budgets and not args.json:
-        print(
-            f"{ledger.name or 'paper'}/paper.yaml: `budgets` states for no table what its experiments take (task, "
-            "tables, dataset, images, epochs, source); nothing can be planned"
-        )
-        return 0
     benches = [] if ledger.name else read_benches(ROOT)  # they measure the first paper's rows
     if args.bench:
         wanted = args.bench.resolve()

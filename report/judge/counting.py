@@ -22,6 +22,7 @@ from paper.expressions import Expression
 from paper.ledger import Ledger
 from paper.search import Cost, Printed, Search, nearest, off, power_of, search, words
 from paper.spans import Span, Truth
+from paper.weighing import holds
 from report.judge.conventions import FamilyView, Finding
 from report.judge.verdicts import Verdict
 
@@ -53,6 +54,13 @@ def narrowed(conventions: Conventions, member: Member) -> Conventions:
             "parameters": one(conventions.parameters, member.parameters),
             "printing": one(conventions.printing, member.printing),
         }
+    )
+
+
+def as_usual(conventions: Conventions) -> Conventions:
+    """Return conventions with one way of printing, the first of each axis: others are for whole columns to show."""
+    return conventions.model_copy(
+        update={"printing": [a.model_copy(update={"values": a.values[:1]}) for a in conventions.printing]}
     )
 
 
@@ -133,7 +141,7 @@ class Counting:
             return None
         if (row_id, column) not in self._findings:
             cell = self._printed(row_id, column)
-            found = search(column, [cell], [self._of(row_id)], self._open(row_id, column))
+            found = search(column, [cell], [self._of(row_id)], as_usual(self._open(row_id, column)))
             self._findings[row_id, column] = found, _finding(found)
         return self._findings[row_id, column][1]
 
@@ -148,11 +156,11 @@ class Counting:
         assert finding is not None
         if unknown := self.blind(row_id, column):
             return Verdict("blocked", f"the network has operators that no rule counts: {unknown}")
-        if finding.holds and (group := self.explained(row_id, column)) is not None:
+        if (group := self.explained(row_id, column)) is not None:
             found = group.found
             how = words(found.convention(found.simplest), column)
             said = f"one convention gives all {len(found.cells)} numbers of the column ({how})"
-            return Verdict("reproduced", f"{said}; {arithmetic(finding)}" if finding.holds < finding.of else said)
+            return Verdict("reproduced", f"{said}; {arithmetic(finding)}" if 0 < finding.holds < finding.of else said)
         return Verdict(finding.verdict, arithmetic(finding))
 
     def value(self, row_id: str, column: str) -> int:
@@ -199,9 +207,7 @@ def _finding(found: Search) -> Finding:
     deciding = tuple(
         name for i, (name, _) in enumerate(found.axes) if (truths != truths.take([0], axis=i)).any()
     ) if given.size and not truths.all() else ()  # fmt: skip
-    where = {(name, value): (i, j) for i, (name, values) in enumerate(found.axes) for j, value in enumerate(values)}
-    at = where.get(("rounding", "cut"))
-    cut = bool(truths.take([at[1]], axis=at[0]).any()) if at else False
+    cut = bool(holds(values, cell.interval.cut).any())
     return Finding(
         int(truths.sum()), int(truths.size), deciding, close, 0.0 if given.size else off(close, cell.interval),
         float((close - target) / target * 100) if target else float("inf"), cut, int(values.min()), int(values.max()),

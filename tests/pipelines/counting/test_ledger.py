@@ -13,7 +13,6 @@ from torch import nn
 from paper.ledger import load_ledger
 from pipelines.analysis import claims, conventions, cost
 from report import __main__ as report
-from report import plan
 
 NETS = """
 from torch import nn
@@ -173,13 +172,6 @@ def test_statements_of_cost_and_structure(folder, capsys):
     (folder / "computations.py").write_text("def half():\n    return 1 / 0\n")
     assert claims.main(["--path", str(folder)]) == 1
     assert "claim own: computations.py: half() fails (ZeroDivisionError" in capsys.readouterr().err
-
-
-def test_without_budgets_a_plan_says_so_in_a_line(folder, capsys):
-    assert plan.main(["--path", str(folder)]) == 0
-    told = capsys.readouterr().out
-    assert told.startswith("mine/paper.yaml: `budgets` states for no table")
-    assert told.count("\n") == 1
 
 
 def test_the_counts_are_those_of_the_modules_themselves():
