@@ -67,7 +67,7 @@ VOCABULARY: dict[str, tuple[str, ...]] = {
     "activation": _TIMES,
     "linear": ("1", "0"),
     "matmul": tuple(_MATMUL),
-    "norm": _TIMES,
+    "norm": ("0", "1", "2", "5"),
     "softmax": _TIMES,
     "elementwise": _TIMES,
     "resample": _TIMES,
