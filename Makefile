@@ -9,7 +9,7 @@ export DVC_NO_ANALYTICS := 1
 export NO_ALBUMENTATIONS_UPDATE := 1
 unexport PYTHONHOME  # of another Python: none of this one's modules would be found
 
-.PHONY: setup repro repro-all bench zoo picture test test test-long-fast mutants lint clean
+.PHONY: setup repro repro-all bench zoo picture test test-fast test-long mutants lint clean
 .DEFAULT_GOAL := repro
 
 setup: $(READY)
