@@ -69,7 +69,7 @@ def values_of(cost: Cost, column: str, conventions: Conventions) -> Counts:
     axes = axes_of(column, conventions)
     out = np.empty([len(values) for _, values in axes], dtype=np.int64)
     for index in np.ndindex(*out.shape):
-        chosen: dict[str, str] = {name: values[i] for (name, values), i in zip(axes, index, strict=True)}
+        chosen = {name: values[i] for (name, values), i in zip(axes, index, strict=True)}
         out[index] = parameters(cost.params, cost.parts, chosen)
     return out
 
@@ -89,7 +89,7 @@ def printings(cell: Printed, conventions: Conventions) -> list[Interval]:
     shape = [len(values) for _, values in axes]
     out = []
     for index in np.ndindex(*shape):
-        chosen: dict[str, str] = {name: values[i] for (name, values), i in zip(axes, index, strict=True)}
+        chosen = {name: values[i] for (name, values), i in zip(axes, index, strict=True)}
         out.append(printed_as(cell.interval, cell.power, chosen))
     return out
 
@@ -248,7 +248,8 @@ def words(convention: Mapping[str, str], brief: str = "") -> str:
             continue
         noun = NOUNS.get(axis, axis.replace("_", " "))
         without = value in ("0", "none", "left out")
-        times = "" if value in ("1", "all", "counted") else f" ({value})"
-        times = f" times {value}" if value in ("2", "5") else times
+        times = (
+            f" times {value}" if value in ("2", "5") else f" ({value})" if value not in ("1", "all", "counted") else ""
+        )
         parts.append(_PHRASES.get((axis, value)) or (f"without {noun}" if without else f"with {noun}{times}"))
     return ", ".join(parts) or "everything counted"
