@@ -248,6 +248,8 @@ def words(convention: Mapping[str, str], brief: str = "") -> str:
             continue
         noun = NOUNS.get(axis, axis.replace("_", " "))
         without = value in ("0", "none", "left out")
-        times = f" times {value}" if value in ("2", "5") else f" ({value})" if value not in ("1", "all", "counted") else ""
+        times = (
+            f" times {value}" if value in ("2", "5") else f" ({value})" if value not in ("1", "all", "counted") else ""
+        )
         parts.append(_PHRASES.get((axis, value)) or (f"without {noun}" if without else f"with {noun}{times}"))
     return ", ".join(parts) or "everything counted"
