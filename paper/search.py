@@ -89,7 +89,7 @@ def printings(cell: Printed, conventions: Conventions) -> list[Interval]:
     shape = [len(values) for _, values in axes]
     out = []
     for index in np.ndindex(*shape):
-        chosen = {name: values[i] for (name, values), i in zip(axes, index, strict=True)}
+        chosen: dict[str, str] = {name: values[i] for (name, values), i in zip(axes, index, strict=True)}
         out.append(printed_as(cell.interval, cell.power, chosen))
     return out
 
