@@ -29,6 +29,7 @@ class Evidence:
     """Hold all evidence of one paper, by row and by claim, with the path of every file."""
 
     folder: str = "results"
+    own: bool = False  # of a ledger's folder: no stage of this project wrote what training decides
     cost: dict[str, CostEvidence] = field(default_factory=dict)
     runs: dict[str, dict[str, list[TrainingEvidence]]] = field(default_factory=dict)
     claims: dict[str, ClaimEvidence] = field(default_factory=dict)
@@ -88,7 +89,7 @@ def _run_fault(run: TrainingEvidence, today: Mapping[str, Any] | None, pins: Map
     if known is not None and run.data.pin not in known:
         today_is = " or ".join(sorted(pin[:12] + "…" for pin in known))
         return f"stale: the data pin of {run.data.name} is {today_is} today, the run's is {run.data.pin[:12]}…"
-    if run.seed is None and run.recipe != "released":
+    if run.seed is None and run.recipe != "released" and run.origin != "reported":
         return "names no seed, so that nobody can rerun it"
     return None
 
@@ -115,7 +116,7 @@ def read_evidence(
     ledger's folder that has no fingerprints, so that evidence is held to none.
     """
     results = results or root / "results"
-    out = Evidence(folder=results.relative_to(root).as_posix())
+    out = Evidence(folder=results.relative_to(root).as_posix(), own=own)
 
     def read(path: Path, subject: str, model: type[Model]) -> Model | None:
         shown = path.relative_to(root).as_posix()
@@ -173,7 +174,7 @@ def read_evidence(
                 reject(path, row, f"is of row {run.row!r}, not of the row that names the file")
             elif run.profile != profile:
                 reject(path, row, f"is of profile {run.profile!r}, but lies under {profile!r}")
-            elif run.origin == "reported":  # nobody of this project saw what it depends on
+            elif run.origin == "reported" and not own:  # nobody of this project saw what it depends on
                 out.beside.setdefault((profile, row), []).append((path.relative_to(root).as_posix(), run))
             elif (
                 (not own and (fault := _fingerprint_fault(root, run, kind)))
@@ -181,7 +182,7 @@ def read_evidence(
                 or (fault := _examples_fault(out, results, run, path.relative_to(root).as_posix()))
             ):
                 reject(path, row, fault)
-            elif not run.judged:
+            elif not (run.judged or own):
                 out.beside.setdefault((profile, row), []).append((path.relative_to(root).as_posix(), run))
             elif twin := _twin(run, out.runs.get(profile, {}).get(row, []), out.files.get((profile, row), [])):
                 reject(path, row, f"repeats seed {run.seed} of {twin}; keep one of them")

@@ -8,6 +8,7 @@ python -m report --ledger NAME                     of another paper's ledger: pa
 python -m report --path FOLDER                     of a ledger anywhere, with its own evidence and margins
 python -m report versions NAME                     the two side by side
 python -m report metadata                          write model-index.yml and the metafiles
+python -m report enter --path FOLDER ...           file what a run reached, as reported
 python -m report export FOLDER                     an RO-Crate of report and evidence, results for a model hub
 """
 
@@ -28,7 +29,7 @@ from evidence.settings import USUAL, Settings, SettingsError, check_margins, dat
 from paper.ledger import LedgerError, folder_of, load_ledger
 from paper.output import run
 from paper.supplements import load_supplements
-from report import diff
+from report import diff, entered
 from report.judge import verdicts
 from report.judge.model import Report, build, changes, read_baseline
 from report.judge.plan import read_benches
@@ -116,6 +117,8 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
     argv = sys.argv[1:] if argv is None else argv
     if argv[:1] == ["diff"]:
         return diff.main(argv[1:])
+    if argv[:1] == ["enter"]:
+        return entered.main(argv[1:])
     if argv[:1] == ["export"]:
         return _export(argv[1:], root)
     if argv[:1] in (["versions"], ["metadata"]):  # what a report alone does not need

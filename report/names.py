@@ -13,7 +13,8 @@ COLUMNS = {
     "AP75": "AP 0.75", "APM": "AP M", "APL": "AP L", "miou": "mIoU",
 }  # fmt: skip
 SYMBOLS = {
-    "reproduced": "✅", "depends": "🔶", "predicted": "🔵", "not-predicted": "🔷",
+    "reproduced": "✅", "depends": "🔶", "predicted": "🔵", "not-predicted": "🔷", "reported": "🔵",
+    "reported-otherwise": "🔷",
     "consistent (n = 1)": "🟢", "differs": "❌", "not-reproduced": "❌",
     "inconsistent (n = 1)": "❌", "paper-inconsistent": "🟣", "invalid-evidence": "⚠️", "underpowered": "🟡",
     "blocked": "⛔", "not-run": "▫️", "agrees-with-itself": "☑️", "derivation-holds": "✅", "built-as-stated": "✅",
@@ -21,7 +22,8 @@ SYMBOLS = {
 }  # fmt: skip
 #: A verdict's sign on the page, so that colour never stands alone.
 GLYPHS = {
-    "reproduced": "✓", "depends": "⋯", "predicted": "+", "not-predicted": "−",
+    "reproduced": "✓", "depends": "⋯", "predicted": "+", "not-predicted": "−", "reported": "⊕",
+    "reported-otherwise": "⊖",
     "consistent (n = 1)": "~", "differs": "≠", "not-reproduced": "✕",
     "inconsistent (n = 1)": "≁", "paper-inconsistent": "§", "invalid-evidence": "!", "underpowered": "?",
     "blocked": "⊘", "not-run": "○", "agrees-with-itself": "=", "derivation-holds": "∴", "built-as-stated": "▣",
@@ -31,7 +33,8 @@ GLYPHS = {
 ORDER = (
     "reproduced", "derivation-holds", "built-as-stated", "run-as-stated", "agrees-with-itself", "consistent (n = 1)",
     "depends", "undecided", "paper-inconsistent", "differs", "not-reproduced", "derivation-fails", "built-otherwise",
-    "run-otherwise", "inconsistent (n = 1)", "predicted", "not-predicted", "underpowered", "invalid-evidence",
+    "run-otherwise", "inconsistent (n = 1)", "predicted", "not-predicted", "reported", "reported-otherwise",
+    "underpowered", "invalid-evidence",
     "blocked", "not-run",
 )  # fmt: skip
 #: These stand on the first screen even where none was given.

@@ -199,7 +199,7 @@ def junit(report: Report) -> str:
                 kind, counter = "failure", "failures"
             elif verdict == "invalid-evidence":
                 kind, counter = "error", "errors"
-            elif verdict in (*verdicts.UNCHECKED, "not-predicted"):
+            elif verdict in (*verdicts.UNCHECKED, "not-predicted", "reported-otherwise"):
                 kind, counter = "skipped", "skipped"
             if kind:
                 counts[counter] += 1

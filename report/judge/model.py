@@ -137,7 +137,11 @@ class _Builder:
         judged = self.costs.judge(row, cell)
         if judged is None:
             return self.absent(row, f"one cost a row is filed, and not {cell.column}"), [], None, rule, None
-        return judged.verdict, self.beside(found, cell), judged.value, rule, self.evidence.paths["cost", source]
+        verdict = judged.verdict
+        if self.evidence.own and not found.network:
+            note = "; ".join(filter(None, (verdict.note, "as reported: no stage of this project wrote the evidence")))
+            verdict = Verdict(verdicts.REPORTED.get(verdict.name, verdict.name), note)
+        return verdict, self.beside(found, cell), judged.value, rule, self.evidence.paths["cost", source]
 
     def beside(self, found: Any, cell: Cell) -> list[str]:
         """Return the same cell under the other counting rules and in the row's variants."""
@@ -186,6 +190,9 @@ class _Builder:
         spread, theirs = self.family.spread(cell.column), self.family.printed_spread(cell.column)
         if self.ledger.ground(row.id, cell.column).constructed:
             verdict = Verdict(CONSTRUCTED.get(verdict.name, verdict.name), verdict.note)
+        if self.evidence.own:
+            note = "; ".join(filter(None, (verdict.note, "as reported: no stage of this project wrote the evidence")))
+            verdict = Verdict(verdicts.REPORTED.get(verdict.name, verdict.name), note)
         notes = [f"by {called(first, self.ledger)}"]
         notes += [beside(group, cell.value, margin, alpha, seeds, spread, theirs) for group in others]
         mean = sum(first.values) / len(first.values)
@@ -305,6 +312,8 @@ class _Builder:
             verdict, achieved = Verdict(names.get(truth, "paper-inconsistent")), None
         else:
             verdict, achieved = self.family.statement(claim)
+            if self.evidence.own and any(not is_cost(column) for _, column in claim.expression.refs):
+                verdict = Verdict(verdicts.REPORTED.get(verdict.name, verdict.name), verdict.note)
         if truth is Truth.CANNOT:
             own = f"the paper's own numbers fail at {outcome.part}, however they were rounded"
             own += "" if achieved is None else f"; on achieved ones: {verdict.name}"

@@ -27,8 +27,13 @@ SHOWN = {
     "print": ("agrees-with-itself", "paper-inconsistent"),
     "recipe": ("run-as-stated", "run-otherwise"),
 }
-#: Of networks that this project drew: said apart, and neither for nor against the paper.
-APART = ("not-predicted", "predicted")
+#: Of networks that this project drew, and of evidence that no stage of this project wrote: said apart.
+APART = ("not-predicted", "reported-otherwise", "predicted", "reported")
+#: How a verdict reads where nobody of this project saw what its evidence depends on.
+REPORTED = {
+    "reproduced": "reported", "consistent (n = 1)": "reported", "not-reproduced": "reported-otherwise",
+    "differs": "reported-otherwise", "inconsistent (n = 1)": "reported-otherwise",
+}  # fmt: skip
 VERDICTS = (*FAILED, *UNCHECKED, *APART, *PASSED)
 
 DETERMINISTIC_RULE = "prints as the printed string under every admissible convention"

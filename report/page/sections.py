@@ -115,6 +115,8 @@ def verdict_rules(report: Report) -> list[tuple[list[Filter], str]]:
          "in units of the last printed place and in percent."),
         (of("predicted", "not-predicted"),
          "A network that this project drew comes out as printed, or not: neither for nor against the paper."),
+        (of("reported", "reported-otherwise"),
+         "Evidence that no stage of this project wrote agrees with the print, or not: on its owner's word."),
         (of("not-reproduced", "underpowered"),
          "Trained: further off than the margin, corrected by Holm over all cells; or neither is shown."),
         (of("consistent (n = 1)", "inconsistent (n = 1)"), "Trained, one seed: never more than that."),

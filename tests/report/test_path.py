@@ -53,8 +53,8 @@ def test_a_ledger_and_its_evidence_anywhere(folder, monkeypatch, capsys):
     found = json.loads((folder / "report/report.json").read_text("utf-8"))
     assert found["paper"] == {"source": "file:README.md"}
     assert {(c["row_id"], c["column"]): c["verdict"] for c in found["cells"]} == {
-        ("net_zoo_t4_small", "params"): "not-run", ("net_zoo_t4_small", "err1"): "reproduced",
-        ("net_zoo_t4_small", "latency"): "reproduced", ("net_zoo_t4_large", "params"): "reproduced",
+        ("net_zoo_t4_small", "params"): "not-run", ("net_zoo_t4_small", "err1"): "reported",
+        ("net_zoo_t4_small", "latency"): "reported", ("net_zoo_t4_large", "params"): "reported",
         ("net_zoo_t4_large", "err1"): "not-run", ("net_zoo_t4_large", "latency"): "not-run",
     }  # fmt: skip
     pages = [(folder / "report" / name).read_text("utf-8") for name in ("index.html", "claims.html", "report.md")]
