@@ -229,6 +229,9 @@ def _claims(
             for row in (*raw.read.rows, *raw.read.but) if raw.read else ():
                 if row not in rows:
                     fault("read", f"no row {row!r}")
+            for row in raw.of:
+                if row not in rows:
+                    fault("of", f"no row {row!r}")
             for table in raw.read.tables if raw.read else ():
                 if table not in tables:
                     fault("read", f"no table {table!r}")
@@ -236,6 +239,6 @@ def _claims(
             fault("issue", f"no issue {raw.issue!r}")
         claims[raw.id] = Claim(
             raw.id, raw.section, raw.statement, raw.kind, expression, raw.computation, raw.reading, raw.issue,
-            raw.shows, raw.read,
+            raw.shows, raw.read, tuple(raw.of),
         )  # fmt: skip
     return claims

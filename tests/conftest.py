@@ -20,9 +20,10 @@ settings.load_profile("steady")
 SLURM = ("test_cluster_slurm.py", "test_cluster_real.py")
 #: What takes longest, longest first: whichever worker is free takes the next, and the many short files fill up the end.
 LONGEST = (
-    "slurm", "forks", "test_cluster_remotes", "test_any_cpu", "test_own_modules", "test_cluster_local", "torchrun",
-    "test_page_browser", "test_kernels", "test_mim", "test_values_on_another_cpu", "test_platforms", "test_lock",
-    "test_diverged", "test_pinned_on_another_cpu", "test_cluster", "test_repro", "test_install", "test_train",
+    "slurm", "forks", "test_page_browser", "test_any_cpu", "test_cluster_remotes", "test_own_modules",
+    "test_cluster_local", "torchrun", "test_contract", "test_report", "test_refresh", "test_export", "test_kernels",
+    "test_mim", "test_fingerprint", "test_values_on_another_cpu", "test_platforms", "test_lock", "test_diverged",
+    "test_pinned_on_another_cpu", "test_cluster", "test_repro", "test_install", "test_train",
 )  # fmt: skip
 
 

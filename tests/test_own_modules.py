@@ -56,7 +56,7 @@ def test_a_command_names_what_stands_in_our_place(tmp_path, command, name, kind)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("config", ["configs/micronet_m3.py", "configs/segmentation/micronet_m0.py", "a user's"])
-@pytest.mark.parametrize("kind", ["module", "package"])
+@pytest.mark.parametrize("kind", ["module", pytest.param("package", marks=pytest.mark.long)])
 def test_a_config_names_what_hides_the_plugin(tmp_path, config, kind):
     folder, found = foreign(tmp_path / "foreign", "registry", kind)
     (tmp_path / "mine.py").write_text(USERS)

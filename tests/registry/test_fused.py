@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.ops import fused, lean
+from registry.ops import fused, lean, native
 from registry.ops.eager import SHIFTS, eager_shift_max, shift_channels
 from registry.ops.shift_max import DynamicShiftMax, StaticShiftMax, shift_max
 
@@ -109,7 +109,14 @@ def test_layers_have_the_same_gradients_in_either_form(layer):
         assert torch.equal(one, other)
 
 
-def test_auto_takes_lean_where_it_gains():
+@pytest.fixture
+def uncompiled():
+    """Leave out the compiled form, which another test of this process may have made ready."""
+    with native.disabled():
+        yield
+
+
+def test_auto_takes_lean_where_it_gains(uncompiled):
     small, a = torch.randn(1, 4, 2, 2), torch.randn(1, 2, 2, 4)
     large = small.expand(2 * fused.INFERENCE_SLICE // 16 + 1, 4, 2, 2)
     middle = small.expand(2 * fused.TRAINING_SLICE["group"] // 16 + 1, 4, 2, 2)
@@ -124,7 +131,7 @@ def test_auto_takes_lean_where_it_gains():
             assert fused.chosen(small, a) == "lean"
 
 
-def test_auto_leaves_the_official_shift_of_many_groups():
+def test_auto_leaves_the_official_shift_of_many_groups(uncompiled):
     """It moves inside each group, so a slice is short: the released nets' 60 groups took 30 times as long."""
     x, a = torch.empty(1, 720, 14, 14), torch.empty(1, 2, 2, 720)
     assert fused.chosen(x, a, 60, "group") == "lean"

@@ -20,6 +20,7 @@ def printed(ledger: Ledger) -> tuple[str, list[str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_grades_are_what_the_documentation_says():
     grades = grade()
     assert len(grades.kinds) >= 12

@@ -73,6 +73,7 @@ def test_a_changed_epsilon_makes_stale_what_has_it_and_nothing_else(copy):
 @pytest.mark.parametrize(
     "setting", [{"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"}, {"TZ": "Asia/Tokyo"}]
 )
+@pytest.mark.long
 def test_every_cpu_agrees(copy, setting):
     assert "nothing changed" in fingerprint(copy, "t2_micronet_m3", "t2_ghostnet_0_5", "t8_micronet_m0", **setting)
 

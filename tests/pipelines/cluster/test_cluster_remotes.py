@@ -118,6 +118,7 @@ def test_results_and_packed_data_come_back_byte_for_byte(finished, remote, tmp_p
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_remote_that_is_not_there_is_one_line(finished, tmp_path):
     root = tmp_path / "project"
     shutil.copytree(finished, root)

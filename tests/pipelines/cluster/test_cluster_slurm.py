@@ -169,6 +169,7 @@ def test_three_waves_of_rows_and_seven_kills_lose_nothing(slurm, cluster, tmp_pa
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_failures_end_gpus_are_exclusive_and_cancelled_tasks_resume(cluster, tmp_path, monkeypatch):
     project(tmp_path, rows=5, seeds=1, steps=8, seconds=0.15, broken=("t5_dynamic_shift_max.s0",))
     send = ["submit", "--profile", "proxy", "--gpus-per-task", "3", "--cpus-per-task", "1", "--attempts", "2"]
@@ -262,6 +263,7 @@ time.sleep(600)
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_daemons_listen_on_loopback_only_and_end_with_the_tests(daemons, tmp_path):
     """`daemons` says whether Slurm can be had; the cluster here is another one, whose owner is killed."""
     command = [sys.executable, "-c", ALONE, str(tmp_path / "slurm")]

@@ -95,7 +95,13 @@ def test_small_sets_are_the_same_on_every_machine(name, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in SETTINGS if name != "plain"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in ("ipp disabled", "torch default") else pytest.param(name, marks=pytest.mark.long)
+        for name in SETTINGS if name != "plain"
+    ],
+)  # fmt: skip
 def test_every_set_is_the_same_bytes_under(name, plain, tmp_path):
     if "" in SETTINGS[name].values():
         pytest.skip("this CPU has nothing beyond the library's baseline")
@@ -105,6 +111,7 @@ def test_every_set_is_the_same_bytes_under(name, plain, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("test_pinned_on_another_cpu")
+@pytest.mark.long
 def test_the_pinned_sets_are_drawn_on_another_cpu(tmp_path):
     pins = {name: known["pin"] for name, known in load_params()["data"].items()}
     assert under(OTHER, "pinned", str(tmp_path)) == pins

@@ -311,6 +311,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_killed_pack_resumes_to_the_same_bytes(source, whole, tmp_path):
     out = tmp_path / "packed"
     command = [sys.executable, "-c", PACK, str(source), str(out), SMALL.model_dump_json()]

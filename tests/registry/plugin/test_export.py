@@ -51,6 +51,7 @@ def test_a_written_network_gives_what_the_network_gives(net, tmp_path, form):
 
 
 @pytest.mark.parametrize("form", ["exported", "onnx"])
+@pytest.mark.long
 def test_batch_and_size_stay_free(net, tmp_path, form):
     if lacking := missing_packages(form):
         pytest.skip(f"not installed: {', '.join(lacking)}")

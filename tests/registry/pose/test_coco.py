@@ -159,6 +159,7 @@ def test_mim_trains_resumes_and_tests_the_printed_recipe(people, tmp_path, forks
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_without_coco_mim_stops_with_one_line(tmp_path, forks):
     config = ROOT / "configs/micronet_m3.py"
     done = as_mim(forks, "train", "mmpose", config, "--work-dir", "work", cwd=tmp_path, COCO_ROOT="data/coco")

@@ -294,7 +294,11 @@ def test_an_image_that_breaks_in_training_is_one_line(people, tmp_path, monkeypa
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("change", "message"), [(without(1, "area"), "annotations[1] (id 2): has no 'area'"), (item(3, id=2), "has the id")]
+    ("change", "message"),
+    [
+        (without(1, "area"), "annotations[1] (id 2): has no 'area'"),
+        pytest.param(item(3, id=2), "has the id", marks=pytest.mark.long),
+    ],
 )
 def test_mim_train_stops_before_training_with_one_line(people, tmp_path, forks, change, message):
     root = shutil.copytree(people, tmp_path / "people")
