@@ -54,6 +54,7 @@ def test_evidence_counts_under_other_line_endings(checkout, ending):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_report_is_the_same(checkout, capsys):
     def written() -> dict[str, bytes]:
         assert main(["--out", str(checkout / "out")], root=checkout) == 0

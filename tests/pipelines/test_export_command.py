@@ -33,6 +33,7 @@ def test_a_rows_network_is_written_and_compared(tmp_path, capsys, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_an_exported_program_runs_elsewhere(tmp_path):
     path, error = export.export("t5_relu", "exported", None, tmp_path / "net.pt2", (64, 96), None, 8)
     assert error < 1e-5

@@ -20,7 +20,8 @@ OUTPUTS = {"classification": (1000, None), "pose": (17, 4), "segmentation": (19,
 
 
 @pytest.fixture(
-    scope="module", params=[row if row in FIRST else pytest.param(row, marks=pytest.mark.slow) for row in ROWS]
+    scope="module",
+    params=[row if row in FIRST else pytest.param(row, marks=[pytest.mark.slow, pytest.mark.long]) for row in ROWS],
 )
 def built(request):
     return build(request.param)

@@ -88,4 +88,7 @@ def test_the_workflow_runs_commands_that_exist():
     # What a pull request's author can name must not reach a shell.
     assert "${{ github.event.pull_request.title" not in text
     assert "${{ github.head_ref" not in text
-    assert workflow["permissions"] == {"contents": "read", "pull-requests": "write"}
+    assert workflow["permissions"] == {"contents": "read"}
+    assert workflow["jobs"]["report"]["permissions"] == {
+        "contents": "read", "pull-requests": "write", "id-token": "write", "attestations": "write",
+    }  # fmt: skip

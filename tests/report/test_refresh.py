@@ -33,6 +33,7 @@ def test_nothing_is_done_twice(written, capsys):
     "change",
     [
         lambda r: fresh(r),
+        *[pytest.param(change, marks=pytest.mark.long) for change in (
         lambda r: (r / "params.yaml").write_text((r / "params.yaml").read_text() + "\n# a comment\n"),
         lambda r: (r / "results/curves/x").mkdir(parents=True) or (r / "results/curves/x/x.csv").write_text("a"),
         lambda r: (r / "report/out/index.html").unlink(),
@@ -41,6 +42,7 @@ def test_nothing_is_done_twice(written, capsys):
         and subprocess.run(["git", "-C", str(r), "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q",
                             "--allow-empty", "-m", "x"], check=True),
         lambda r: report.main(["--profile", "paper"], r),
+        )],
     ],
 )  # fmt: skip
 @pytest.mark.slow

@@ -49,6 +49,7 @@ def fingerprint(root: Path, *rows: str, **environment: str) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_comment_or_a_docstring_changes_nothing(copy):
     for folder in ("configs", "pipelines", "registry"):
         for path in (copy / folder).rglob("*.py"):

@@ -165,6 +165,7 @@ def test_duplicates_and_strangers_are_refused(root, tmp_path):
         run(root, tmp_path)
 
 
+@pytest.mark.long
 def test_the_full_sets_classes_are_held_to_bounds_and_checksum(monkeypatch):
     train = {"n01440764": [Path(f"n01440764_{i}.JPEG") for i in range(731)]}
     with pytest.raises(PipelineError, match="train/n01440764: 731 images, and a class has 732 to 1300"):

@@ -142,7 +142,7 @@ def test_mixup_mixes_labels_as_images():
         ("t2_micronet_m0_ml", "top1"),
         pytest.param("t4a_g4", "top1", marks=pytest.mark.long),
         pytest.param("t8_micronet_m0", "AP", marks=pytest.mark.long),
-        ("t9_micronet_m0", "miou"),
+        pytest.param("t9_micronet_m0", "miou", marks=pytest.mark.long),
     ],
 )
 def test_a_row_of_each_kind_runs_end_to_end(row, column, tmp_path):

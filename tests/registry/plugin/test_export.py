@@ -38,7 +38,10 @@ def images(*size: int) -> torch.Tensor:
     return torch.randn(*size, generator=torch.Generator().manual_seed(1))
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "form", [form if form == "onnx" else pytest.param(form, marks=pytest.mark.long) for form in FORMS]
+)
 def test_a_written_network_gives_what_the_network_gives(net, tmp_path, form):
     if lacking := missing_packages(form):
         pytest.skip(f"not installed: {', '.join(lacking)}")
