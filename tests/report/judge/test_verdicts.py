@@ -191,3 +191,34 @@ class TestEdges:
         # t(0.975, 100) = 1.98397
         half = estimate([50.0, 50.2], 0.05, Spread(0.15, 100)).half_width
         assert float(half) == pytest.approx(1.98397 * 0.15 / 2**0.5, abs=1e-5)
+
+
+@given(st.floats(0.05, 2), st.integers(2, 9), st.integers(1, 40), st.floats(0.01, 3), st.floats(-3, 3))
+def test_the_papers_own_error_stands_in_place_of_its_authors_spread(sd, n, freedom, error, gap):
+    """The two variances add; the degrees of freedom are Welch and Satterthwaite's, of which the print's have no end."""
+    spread = Spread(sd, freedom)
+    found = equivalence(gap, n, spread, 0.7, 1.0, error)
+    ours = sd**2 / n
+    assert found.error == pytest.approx((ours + error**2) ** 0.5)
+    assert found.freedom == pytest.approx((ours + error**2) ** 2 / (ours**2 / freedom))
+    assert found == equivalence(gap, n, spread, 0.1, 1.0, error)  # whatever spread is stated
+
+
+def test_a_wide_error_of_the_papers_decides_less_and_is_said():
+    close = ([70.0, 70.1, 69.9], 0.5, 0.05, 3, Spread(0.1, 20))
+    exact = trained(Decimal("70.0"), *close)
+    wide = trained(Decimal("70.0"), *close, printed_error=2.0)
+    assert (exact.name, wide.name) == ("reproduced", "underpowered")
+    assert "the paper's own error 2" in wide.note
+    assert "own error" not in exact.note
+    off = trained(Decimal("80.0"), *close, printed_error=0.01)
+    assert off.name == "not-reproduced"
+
+
+@pytest.mark.parametrize(
+    ("value", "name"), [("70.69", "consistent"), ("70.71", "inconsistent"), ("69.31", "consistent")]
+)
+def test_one_seed_is_consistent_within_the_margin_and_twice_the_papers_error(value, name):
+    found = trained(Decimal("70"), [float(value)], 0.5, 0.05, printed_error=0.1)
+    assert found.name == f"{name} (n = 1)"
+    assert "the paper's own error 0.1" in found.note
