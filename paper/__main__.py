@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
-from paper.ledger import LedgerError, folder_of, load_ledger
+from paper.ledger import LedgerError, add_ledger_arguments, folder_of, load_ledger
 from paper.output import run
 
 
@@ -35,9 +34,7 @@ def main(argv: list[str] | None = None) -> int:
         epilog="python -m paper check --help: check the printed numbers against each other",
     )  # fmt: skip
     parser.add_argument("what", nargs="?", choices=("counts", "rows", "claims"), default="counts")
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument("--ledger", default="", metavar="NAME", help="another paper's: paper/NAME")
-    where.add_argument("--path", type=Path, metavar="FOLDER", help="a ledger anywhere: the folder of its paper.yaml")
+    add_ledger_arguments(parser)
     args = parser.parse_args(argv)
     what = args.what
     try:

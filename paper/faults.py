@@ -104,3 +104,13 @@ def explain(error: Mapping[str, Any]) -> str:
         return f"key {where!r} is missing; add it"
     fault = one_line(_fault(error["type"], error.get("input"), error.get("ctx") or {}, error["msg"]))
     return f"{where}: {fault}" if where else fault
+
+
+def whole_number(name: str, text: str | None, least: int, faults: list[str]) -> int | None:
+    """Return an option's whole number, or None where none is given; what is none is added to the faults."""
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and int(text) >= least):
+        faults.append(f"--{name} {text}: write a whole number of at least {least}")
+        return None
+    return int(text)

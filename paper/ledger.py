@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 from functools import lru_cache
 from pathlib import Path
@@ -16,9 +17,16 @@ from paper.schema import RawChecks, RawClaims, RawIssue, RawIssues, RawPaper
 
 __all__ = [
     "HERE", "Alias", "Cell", "Claim", "Ground", "Ledger", "LedgerError", "Row", "Table", "check_declared",
-    "folder_of", "load_ledger", "load_tables",
+    "add_ledger_arguments", "folder_of", "load_ledger", "load_tables",
 ]  # fmt: skip
 NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+def add_ledger_arguments(parser: argparse.ArgumentParser) -> None:
+    """Let a command take another paper's ledger: by name, or by the folder that it lies in."""
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--ledger", default="", metavar="NAME", help="another paper's: paper/NAME, results/NAME")
+    where.add_argument("--path", type=Path, metavar="FOLDER", help="a ledger anywhere: the folder of its paper.yaml")
 
 
 def folder_of(name: str = "", path: Path | None = None) -> Path:

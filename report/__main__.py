@@ -16,20 +16,18 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from evidence.forensics import read_forensics
 from evidence.io import EvidenceError, write_json_atomic, write_text_atomic
 from evidence.places import Places, up
-from evidence.read import read_evidence
-from evidence.settings import USUAL, Settings, SettingsError, check_margins, data_pins, load_settings, settings_for
-from paper.ledger import LedgerError, folder_of, load_ledger
+from evidence.settings import Settings, SettingsError
+from paper.ledger import LedgerError, add_ledger_arguments
 from paper.output import run
 from paper.supplements import load_supplements
 from report import diff, entered
+from report.gather import Runs, gather, place
 from report.judge import verdicts
 from report.judge.model import Report, build, changes, read_baseline
 from report.judge.plan import read_benches
@@ -52,23 +50,16 @@ def gate(report: Report, names: list[str]) -> int:
     return NOT_CHECKED if hit else OK
 
 
-def judged(places: Places, settings: Settings, runs: Mapping[str, Mapping[str, Any]]) -> Report:
+def judged(places: Places, settings: Settings, runs: Runs) -> Report:
     """Return one paper's report."""
-    root = places.root
-    ledger = load_ledger(places.ledger)
-    settings = settings_for(settings, ledger)
-    check_margins(settings, ledger, places.own)
-    pins = {} if places.own else data_pins(root)
-    evidence = read_evidence(root, runs, pins, places.results, places.own)
-    report = build(ledger, evidence, settings, [] if ledger.name else read_benches(root))
+    ledger, settings, evidence = gather(places, settings, runs)
+    report = build(ledger, evidence, settings, [] if ledger.name else read_benches(places.root))
     report.supplements = load_supplements(ledger, places.ledger)
-    report.forensics = read_forensics(root, places.results)
+    report.forensics = read_forensics(places.root, places.results)
     return report
 
 
-def write(
-    places: Places, settings: Settings, runs: Mapping[str, Mapping[str, Any]], out: Path, accept: bool = False
-) -> tuple[Report, Sources]:
+def write(places: Places, settings: Settings, runs: Runs, out: Path, accept: bool = False) -> tuple[Report, Sources]:
     """Judge one paper and write its report to a folder; accept: make its verdicts the baseline first."""
     root, report = places.root, judged(places, settings, runs)
     if accept:
@@ -85,13 +76,6 @@ def write(
     return report, sources
 
 
-def _place(path: Path | None, name: str, root: Path) -> tuple[Places, Settings, Mapping[str, Mapping[str, Any]]]:
-    """Return a paper's folders, its settings and what its runs by profile are held to."""
-    if path is not None:
-        return Places(folder_of(path=path), own=True), Settings(**USUAL), {}
-    return Places(root, name), *load_settings(root)
-
-
 def _export(argv: list[str], root: Path) -> int:
     """Pack a report so that it travels; see report/travel/command.py."""
     from report.travel import command as travel  # what a report alone does not need
@@ -102,7 +86,7 @@ def _export(argv: list[str], root: Path) -> int:
     try:
         if why := travel.fault(args.folder):
             raise ValueError(why)
-        places, settings, runs = _place(args.path, args.ledger, root)
+        places, settings, runs = place(args.path, args.ledger, root)
         report = judged(places, settings, runs)
         travel.export(places, report, read_sources(places, report.ledger), args.folder)
     except (LedgerError, EvidenceError, SettingsError, ValueError, OSError) as error:
@@ -125,9 +109,7 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
         return int(import_module(f"report.{argv[0]}").main(argv[1:], root))
     parser = argparse.ArgumentParser(prog="python -m report", description="Build the report from ledger and evidence.")
     parser.add_argument("--out", type=Path, default=None, help="folder to write (default report/out)")
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument("--ledger", default="", metavar="NAME", help="another paper's: paper/NAME, results/NAME")
-    where.add_argument("--path", type=Path, metavar="FOLDER", help="a ledger anywhere; writes FOLDER/report")
+    add_ledger_arguments(parser)
     parser.add_argument("--profile", choices=("mini", "proxy", "paper"), help="instead of params.yaml's")
     parser.add_argument(
         "--fail-on", nargs="+", default=[], metavar="VERDICT", choices=(*verdicts.VERDICTS, "changed"),
@@ -136,7 +118,7 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
     parser.add_argument("--accept", action="store_true", help="write report/baseline.json from today's verdicts")
     args = parser.parse_args(argv)
     try:
-        places, settings, runs = _place(args.path, args.ledger, root)
+        places, settings, runs = place(args.path, args.ledger, root)
         if args.profile:
             settings = settings.model_copy(update={"profile": args.profile})
         out = places.out if args.out is None else args.out.resolve()

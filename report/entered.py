@@ -18,7 +18,7 @@ from evidence.io import write_json_atomic
 from evidence.seal import digest
 from paper.columns import is_cost
 from paper.entries import Table
-from paper.faults import one_line
+from paper.faults import one_line, whole_number
 from paper.ledger import LedgerError, folder_of, load_ledger
 
 OK, BROKEN = 0, 1
@@ -55,16 +55,6 @@ def metrics(texts: list[str], table: Table) -> tuple[dict[str, float], dict[str,
     return values, units, faults
 
 
-def whole(name: str, text: str | None, least: int, faults: list[str]) -> int | None:
-    """Return a whole number, or None where none is given; what is none is a fault."""
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdigit() and int(text) >= least):
-        faults.append(f"--{name} {text}: write a whole number of at least {least}")
-        return None
-    return int(text)
-
-
 def main(argv: list[str]) -> int:
     """Write one run's evidence; returns 0, or 1 with every fault on a line of its own."""
     parser = argparse.ArgumentParser(prog="python -m report enter", description="Enter what a run reached.")
@@ -91,7 +81,7 @@ def main(argv: list[str]) -> int:
         faults = list(error.faults)
     if not args.metric:
         faults.append("--metric: none given; write --metric top1=71.9")
-    seed, epochs = whole("seed", args.seed, 0, faults), whole("epochs", args.epochs, 1, faults)
+    seed, epochs = whole_number("seed", args.seed, 0, faults), whole_number("epochs", args.epochs, 1, faults)
     if faults or not table_id:
         for fault in faults:
             print(f"error: {one_line(fault)}", file=sys.stderr)

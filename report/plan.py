@@ -12,11 +12,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from evidence.places import Places
-from evidence.read import read_evidence
-from evidence.settings import USUAL, Settings, SettingsError, check_margins, data_pins, load_settings, settings_for
-from paper.ledger import LedgerError, folder_of, load_ledger
+from evidence.settings import SettingsError
+from paper.ledger import LedgerError, add_ledger_arguments
 from pipelines.common import ROOT, PipelineError, guard
+from report.gather import gather, place
 from report.judge.model import build
 from report.judge.plan import Plan, dumps, make_plan, read_benches
 
@@ -70,16 +69,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--bench", type=Path, help="a file of `make bench`; default: a GPU's, else a CPU's")
     parser.add_argument("--limit", type=int, default=20, help="lines shown (default 20; 0: all)")
     parser.add_argument("--json", action="store_true", help="print JSON instead")
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument("--ledger", default="", metavar="NAME", help="another paper's: paper/NAME, results/NAME")
-    where.add_argument("--path", type=Path, metavar="FOLDER", help="a ledger anywhere, with its own results")
+    add_ledger_arguments(parser)
     args = parser.parse_args(argv)
     try:
-        settings, params = (Settings(**USUAL), {}) if args.path else load_settings(ROOT)
-        places = Places(folder_of(path=args.path), own=True) if args.path else Places(ROOT, args.ledger)
-        ledger = load_ledger(places.ledger)
-        settings = settings_for(settings, ledger)
-        check_margins(settings, ledger, places.own)
+        ledger, settings, evidence = gather(*place(args.path, args.ledger, ROOT))
     except (SettingsError, LedgerError) as error:
         raise PipelineError(str(error)) from None
     benches = [] if ledger.name else read_benches(ROOT)  # they measure the first paper's rows
@@ -88,8 +81,6 @@ def main(argv: list[str] | None = None) -> int:
         benches = [b for b in benches if (ROOT / b[0]).resolve() == wanted]
         if not benches:
             raise PipelineError(f"{args.bench}: no benchmark under results/bench; run `make bench`")
-    pins = {} if places.own else data_pins(ROOT)
-    evidence = read_evidence(places.root, params, pins, places.results, places.own)
     plan = make_plan(build(ledger, evidence, settings), evidence, benches[0] if benches else None)
     print(dumps(plan) if args.json else table(plan, args.by, max(0, args.limit)))
     return 0

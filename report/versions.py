@@ -13,9 +13,9 @@ from pathlib import Path
 
 from evidence.io import EvidenceError, write_text_atomic
 from evidence.places import Places, up
-from evidence.read import read_evidence
-from evidence.settings import SettingsError, check_margins, data_pins, load_settings
+from evidence.settings import SettingsError
 from paper.ledger import Alias, LedgerError, load_ledger
+from report.gather import gather, place
 from report.judge.costs import agreement
 from report.judge.model import build
 from report.judge.views import CellView, Report
@@ -175,14 +175,12 @@ def compare(this: Report, later: Report, way: str, hrefs: tuple[str, str]) -> Ve
 
 def load(root: Path, name: str) -> Report:
     """Return the report of one ledger of a checkout."""
-    settings, runs = load_settings(root)
-    places = Places(root, name)
-    ledger = load_ledger(places.ledger)
-    if ledger.another:
+    places, settings, runs = place(None, name, root)
+    if load_ledger(places.ledger).another:
         fault = "is another work's and no version of the first paper; if it is one, add version_of: micronet"
         raise LedgerError(f"paper/{name}/paper.yaml: {fault}")
-    check_margins(settings, ledger)
-    return build(ledger, read_evidence(root, runs, data_pins(root), places.results), settings)
+    ledger, settings, evidence = gather(places, settings, runs)
+    return build(ledger, evidence, settings)
 
 
 def write(this: Report, later: Report, root: Path, out: Path, name: str) -> Path:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from paper.checks import ALARMS, SEVERITIES, Document, Finding, about, read_document, run
 from paper.checks.transcription import TEXT
-from paper.ledger import LedgerError, folder_of, load_ledger
+from paper.ledger import LedgerError, add_ledger_arguments, folder_of, load_ledger
 
 OK, BROKEN, IMPOSSIBLE = 0, 1, 3
 
@@ -24,9 +24,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Check a ledger's numbers against each other, and against the paper's text where it is given.",
         epilog="exit code: 0 where nothing is impossible, 3 where something is, 1 for malformed input",
     )
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument("--ledger", default="", metavar="NAME", help="another paper's: paper/NAME")
-    where.add_argument("--path", type=Path, metavar="FOLDER", help="a ledger anywhere: the folder of its paper.yaml")
+    add_ledger_arguments(parser)
     parser.add_argument("--text", type=Path, metavar="FILE", help="the paper's text, Markdown or LaTeX")
     parser.add_argument("--only", nargs="+", default=[], metavar="CHECK", choices=about(), help="some checks only")
     parser.add_argument("--json", action="store_true", help="print findings as JSON")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from paper.reading.grid import Builder, Grid, Spanned
-from paper.reading.tex import Macro, argument, group_end, macros, optional, render, skip_space
+from paper.reading.tex import Macro, argument, group_end, macros, opened, optional, render, skip_space
 
 ENVIRONMENTS = (
     "tabular*", "tabularx", "tabulary", "tabular", "longtable", "xltabular", "supertabular", "NiceTabular", "tblr",
@@ -129,18 +129,10 @@ def _expanded(cell: str, defined: Mapping[str, Macro]) -> str:
         found = re.match(r"\s*\\([A-Za-z@]+)(?![A-Za-z@])", cell)
         if found is None or found[1] not in defined:
             return cell
-        macro, at, values = defined[found[1]], found.end(), []
+        macro = defined[found[1]]
         if not re.search(r"\\(multi|mid|top|bottom|c?line|hline|cmid|rowcolor)", macro.body):
             return cell
-        if macro.default is not None:
-            given, at = optional(cell, at)
-            values.append(macro.default if given is None else given)
-        while len(values) < macro.arguments:
-            value, at = argument(cell, at)
-            values.append(value)
-        body = macro.body
-        for n, value in enumerate(values, 1):
-            body = body.replace(f"#{n}", value)
+        body, at = opened(macro, cell, found.end())
         cell = body + cell[at:]
     return cell
 

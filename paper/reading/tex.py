@@ -98,6 +98,21 @@ def skip_space(text: str, i: int) -> int:
     return i
 
 
+def opened(macro: Macro, text: str, i: int) -> tuple[str, int]:
+    """Return a macro's body with the arguments that stand at a place put in, and the place behind them."""
+    values = []
+    if macro.default is not None:
+        given, i = optional(text, i)
+        values.append(macro.default if given is None else given)
+    while len(values) < macro.arguments:
+        value, i = argument(text, i)
+        values.append(value)
+    body = macro.body
+    for n, value in enumerate(values, 1):
+        body = body.replace(f"#{n}", value)
+    return body, i
+
+
 def optional(text: str, i: int) -> tuple[str | None, int]:
     """Return an optional argument [..] at a place, or None, and the place behind it."""
     j = skip_space(text, i)
@@ -197,16 +212,7 @@ class _Renderer:
             return i + 1, [], bold
         name, at = found[1], found.end()
         if name in self.defined and depth < 30:
-            macro, values = self.defined[name], []
-            if macro.default is not None:
-                given, at = optional(text, at)
-                values.append(macro.default if given is None else given)
-            while len(values) < macro.arguments:
-                value, at = argument(text, at)
-                values.append(value)
-            body = macro.body
-            for n, value in enumerate(values, 1):
-                body = body.replace(f"#{n}", value)
+            body, at = opened(self.defined[name], text, at)
             return at, self.run(body, bold, depth + 1), bold
         if name in BOLD_SWITCH:
             return skip_space(text, at), [], True

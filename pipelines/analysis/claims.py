@@ -19,7 +19,7 @@ from evidence.provenance import environment
 from evidence.revision import code_revision
 from evidence.seal import file_computed
 from paper.faults import one_line
-from paper.ledger import Claim, Ledger, folder_of, load_ledger
+from paper.ledger import Claim, Ledger, add_ledger_arguments, folder_of, load_ledger
 from pipelines.analysis.computations.base import Result
 from pipelines.analysis.computations.load import load_all
 from pipelines.analysis.recipes import configured
@@ -150,9 +150,7 @@ def _result(claim: Claim, ledger: Ledger, folder: Path, own: dict[str, Any]) -> 
 def main(argv: list[str] | None = None) -> int:
     """Write results/claims/ (another paper's: results/NAME/claims/, FOLDER/results/claims/), one file a claim."""
     parser = argparse.ArgumentParser(prog="python -m pipelines claims", description=__doc__.splitlines()[0])
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument("--ledger", default="", metavar="NAME", help="another paper's: paper/NAME")
-    which.add_argument("--path", type=Path, metavar="FOLDER", help="a ledger's folder that lies elsewhere")
+    add_ledger_arguments(parser)
     args = parser.parse_args(argv)
     faults: list[str] = []
     if args.ledger or args.path:

@@ -26,6 +26,7 @@ from paper.ledger import Cell, Ledger, Row, folder_of, load_ledger
 from paper.printed import parse_printed, plain
 from paper.search import Cost, Printed, Search, nearest, power_of, search, values_of, words
 from pipelines.common import ROOT, PipelineError, guard
+from pipelines.counting.evidence import measured
 from pipelines.counting.names import Measured, measure, own_folder
 
 OK, NOT_REPRODUCED = 0, 3
@@ -132,7 +133,7 @@ def costs(ledger: Ledger, folder: Path, own: bool) -> tuple[dict[str, Cost], dic
     filed = read_evidence(root, results=results, own=own).cost
     out: dict[str, Cost] = {}
     why: dict[str, str] = {}
-    seen: dict[Any, Measured | PipelineError] = {}
+    counted = measured(ledger, folder)
     for row in ledger.rows.values():
         if row.same_as:
             continue
@@ -143,13 +144,7 @@ def costs(ledger: Ledger, folder: Path, own: bool) -> tuple[dict[str, Cost], dic
             else:
                 why[row.id] = "no network is named"
             continue
-        key = row.network, row.input
-        if key not in seen:
-            try:
-                seen[key] = measure(row.network, row.input, folder)
-            except PipelineError as error:
-                seen[key] = error
-        found = seen[key]
+        found = counted[row.id]
         if isinstance(found, PipelineError):
             why[row.id] = str(found)
         elif found.counted.unknown:

@@ -21,7 +21,7 @@ from evidence.io import remove_others, write_json_atomic
 from evidence.provenance import snapshot
 from evidence.seal import file_computed
 from paper.conventions import Conventions, members
-from paper.ledger import Ledger, folder_of, load_ledger
+from paper.ledger import Ledger, add_ledger_arguments, folder_of, load_ledger
 from pipelines.common import (
     CONFIGS,
     ROOT,
@@ -195,9 +195,7 @@ def places(name: str, path: Path | None) -> tuple[Path, Path, str]:
 def main(argv: list[str] | None = None) -> int:
     """Write results/cost/, results/NAME/cost/ of another paper's ledger, or FOLDER/results/cost/ of one elsewhere."""
     parser = argparse.ArgumentParser(prog="python -m pipelines cost", description=__doc__.splitlines()[0])
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument("--ledger", default="", metavar="NAME", help="another paper's: paper/NAME, configs/NAME")
-    which.add_argument("--path", type=Path, metavar="FOLDER", help="a ledger's folder that lies elsewhere")
+    add_ledger_arguments(parser)
     args = parser.parse_args(argv)
     name = args.ledger
     root, folder, shown = places(name, args.path)

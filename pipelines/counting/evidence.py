@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from evidence.fingerprints import network_parts
-from evidence.seal import seal
+from evidence.forms import CostEvidence, formed
 from paper.ledger import Ledger, Row
 from pipelines.common import PipelineError
 from pipelines.counting.names import Measured, Size, measure, parse_network
@@ -18,16 +18,13 @@ def named_rows(ledger: Ledger) -> list[Row]:
     return [row for row in ledger.rows.values() if row.network and not row.same_as]
 
 
-def network_costs(
-    ledger: Ledger, folder: Path, where: Mapping[str, Any]
-) -> tuple[dict[str, dict[str, Any]], list[tuple[str, str]]]:
-    """Return (sealed evidence by row, (row, fault) of each that cannot be counted); equal networks are counted once.
+def measured(ledger: Ledger, folder: Path) -> dict[str, Measured | PipelineError]:
+    """Return what is counted of every row that names a network, or why it cannot be; equal networks are counted once.
 
-    folder: the ledger's, where its files and modules lie. where: code revision and environment.
+    folder: the ledger's, where its files and modules lie.
     """
     seen: dict[tuple[str, Size | None], Measured | PipelineError] = {}
-    out: dict[str, dict[str, Any]] = {}
-    faults = []
+    out: dict[str, Measured | PipelineError] = {}
     for row in named_rows(ledger):
         assert row.network is not None
         key = row.network, row.input
@@ -36,11 +33,24 @@ def network_costs(
                 seen[key] = measure(row.network, row.input, folder)
             except PipelineError as error:
                 seen[key] = error
-        found = seen[key]
+        out[row.id] = seen[key]
+    return out
+
+
+def network_costs(
+    ledger: Ledger, folder: Path, where: Mapping[str, Any]
+) -> tuple[dict[str, dict[str, Any]], list[tuple[str, str]]]:
+    """Return (sealed evidence by row, (row, fault) of each that cannot be counted); equal networks are counted once.
+
+    folder: the ledger's, where its files and modules lie. where: code revision and environment.
+    """
+    out: dict[str, dict[str, Any]] = {}
+    faults = []
+    for row, found in measured(ledger, folder).items():
         if isinstance(found, PipelineError):
-            faults.append((row.id, str(found)))
+            faults.append((row, str(found)))
         else:
-            out[row.id] = evidence_of(row, found, where)
+            out[row] = evidence_of(ledger.row(row), found, where)
     return out, faults
 
 
@@ -49,7 +59,8 @@ def evidence_of(row: Row, found: Measured, where: Mapping[str, Any]) -> dict[str
     assert row.network is not None
     library = parse_network(row.network).kind
     counted = found.counted
-    return seal(
+    return formed(
+        CostEvidence,
         {
             "schema": 2,
             "kind": "cost",
@@ -66,5 +77,5 @@ def evidence_of(row: Row, found: Measured, where: Mapping[str, Any]) -> dict[str
             "notes": list(found.notes),
             "input_size": list(found.size),
             **where,
-        }
+        },
     )

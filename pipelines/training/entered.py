@@ -9,7 +9,7 @@ import argparse
 import sys
 
 from evidence.rows import find_row
-from paper.faults import one_line
+from paper.faults import one_line, whole_number
 from paper.ledger import LedgerError
 from pipelines.common import guard
 from pipelines.training.reported import metric_faults, said, trained_columns, write_reported
@@ -35,20 +35,14 @@ def main(argv: list[str] | None = None) -> int:
         faults = [f"--row {args.row}: {error}"]
     if not args.metric:
         faults.append("--metric: none given; write --metric top1=71.9")
-    whole: dict[str, int | None] = {}
-    for name, least in (("seed", 0), ("epochs", 1)):
-        text = getattr(args, name)
-        found = int(text) if text is not None and text.isascii() and text.isdigit() else None
-        whole[name] = found
-        if text is not None and (found is None or found < least):
-            faults.append(f"--{name} {text}: write a whole number of at least {least}")
+    seed, epochs = whole_number("seed", args.seed, 0, faults), whole_number("epochs", args.epochs, 1, faults)
     if faults or row is None:
         for fault in faults:
             print(f"error: {one_line(fault)}", file=sys.stderr)
         return 1
     source = {"source": args.source or "not told"}
     command = f"python -m pipelines evidence new --row {row.id} " + " ".join(f"--metric {m}" for m in args.metric)
-    path = write_reported(row, values, seed=whole["seed"], epochs=whole["epochs"], source=source, command=command)
+    path = write_reported(row, values, seed=seed, epochs=epochs, source=source, command=command)
     return said(row, values, path)
 
 

@@ -139,8 +139,7 @@ class _Builder:
             return self.absent(row, f"one cost a row is filed, and not {cell.column}"), [], None, rule, None
         verdict = judged.verdict
         if self.evidence.own and not found.network:
-            note = "; ".join(filter(None, (verdict.note, "as reported: no stage of this project wrote the evidence")))
-            verdict = Verdict(verdicts.REPORTED.get(verdict.name, verdict.name), note)
+            verdict = verdicts.as_reported(verdict)
         return verdict, self.beside(found, cell), judged.value, rule, self.evidence.paths["cost", source]
 
     def beside(self, found: Any, cell: Cell) -> list[str]:
@@ -191,8 +190,7 @@ class _Builder:
         if self.ledger.ground(row.id, cell.column).constructed:
             verdict = Verdict(CONSTRUCTED.get(verdict.name, verdict.name), verdict.note)
         if self.evidence.own:
-            note = "; ".join(filter(None, (verdict.note, "as reported: no stage of this project wrote the evidence")))
-            verdict = Verdict(verdicts.REPORTED.get(verdict.name, verdict.name), note)
+            verdict = verdicts.as_reported(verdict)
         notes = [f"by {called(first, self.ledger)}"]
         notes += [beside(group, cell.value, margin, alpha, seeds, spread, theirs) for group in others]
         mean = sum(first.values) / len(first.values)

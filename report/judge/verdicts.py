@@ -52,6 +52,12 @@ class Verdict:
             raise ValueError(f"unknown verdict {self.name!r}")
 
 
+def as_reported(verdict: Verdict) -> Verdict:
+    """Return how a verdict reads where no stage of this project wrote its evidence."""
+    note = "; ".join(filter(None, (verdict.note, "as reported: no stage of this project wrote the evidence")))
+    return Verdict(REPORTED.get(verdict.name, verdict.name), note)
+
+
 @dataclass(frozen=True)
 class Equivalence:
     """Hold a trained cell's test against its printed number, all in points.

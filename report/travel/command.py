@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from evidence.places import Places
+from paper.ledger import add_ledger_arguments
 from report.judge.views import Report
 from report.page.sources import Sources
 from report.render import files
@@ -28,9 +29,7 @@ UNDATED = "1970-01-01"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
     parser.add_argument("folder", type=Path, help="a new or empty folder")
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument("--ledger", default="", metavar="NAME", help="another paper's: paper/NAME, results/NAME")
-    where.add_argument("--path", type=Path, metavar="FOLDER", help="a ledger's folder that lies elsewhere")
+    add_ledger_arguments(parser)
 
 
 def fault(folder: Path) -> str:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from shift_max_cases import case
 
 from registry.ops import fused, lean, native
 from registry.ops.eager import SHIFTS, eager_shift_max, shift_channels
@@ -16,20 +17,6 @@ SHAPES = st.fixed_dictionaries({
     "k": st.integers(1, 3), "shift": st.sampled_from(SHIFTS), "shared": st.booleans(), "seed": st.integers(0, 99),
     "ties": st.booleans(), "portion": st.sampled_from([8, 1 << 18]),
 })  # fmt: skip
-
-
-def case(shape, dtype=torch.float32):
-    """Return x, coefficients and an output gradient; `ties` makes pieces equal, where halves of it are shared out."""
-    generator = torch.Generator().manual_seed(shape["seed"])
-    channels = shape["groups"] * shape["width"]
-    x = torch.randn(shape["batch"], channels, 3, 4, generator=generator).to(dtype)
-    a = torch.randn(
-        1 if shape["shared"] else shape["batch"], shape["k"], shape["j"], channels, generator=generator
-    ).to(dtype)  # fmt: skip
-    if shape["ties"]:
-        x[:, 0] = 0
-        a[:, -1] = a[:, 0]
-    return x.requires_grad_(), a.requires_grad_(), torch.randn(x.shape, generator=generator).to(dtype)
 
 
 def values_and_gradients(form, x, a, grad, shape):

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from shift_max_cases import case
 
 from registry.ops import fused, native
 from registry.ops.eager import SHIFTS, eager_shift_max
@@ -40,19 +41,6 @@ def prepared(tmp_path_factory):
         patch.delenv(native.VARIABLE, raising=False)
         assert native.prepare()
         yield
-
-
-def case(shape, dtype):
-    generator = torch.Generator().manual_seed(shape["seed"])
-    channels = shape["groups"] * shape["width"]
-    x = torch.randn(shape["batch"], channels, *shape["pixels"], generator=generator).to(dtype)
-    a = torch.randn(
-        1 if shape["shared"] else shape["batch"], shape["k"], shape["j"], channels, generator=generator
-    ).to(dtype)  # fmt: skip
-    if shape["ties"]:
-        x[:, 0] = 0
-        a[:, -1] = a[:, 0]
-    return x.requires_grad_(), a.requires_grad_(), torch.randn(x.shape, generator=generator).to(dtype)
 
 
 @given(SHAPES, st.sampled_from([torch.float32, torch.float64]))
