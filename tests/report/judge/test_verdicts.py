@@ -19,6 +19,7 @@ from report.judge.verdicts import (
     VERDICTS,
     Estimate,
     Verdict,
+    as_reported,
     computed_claim,
     equivalence,
     estimate,
@@ -222,3 +223,21 @@ def test_one_seed_is_consistent_within_the_margin_and_twice_the_papers_error(val
     found = trained(Decimal("70"), [float(value)], 0.5, 0.05, printed_error=0.1)
     assert found.name == f"{name} (n = 1)"
     assert "the paper's own error 0.1" in found.note
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("reproduced", "reported"),
+        ("consistent (n = 1)", "reported"),
+        ("not-reproduced", "reported-otherwise"),
+        ("differs", "reported-otherwise"),
+        ("inconsistent (n = 1)", "reported-otherwise"),
+        ("not-run", "not-run"),
+        ("underpowered", "underpowered"),
+    ],
+)
+def test_what_nobody_here_saw_reads_as_reported(name, read):
+    reason = "as reported: no stage of this project wrote the evidence"
+    assert as_reported(Verdict(name, "two seeds")) == Verdict(read, f"two seeds; {reason}")
+    assert as_reported(Verdict(name)) == Verdict(read, reason)
