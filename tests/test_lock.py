@@ -97,6 +97,7 @@ def test_cuda_is_for_linux_alone():
     assert all(len({v[name] for v in versions}) == 1 for name in common)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform not in ("linux", "darwin", "win32"), reason="the lock does not serve it")
 def test_the_lock_holds_what_its_packages_ask_for_here():
     """Follow the installed packages' own requirements; skipped where another version is installed than locked."""

@@ -43,6 +43,7 @@ def one_line(done: subprocess.CompletedProcess[str], name: str, found: Path) -> 
     return done.returncode == 1 and done.stderr.startswith(line) and done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["module", "package"])
 @pytest.mark.parametrize(
     ("command", "name"),
@@ -67,6 +68,7 @@ def test_a_config_names_what_hides_the_plugin(tmp_path, config, kind):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_mim_says_it(tmp_path):
     """What `mim train mmpose` starts does."""
     folder, found = foreign(tmp_path / "foreign", "registry", "module")

@@ -73,6 +73,7 @@ def test_the_report_is_written_without_them(tmp_path):
     assert (tmp_path / "index.html").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["submit --executor local", "status", "collect", "cancel"])
 def test_the_fan_out_says_in_one_line_that_it_needs_flock(command):
     done = without(RUN_MODULE, "pipelines.cluster", *command.split())
@@ -80,6 +81,7 @@ def test_the_fan_out_says_in_one_line_that_it_needs_flock(command):
     assert done.stderr == "error: pipelines.cluster: needs flock, which Windows does not have; run it under WSL\n"
 
 
+@pytest.mark.slow
 def test_no_module_names_what_only_some_systems_have():
     found = set()
     for path in sources():

@@ -34,6 +34,7 @@ def today(root: Path, name: str = TODAY, **values: object) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("part", "value", "stale"),
     [("recipe", "0" * 64, {"mini", "paper"}), ("model", "0" * 64, {"mini", "proxy", "paper"}),
@@ -62,6 +63,7 @@ def test_sound_evidence_counts(checkout):
     assert evidence.paths["cost", "t5_relu"] == COST
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("break_it", "message"),
     [
@@ -95,6 +97,7 @@ def edit(root: Path, name: str, before: str, after: str) -> None:
     path.write_text(path.read_text().replace(before, after, 1))
 
 
+@pytest.mark.slow
 def test_a_tampered_value_breaks_the_seal(checkout):
     fresh(checkout)
     edit(checkout, COST, '"params": 1876172', '"params": 1800000')
@@ -138,6 +141,7 @@ def test_a_run_on_other_data_is_stale(checkout):
     assert fault(checkout, name) == f"stale: the data pin of digits is {'a' * 12}… today, the run's is {DIGITS[:12]}…"
 
 
+@pytest.mark.slow
 def test_a_run_on_other_imagenet_than_verified_is_stale(checkout):
     name = training(checkout, "paper", data={"name": "imagenet", "pin": "a" * 64})
     count = lambda: len(read_evidence(checkout, None, data_pins(checkout)).problems)  # noqa: E731

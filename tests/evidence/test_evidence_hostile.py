@@ -98,6 +98,7 @@ def test_what_stages_write_reads_back(tmp_path_factory, value):
     assert read_json(path) == value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("text", ["deep list", "1e999", "long", "twice", "half a pair", "NaN", "empty"])
 def test_the_report_names_the_file_in_one_line(root, capsys, name, text):

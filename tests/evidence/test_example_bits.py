@@ -117,6 +117,7 @@ def test_two_rows_are_compared_by_the_images(tmp_path, capsys):
 bits = st.lists(st.integers(0, 1), min_size=40, max_size=40)
 
 
+@pytest.mark.slow
 @given(st.lists(bits, min_size=1, max_size=3), st.lists(bits, min_size=1, max_size=4))
 def test_seeds_are_pooled_by_image(tmp_path_factory, mine, theirs):
     """An image is one toss however many runs there are: which row gets it right in more of as many runs each."""

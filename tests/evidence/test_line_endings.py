@@ -39,6 +39,7 @@ def rewrite(root: Path, ending: str) -> None:
             path.write_bytes(ENDINGS[ending](path.read_bytes().removeprefix(BOM).replace(b"\r\n", b"\n")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["crlf", "mixed", "bom and crlf"])
 def test_evidence_counts_under_other_line_endings(checkout, ending):
     fresh(checkout)

@@ -124,6 +124,7 @@ CASES = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("where", "key", "value", "message"), CASES, ids=lambda v: str(v)[:24])
 def test_a_wrong_value_is_named_with_its_line(root, where, key, value, message):
     marker = "vvvv"
@@ -134,6 +135,7 @@ def test_a_wrong_value_is_named_with_its_line(root, where, key, value, message):
     assert error.startswith(f"params.yaml:{line}: ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("value", "read"),
     [
@@ -189,6 +191,7 @@ def test_another_file_altogether_is_one_line(root, content):
     assert fault(root, content)
 
 
+@pytest.mark.slow
 def test_bom_crlf_and_merges_are_read(root):
     for content in ("\ufeff" + text(), text().replace("\n", "\r\n")):
         assert fault(root, content) is None
@@ -240,6 +243,7 @@ def test_report_and_stages_exit_with_one_line(checkout, capsys, monkeypatch):
     assert first.startswith("error: params.yaml:")
 
 
+@pytest.mark.slow
 def test_optional_sections_may_be_absent(root):
     for key in ("paper", "proxy"):
         assert not Params.model_fields[key].is_required()

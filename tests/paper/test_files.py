@@ -80,6 +80,7 @@ def folder(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("yaml")
 
 
+@pytest.mark.slow
 @given(entries=st.dictionaries(st.sampled_from("abcdefgh"), values, min_size=1), bom=st.booleans(), crlf=st.booleans())
 def test_what_is_read_is_what_dvc_reads(folder, entries, bom, crlf):
     text = "".join(f"{key}: {value}\n" for key, value in entries.items())
@@ -137,6 +138,7 @@ def test_any_bytes_are_read_or_one_line(folder, content):
     assert error is None or one_line(error)
 
 
+@pytest.mark.slow
 @given(st.text(alphabet="ab:-[]{}&*!<>|%@?,#'\"\\ \t\n0.~=", max_size=60))
 @settings(max_examples=400)
 def test_any_punctuation_is_read_as_dvc_does_or_is_one_line(folder, text):
@@ -209,6 +211,7 @@ def fault_of(folder: Path, name: str, content: bytes) -> str | None:
         path.write_text(text_of(name), "utf-8")
 
 
+@pytest.mark.slow
 @given(name=st.sampled_from(FILES), data=st.data())
 @settings(max_examples=40)
 def test_a_mutated_ledger_is_one_line(ledger_copy, name, data):
@@ -226,6 +229,7 @@ def test_a_mutated_ledger_is_one_line(ledger_copy, name, data):
     assert error is None or (error.isprintable() and ".yaml" in error or "tables" in error)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize(
     "content",
@@ -246,6 +250,7 @@ def test_a_ledger_file_of_another_shape_is_one_line(ledger_copy, monkeypatch, ca
     assert all(re.match(rf"error: \w+/{Path(name).name}:\d+: ", line) for line in lines)  # a line a fault
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES[:3])
 def test_a_ledger_file_that_is_none_is_one_line(ledger_copy, name):
     path = ledger_copy / name
@@ -263,6 +268,7 @@ def test_a_ledger_file_that_is_none_is_one_line(ledger_copy, name):
             path.write_text(text_of(name), "utf-8")
 
 
+@pytest.mark.slow
 @given(st.text(alphabet="ab.01()+-*/<>=!,'\"[]\\ \n\0andortprxmi", max_size=60))
 @example("(" * 500 + "a.b" + ")" * 500)
 @example("a.b < " + "+".join(["1"] * 5000))

@@ -144,6 +144,7 @@ def test_a_contradiction_of_an_issue_is_one(ledger):
         assert not compile_expr(issue.contradiction).evaluate(ledger.printed_value).holds
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "old", "new", "fault"),
     [

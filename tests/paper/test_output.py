@@ -43,6 +43,7 @@ def shell(script: str, *arguments: str, **variables: str) -> subprocess.Complete
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variables", [*({"PYTHONIOENCODING": e} for e in ENCODINGS), *LOCALES], ids=str)
 def test_a_command_ends_as_documented_in_any_encoding(variables):
     done = shell('"$@"', "-c", COMMAND, **variables)
@@ -50,6 +51,7 @@ def test_a_command_ends_as_documented_in_any_encoding(variables):
     assert len(done.stdout) > 8192
 
 
+@pytest.mark.slow
 def test_what_an_encoding_lacks_is_shown_escaped():
     done = shell('"$@"', "-c", COMMAND, PYTHONIOENCODING="ascii")
     assert done.stdout.startswith(b"zeile_\\xfc_0 \\u26a0\\ufe0f \\u5f8c \\udcff\n")
@@ -59,6 +61,7 @@ def test_what_an_encoding_lacks_is_shown_escaped():
     assert done.stdout.startswith("zeile_ü_0 ⚠️ 後 \\udcff\n".encode())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize(
     "script",
@@ -76,6 +79,7 @@ def test_output_that_nobody_reads_changes_no_exit_code(script, unbuffered):
     assert done.stderr.decode() == f"{WORSE}\n"
 
 
+@pytest.mark.slow
 @FULL
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_a_full_disk_behind_the_output_is_one_line(unbuffered):
@@ -93,6 +97,7 @@ def test_a_closed_output_lends_its_number_to_no_file(tmp_path):
     assert (tmp_path / "kept").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_a_reader_that_does_not_keep_up_loses_nothing():
     code = (
         "import os\nfrom paper.output import run\nos.set_blocking(1, False)\n"
@@ -125,7 +130,9 @@ def test_diff_says_worse(tmp_path, variables):
 @pytest.mark.parametrize("module", ["paper", "report", "report.plan"])
 def test_every_command_takes_a_pipe_that_closes(module):
     done = shell('{ "$@"; echo $? >&3; } 3>&2 | true', "-m", module, PYTHONIOENCODING="ascii")
-    assert done.stderr.decode() == "0\n"
+    *warned, status = done.stderr.decode().splitlines()  # warned where this checkout's own runs are of another state
+    assert status == "0"
+    assert all(line.startswith("warning: ") for line in warned)
 
 
 @pytest.mark.slow

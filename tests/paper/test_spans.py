@@ -77,6 +77,7 @@ def truths(text: str, over: dict[str, Span]) -> set[bool]:
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(statements, spans(), spans(), spans())
 def test_what_is_decided_holds_at_every_value(text, a, b, c):
@@ -89,6 +90,7 @@ def test_what_is_decided_holds_at_every_value(text, a, b, c):
         assert truths(text, over) <= {found is Truth.HOLDS}
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(statements, st.lists(st.tuples(spans(), st.integers(0, 4), st.integers(0, 4)), min_size=3, max_size=3))
 def test_a_wider_interval_never_decides(text, drawn):

@@ -234,6 +234,7 @@ def test_safetensors_are_read(tmp_path):
 # released checkpoints
 
 
+@pytest.mark.slow
 def test_released_weights_load_from_every_form(tmp_path, released):
     wanted = official.build(released).state_dict()
     half = {k: v.half() if v.is_floating_point() else v for k, v in released.items()}
@@ -281,6 +282,7 @@ def test_another_size_is_named(released):
 # Pretrained
 
 
+@pytest.mark.slow
 def test_a_backbone_takes_all_its_pretrained_weights_or_says_which_lack(tmp_path):
     torch.manual_seed(0)
     donor = MicroNet("m0")

@@ -27,6 +27,7 @@ def built(request):
     return build(request.param)
 
 
+@pytest.mark.slow
 def test_outputs_have_their_shape(built):
     channels, divisor = OUTPUTS[built.task]
     with torch.no_grad():
@@ -37,6 +38,7 @@ def test_outputs_have_their_shape(built):
     assert torch.isfinite(out).all()
 
 
+@pytest.mark.slow
 def test_every_parameter_gets_a_gradient(built):
     built.model.train().zero_grad()
     built.loss(built.images()).backward()
@@ -44,6 +46,7 @@ def test_every_parameter_gets_a_gradient(built):
     assert lacking == []
 
 
+@pytest.mark.slow
 def test_weights_go_through_a_file_into_another_network(built):
     other = build(built.row, seed=1)
     file = io.BytesIO()
@@ -55,6 +58,7 @@ def test_weights_go_through_a_file_into_another_network(built):
         assert torch.equal(built.outputs(built.images()), other.outputs(built.images()))
 
 
+@pytest.mark.slow
 def test_closed_form_cost_is_what_the_modules_do(built):
     """Hooks count what the closed form says, and torch's own counter its convolutions and fully connected layers."""
     built = replace(built, model=without_partner(copy.deepcopy(built.model)).eval())
@@ -70,6 +74,7 @@ def test_closed_form_cost_is_what_the_modules_do(built):
         assert trace_cost(model, (3, *built.size)).by_kind() == closed.by_kind()
 
 
+@pytest.mark.slow
 def test_features_have_their_strides(built):
     backbone = getattr(built.model, "backbone", None)
     if backbone is None:

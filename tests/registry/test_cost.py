@@ -54,6 +54,7 @@ activation_settings = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(architectures(), activation_settings, st.integers(17, 40), st.integers(17, 40), st.booleans())
 def test_closed_form_equals_trace_on_random_architectures(arch, activation, h, w, factorized):

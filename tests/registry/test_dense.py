@@ -37,6 +37,7 @@ def net(name: str, head: object = None) -> nn.Module:
     return Net()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("upsample", UPSAMPLES)
 @pytest.mark.parametrize("name", sorted(POSE_HEADS))
 def test_closed_form_is_what_the_network_does(name, upsample):
@@ -135,6 +136,7 @@ def test_the_hook_anneals_over_its_epochs():
         AnnealTemperature(epochs=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dynamic", ["conv", "relu"])
 @pytest.mark.parametrize("name", NETS)
 def test_the_baselines_are_dynamic_throughout(name, dynamic):

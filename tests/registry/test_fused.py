@@ -47,6 +47,7 @@ def test_lean_infers_within_rounding(shape, dtype):
     assert ((got.double() - exact).abs() <= 2 * shape["j"] * torch.finfo(dtype).eps * bound + 1e-300).all()
 
 
+@pytest.mark.slow
 @given(SHAPES)
 def test_lean_takes_channels_last_and_keeps_it(shape):
     x, a, grad = case(shape)
@@ -58,6 +59,7 @@ def test_lean_takes_channels_last_and_keeps_it(shape):
         torch.testing.assert_close(one, wanted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shift", SHIFTS)
 def test_lean_gradients_are_the_derivative(shift):
     torch.manual_seed(0)

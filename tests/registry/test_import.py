@@ -45,6 +45,7 @@ class Attribute:
         return getattr, self.arguments
 
 
+@pytest.mark.slow
 def test_import_alone_knows_every_architecture_and_allows_nothing():
     done = subprocess.run(
         [sys.executable, "-c", LOOK], cwd=ROOT, capture_output=True, text=True, check=True,

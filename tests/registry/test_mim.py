@@ -35,6 +35,7 @@ def draw_people(folder: Path, count: int = 4) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_mim_trains_a_micronet_in_mmpose(tmp_path):
     draw_people(tmp_path / "data/pose")
     mim = Path(sys.executable).with_name("mim")

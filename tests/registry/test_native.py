@@ -43,6 +43,7 @@ def prepared(tmp_path_factory):
         yield
 
 
+@pytest.mark.slow
 @given(SHAPES, st.sampled_from([torch.float32, torch.float64]))
 def test_values_are_the_straightforward_forms_bits_and_gradients_agree(shape, dtype):
     x, a, grad = case(shape, dtype)
@@ -59,6 +60,7 @@ def test_values_are_the_straightforward_forms_bits_and_gradients_agree(shape, dt
         torch.testing.assert_close(one, other, rtol=limit, atol=limit * max(1.0, float(other.abs().max())))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shift", SHIFTS)
 def test_gradients_are_the_derivative_once_and_twice(shift):
     torch.manual_seed(0)

@@ -51,6 +51,7 @@ def test_keys_map_whatever_their_order_wrapper_or_prefix(released):
         torch.testing.assert_close(official.build(wrapped, size)(images), logits, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_faults_are_named(released):
     size, _, _, state = released
     other = {"4M": "6M", "6M": "12M", "12M": "6M", "21M": "12M"}[size]
@@ -83,6 +84,7 @@ def test_files_are_read_weights_only(tmp_path, released):
         assert f"{name}.pth" in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", official.SIZES)
 def test_a_training_step_equals_the_reference(size):
     """In float64: loss, every gradient and the running statistics, at the scripts' settings; dropout of one seed."""

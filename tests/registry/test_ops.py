@@ -48,6 +48,7 @@ def test_official_shift_moves_a_group_and_a_channel(gs):
     assert index.tolist() == expected
 
 
+@pytest.mark.slow
 @given(groups_and_size, st.integers(1, 3), st.integers(1, 3), st.integers(0, 10**6))
 def test_shift_max_equals_eq_5_channel_by_channel(gs, j, k, seed):
     groups, size = gs

@@ -11,6 +11,7 @@ from report import metadata, versions
 from report.__main__ import main
 
 
+@pytest.mark.slow
 def test_the_committed_files_are_todays():
     assert main(["metadata", "--check"], root=ROOT) == 0
 

@@ -74,6 +74,7 @@ def test_what_is_missing_is_one_line(folder, capsys):
     assert "no folder; name the one that holds paper.yaml" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_plan_of_another_ledger(capsys):
     assert plan(["--ledger", "shufflenet"]) == 0
     assert "no training run settles: v2_plus_costs_no_less" in (out := capsys.readouterr().out)
@@ -81,6 +82,7 @@ def test_the_plan_of_another_ledger(capsys):
     assert "t5_dynamic_shift_max" not in out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["shufflenet", "domainbed"])
 def test_committed_ledgers_pages_hold_nothing_of_the_first(name, tmp_path):
     assert report(["--ledger", name, "--out", str(tmp_path)]) == 0

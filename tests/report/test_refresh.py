@@ -21,6 +21,7 @@ def written(checkout, capsys):
     return checkout
 
 
+@pytest.mark.slow
 def test_nothing_is_done_twice(written, capsys):
     page = written / "report/out/index.html"
     before = page.stat().st_mtime_ns

@@ -34,6 +34,7 @@ def cell(report, row_id, column):
     return next(c for c in report["cells"] if (c["row_id"], c["column"]) == (row_id, column))
 
 
+@pytest.mark.slow
 def test_report_json_is_the_fixed_interface(checkout):
     report = run(checkout)
     ledger = load_ledger()
@@ -83,6 +84,7 @@ def test_counts_are_kept_for_dvcs_metrics_diff(checkout, tmp_path):
     assert not (checkout / "results/metrics/verdicts.json").exists()
 
 
+@pytest.mark.slow
 def test_without_evidence_nothing_passes(checkout):
     shutil.rmtree(checkout / "results", ignore_errors=True)
     report = run(checkout)
@@ -105,6 +107,7 @@ def test_a_cost_cell_carries_value_verdict_and_other_rule(checkout):
     assert cell(report, "t6_relu", "madds")["achieved"] == 10_603_776
 
 
+@pytest.mark.slow
 def test_corrupt_evidence_is_a_verdict_of_its_own(checkout, capsys):
     (checkout / fresh(checkout)).write_text("{")
     report = run(checkout)
@@ -113,6 +116,7 @@ def test_corrupt_evidence_is_a_verdict_of_its_own(checkout, capsys):
     assert "t5_relu.json" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_mini_results_are_shown_and_never_compared(checkout):
     training(checkout)
     report = run(checkout)
@@ -174,6 +178,7 @@ def test_an_unknown_gate_is_a_usage_error(checkout):
     assert caught.value.code == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
@@ -206,6 +211,7 @@ def test_a_changed_verdict_stands_first_and_gates(checkout):
     assert "Changed verdicts" in (checkout / "report/out/index.html").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_changes_name_new_and_gone_lines(checkout):
     report = build(load_ledger(), read_evidence(checkout), load_settings(checkout)[0])
     now = report.verdict_map()
@@ -241,6 +247,7 @@ class Balance(HTMLParser):
         assert self.stack.pop() == tag
 
 
+@pytest.mark.slow
 def test_the_page_is_sound_and_self_contained(checkout):
     run(checkout)
     page = Balance()
@@ -251,6 +258,7 @@ def test_the_page_is_sound_and_self_contained(checkout):
     assert page.fetched == []
 
 
+@pytest.mark.slow
 def test_hostile_text_is_escaped(checkout):
     path = checkout / "paper/claims.yaml"
     path.write_text(
@@ -276,6 +284,7 @@ def test_markdown_fits_a_ci_comment_and_its_tables_are_even(checkout):
             block = []
 
 
+@pytest.mark.slow
 def test_junit_counts_agree(checkout):
     run(checkout)
     root = ET.parse(checkout / "report/out/junit.xml").getroot()
@@ -297,11 +306,13 @@ def test_settings_must_name_every_margin(checkout):
     assert main([], root=checkout) == 1
 
 
+@pytest.mark.slow
 def test_the_report_imports_no_torch():
     code = "import sys, report.__main__; sys.exit(bool({'torch', 'mmengine', 'registry'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_all_outputs_come_from_one_model(checkout):
     fresh(checkout)
     write_json_atomic(checkout / "x.json", {})
@@ -313,6 +324,7 @@ def test_all_outputs_come_from_one_model(checkout):
             assert c.shown in out["report.md"]
 
 
+@pytest.mark.slow
 def test_madds_met_by_construction_prove_no_claim(checkout):
     """A row solved for its printed MAdds must not support a statement about them."""
     path = checkout / fresh(checkout)

@@ -31,6 +31,7 @@ def test_places_of_the_first_paper_and_of_another(tmp_path):
         Places(ROOT, "nope")
 
 
+@pytest.mark.slow
 def test_the_later_versions_costs_are_judged(both):
     verdicts = {c.key: c.verdict for c in both[1].cells}
     assert [verdicts[f"iccv2021_m{i}.params"] for i in range(4)] == ["reproduced"] * 4
@@ -82,6 +83,7 @@ def test_tampered_evidence_of_another_ledger_never_counts(checkout):
     assert next(c for c in later.cells if c.key == "iccv2021_m0.params").verdict == "invalid-evidence"
 
 
+@pytest.mark.slow
 def test_a_broken_alias_is_named(checkout, capsys):
     path = checkout / "paper/known_issues.yaml"
     path.write_text(path.read_text().replace("later_row: iccv2021_m1", "later_row: iccv2021_m9"))

@@ -34,6 +34,7 @@ def test_the_reference_is_the_recipes_crop_unrounded():
     assert input_quality.psnr(input_quality.recipe(image, box), input_quality.reference(image, box)) > 48
 
 
+@pytest.mark.slow
 def test_default_packing_equals_the_recipes_quality_and_a_smaller_one_does_not(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(input_quality, "networks", lambda _: {})
     side, quality = pack.DEFAULTS.short_side, pack.DEFAULTS.quality

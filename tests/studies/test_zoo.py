@@ -17,6 +17,7 @@ FAMILIES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES.values(), ids=FAMILIES.keys())
 def test_counts_equal_others(name):
     found = zoo.held("any", name)
@@ -25,6 +26,7 @@ def test_counts_equal_others(name):
     assert not found.unknown
 
 
+@pytest.mark.slow
 def test_a_wrong_count_is_seen(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(zoo, "PRODUCTS", ("conv",))
     assert zoo.main(["--only", "mobilenetv2_050", "--out", str(tmp_path / "zoo.json")]) == 3

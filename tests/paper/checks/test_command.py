@@ -38,6 +38,7 @@ def test_json_has_every_finding(capsys):
     assert {f["check"] for f in found["checks"]} == {"linear costs", "bold", "misprints"}
 
 
+@pytest.mark.slow
 def test_a_ledger_anywhere_and_a_text(copy, tmp_path, capsys):
     table = copy / "tables/table_02.yaml"
     table.write_text(table.read_text("utf-8").replace('"84.5"', '"48.5"'), "utf-8")
@@ -83,6 +84,7 @@ def test_help_says_the_exit_codes_and_the_list_every_check(capsys):
     assert len(capsys.readouterr().out.splitlines()) >= 15
 
 
+@pytest.mark.slow
 def test_no_torch():
     code = "import sys; from paper.__main__ import main; main(['check', '--json']); sys.exit('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.DEVNULL, check=False)

@@ -47,6 +47,7 @@ def systems(draw):
     return lines
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(systems())
 def test_there_is_a_proof_exactly_where_exact_elimination_finds_no_solution(lines):

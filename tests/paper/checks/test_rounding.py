@@ -181,6 +181,7 @@ def statements():
     )
 
 
+@pytest.mark.slow
 @given(
     statements(),
     st.tuples(*[st.sampled_from(["0.9", "1.0", "1.1", "2", "3.0"])] * 3),
@@ -204,6 +205,7 @@ def test_no_values_that_print_so_contradict_what_is_decided(text, printed, sampl
         assert truth is Truth.UNDECIDED or holds == (truth is Truth.HOLDS)
 
 
+@pytest.mark.slow
 def test_what_the_paper_prints():
     def truth(text: str, **cells: str) -> tuple[Truth, list[str]]:
         tree = compile_expr(text).tree

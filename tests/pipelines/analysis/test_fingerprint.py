@@ -99,6 +99,7 @@ def test_the_recipe_is_what_changes_a_result():
     assert recipe_hash(config) != known
 
 
+@pytest.mark.slow
 def test_a_probe_sees_an_operator_and_not_its_form(monkeypatch):
     config = row_config(find_row(ROW), ROOT)
     known = read_fingerprint(ROOT, ROW).probe

@@ -14,6 +14,7 @@ from report import plan
 from report.judge.plan import Bench
 
 
+@pytest.mark.slow
 def test_two_networks_are_measured_side_by_side(tmp_path, capsys):
     out = tmp_path / "cpu.json"
     rows = ["t2_micronet_m0", "t2_mobilenetv3_0_2"]
@@ -25,6 +26,7 @@ def test_two_networks_are_measured_side_by_side(tmp_path, capsys):
     assert "t2_mobilenetv3_0_2" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_operators_forms_are_measured_where_the_network_has_them(monkeypatch):
     found = bench_ops.sites("t2_micronet_m0")
     assert (8, 2, 112, 2, 2) not in found  # M0's first block has a ReLU there
@@ -56,6 +58,7 @@ def test_bad_arguments_are_named():
         plan.main(["--bench", "elsewhere.json"])
 
 
+@pytest.mark.slow
 def test_the_plan_is_printed(capsys):
     assert plan.main(["--by", "run", "--limit", "3"]) == 0
     text = capsys.readouterr().out

@@ -56,6 +56,7 @@ def test_a_wait_is_the_loaders_alone(monkeypatch, load, step, percent):
     assert bench_input.loader_wait(batches(), lambda _: sleep(step), lambda: None) == pytest.approx(percent)
 
 
+@pytest.mark.slow
 def test_generated_images_have_imagenets_layout_and_come_near_its_sizes(tmp_path):
     root = photos.draw_folder(tmp_path / "imagenet", photos.photographs(), train=60, val=3, classes=3)
     assert imagenet.count(root) == {"train_classes": 3, "train_images": 60, "val_classes": 3, "val_images": 3}

@@ -395,6 +395,7 @@ def test_while_slurm_does_not_answer_nothing_is_lost_nor_sent_twice(tmp_path, mo
         sort_out(store, found, list(found.tasks.values()))
 
 
+@pytest.mark.slow
 def test_what_slurm_refuses_is_told_and_not_remembered(tmp_path, monkeypatch):
     project(tmp_path, rows=1, seeds=1)
     refusal = "echo 'sbatch: error: Batch job submission failed: Invalid account or account/partition' >&2; exit 1"
@@ -408,6 +409,7 @@ def test_what_slurm_refuses_is_told_and_not_remembered(tmp_path, monkeypatch):
     assert Store(tmp_path, "proxy").load().sends[0].jobs == {"t5_relu.s0": "7"}
 
 
+@pytest.mark.slow
 def test_a_dry_run_prints_commands_and_sends_nothing(tmp_path, capsys):
     project(tmp_path, rows=2, seeds=2)
     assert main(["submit", "--root", str(tmp_path), "--profile", "proxy", "--dry-run", "--gpus-per-task", "4",

@@ -73,6 +73,7 @@ class Everything(nn.Module):
         return torch.baddbmm(y[:, :, :10], y, y.transpose(1, 2)) + self.recurrent(y)[0][:, :, :10]
 
 
+@pytest.mark.slow
 def test_products_however_written():
     net = Everything()
     assert products(net, 12, 8, 8) == torchs_own(Everything(), 12, 8, 8)
@@ -86,11 +87,13 @@ def test_products_however_written():
     assert "head_fc" not in found.terms  # a recurrent layer's matrices are applied at every step
 
 
+@pytest.mark.slow
 def test_the_same_on_the_processor():
     net = Everything().to_empty(device="cpu")
     assert products(net, 12, 8, 8, device="cpu") == products(Everything(), 12, 8, 8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", ["t2_weightnet_8", "t2_mobilenetv3_bft_0_5", "t2_micronet_m1"])
 def test_this_projects_own_counter_agrees(row):
     with torch.device("meta"):

@@ -33,6 +33,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(3, 96, 96), (3, 224, 224), (3, 32, 64)])
 def test_the_input_decides_the_products(size):
     found = measure("timm:mobilenetv2_050", size).counted
@@ -41,6 +42,7 @@ def test_the_input_decides_the_products(size):
     assert found.terms["conv"] == small.terms["conv"] * (size[1] // 32) * (size[2] // 32)
 
 
+@pytest.mark.slow
 def test_without_an_input_the_librarys_own_is_taken_and_told():
     found = measure("torchvision:inception_v3")
     assert found.size == (3, 299, 299)

@@ -138,6 +138,7 @@ def test_no_sine_can_be_tipped_by_libm():
         assert people._sine(degrees) == round(exact)
 
 
+@pytest.mark.slow
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(9, 60), st.integers(9, 60), st.integers(0, 1000))
 def test_enlarging_is_opencvs_rounded_down(rows, columns, height, width, seed):
     grid = np.random.default_rng(seed).integers(0, 256, (rows, columns, 3))

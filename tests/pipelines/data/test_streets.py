@@ -105,5 +105,6 @@ def test_verified_counts_settle_the_claim(tmp_path):
     json.loads((tmp_path / "results/manifests/cityscapes.json").read_text())
 
 
+@pytest.mark.slow
 def test_the_pinned_set_is_what_params_say():
     assert set(load_params()["data"]["streets"]) == {"train", "val", "seed", "pin"}

@@ -179,6 +179,7 @@ def test_a_file_that_vanishes_meanwhile_is_named(root, tmp_path, monkeypatch):
         module.manifest_of(root, listed)
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.text(st.characters(exclude_characters="\0"), min_size=1), st.just("0" * 64)))
 def test_manifests_keep_every_name(hashes):
     text = listing_of(hashes)

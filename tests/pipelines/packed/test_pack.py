@@ -146,6 +146,7 @@ def test_an_image_that_needs_no_resize_keeps_its_quantization():
     assert Image.open(io.BytesIO(pack_shard.encode_train(fine.getvalue(), SMALL))).quantization != first.quantization
 
 
+@pytest.mark.slow
 @examples(max_examples=5)
 @given(st.integers(1, 20), st.integers(0, 3))
 def test_kills_and_damage_leave_the_bytes_the_same(source, whole, tmp_path_factory, shard_images, seed):

@@ -118,6 +118,7 @@ def epoch(root, workers, seed, output="image"):
     return [(b["inputs"].clone(), b["data_samples"].clone()) for b in loader]
 
 
+@pytest.mark.slow
 def test_draws_depend_on_the_epochs_seed_but_not_on_the_workers(root):
     one, two, other = epoch(root, 1, 0), epoch(root, 2, 0), epoch(root, 1, 1)
     assert all(torch.equal(a, b) for x, y in zip(one, two, strict=True) for a, b in zip(x, y, strict=True))

@@ -94,6 +94,7 @@ def test_a_broken_or_missing_dvc_folder_stops(archive):
     assert ".dvc: missing" in stop(archive)
 
 
+@pytest.mark.slow
 def test_the_command_says_it_in_one_line(archive):
     shutil.copy(ROOT / "micronet_own.py", archive)
     for name in ("pipelines", "paper", "report"):

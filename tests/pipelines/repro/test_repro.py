@@ -74,6 +74,7 @@ def ran(root, steps, record=None, jobs=2):
     return runner, out.getvalue()
 
 
+@pytest.mark.slow
 def test_what_does_not_depend_on_a_failure_runs_on(place):
     steps = [
         step("data", "step_bad"), step("rows@a", needs=["data"]), step("rows@b", needs=["rows@a"]), step("cost"),
@@ -90,6 +91,7 @@ def test_what_does_not_depend_on_a_failure_runs_on(place):
     assert "[5/5]" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "words"),
     [
@@ -107,6 +109,7 @@ def test_any_end_of_a_stage_is_told_in_one_line(place, module, words):
     assert runner.outcome.done == {"y"}
 
 
+@pytest.mark.slow
 def test_a_result_that_dvc_cannot_record_serves_what_needs_it_and_is_an_error_at_the_end(place, capsys):
     runner, _ = ran(place, [step("x"), step("y", needs=["x"])], Record(refuse=["x", "y"]))
     assert runner.outcome.done == {"x", "y"}
@@ -116,6 +119,7 @@ def test_a_result_that_dvc_cannot_record_serves_what_needs_it_and_is_an_error_at
     assert "the cache is read-only" in error
 
 
+@pytest.mark.slow
 def test_computed_results_are_computed_anew_and_two_steps_run_at_once(place):
     record = Record(unchanged=["cost", "a", "b"])
     runner, _ = ran(place, [step("cost", computed=True)], record)
@@ -232,6 +236,7 @@ def test_dvc_finds_nothing_left_to_do_after_a_record(tmp_path, monkeypatch):
     assert again.changed(again.steps[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -42,6 +42,7 @@ def first_fast(rows: list[str]) -> list[object]:
     return [row if row in first else pytest.param(row, marks=pytest.mark.slow) for row in rows]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", first_fast(configured_rows()))
 def test_every_config_is_a_row_of_the_ledger_and_is_costed(row):
     evidence = cost.row_cost(row)

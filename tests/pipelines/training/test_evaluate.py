@@ -36,6 +36,7 @@ def trained(tmp_path_factory, few_digits):
     return root
 
 
+@pytest.mark.slow
 def test_evidence_is_sound_and_its_score_is_recomputed_by_hand(trained):
     evidence = json.loads((trained / f"results/mini/{ROW}.json").read_text())
     settings = load_settings(trained)[1]
@@ -78,6 +79,7 @@ def test_evidence_that_its_bits_do_not_bear_out_is_invalid(trained, change):
         path.write_text(sound)
 
 
+@pytest.mark.slow
 def test_a_row_trained_before_bits_were_kept_is_evaluated_anew(trained, capsys):
     evidence, weights = trained / f"results/mini/{ROW}.json", trained / WEIGHTS
     before = [path.read_bytes() for path in (evidence, trained / f"results/examples/mini/{ROW}.top1.json", weights)]

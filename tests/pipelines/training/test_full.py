@@ -37,6 +37,7 @@ def settings_of(row, recipe="paper", seed=0):
     return recipe_settings(find_row(row), recipe, seed)
 
 
+@pytest.mark.slow
 def test_recipes_are_section_5_1s():
     m3 = settings_of("t2_micronet_m3")
     assert (m3["epochs"], m3["batch_size"], m3["lr"], m3["weight_decay"], m3["mixup"]) == (600, 512, 0.02, 4e-5, 0.2)

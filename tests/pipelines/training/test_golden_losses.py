@@ -48,6 +48,7 @@ def losses(row: str, steps: int = 10) -> list[float]:
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", sorted(GOLDEN))
 def test_ten_steps_give_the_golden_losses(row):
     threads = torch.get_num_threads()

@@ -62,6 +62,7 @@ def test_augmentation_crops_and_flips_each_image_by_itself():
     assert torch.equal(out, again)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_scores_and_sound_evidence(checkout, tmp_path):
     job = proxy_job(ROW, 3, checkout)
     first = run(job)
@@ -77,6 +78,7 @@ def test_the_same_seed_gives_the_same_scores_and_sound_evidence(checkout, tmp_pa
     assert "recipe" not in evidence["fingerprint"]  # the protocol is its own
 
 
+@pytest.mark.slow
 def test_a_lost_loss_and_a_batch_too_large_are_one_line(checkout):
     write_params(checkout, "train", lr=1e25)
     with pytest.raises(PipelineError, match=r"t5_relu.s3: training diverged: loss is (nan|inf) in epoch 1"):

@@ -47,6 +47,7 @@ def test_validation_images_alone_are_verified(val_only, tmp_path):
         check_imagenet(val_only, tmp_path, val_only=True)
 
 
+@pytest.mark.slow
 def test_its_scores_are_the_loaded_networks_and_are_filed(val_only, tmp_path):
     from registry import official
 

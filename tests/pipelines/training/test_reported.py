@@ -85,6 +85,7 @@ def reported_to(root, *args, **kwargs):
     return WRITE(*args, out=root, **kwargs)
 
 
+@pytest.mark.slow
 def test_a_log_is_shown_and_decides_nothing(out, tmp_path, capsys, checkout):
     log = tmp_path / "summary.csv"
     log.write_text(LOGS["summary.csv"])
@@ -102,6 +103,7 @@ def test_a_log_is_shown_and_decides_nothing(out, tmp_path, capsys, checkout):
     assert cell.readings == (f"beside it, reported elsewhere: 59.50 ({path}); never judged",)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_held_to_the_rows_network(out, tmp_path):
     from pipelines.analysis.structure import classifier
 

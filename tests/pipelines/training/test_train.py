@@ -109,6 +109,7 @@ def test_another_configuration_does_not_resume(tiny, monkeypatch, capsys):
     assert list(other.glob("epoch_*.pth"))  # another's checkpoints are never deleted
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_error_and_leaves_no_half_checkpoint(tiny, monkeypatch):
     def full(*_, **__):
         raise RuntimeError("PytorchStreamWriter failed writing file: No space left on device")

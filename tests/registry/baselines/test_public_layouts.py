@@ -25,6 +25,7 @@ def public_cost(cin: int, cout: int) -> int:
     return math.ceil(max(cin, cout) / n) * 4 * n * levels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("row", "ours", "public"),
     [("t2_mobilenetv3_bft_0_5", 14.75, 15.33), ("t2_shufflenetv2_bft", 21.05, 21.17)],

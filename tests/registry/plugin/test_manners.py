@@ -170,6 +170,7 @@ def test_functional_transforms_see_through_it(form):
         torch.testing.assert_close(each[name].sum(0), parameter.grad, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("shift", SHIFTS)
 def test_it_is_differentiated_twice(form, shift):
@@ -196,6 +197,7 @@ def test_forward_mode_derivatives_pass():
     torch.testing.assert_close(forward, difference, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["eager", "lean"])
 def test_traces_serve_other_sizes(form):
     net = small(out_indices=(0, 2)).eval()
@@ -210,6 +212,7 @@ def test_traces_serve_other_sizes(form):
                     torch.testing.assert_close(one, want)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["eager", "lean"])
 def test_copies_are_equal(form):
     net = small().eval()

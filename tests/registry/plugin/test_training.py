@@ -49,6 +49,7 @@ def runner(folder: object, epochs: int, resume: bool = False) -> Runner:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_custom_imports_find_it_and_a_run_is_resumed(tmp_path):
     path = tmp_path / "config.py"
     path.write_text(
@@ -65,6 +66,7 @@ def test_custom_imports_find_it_and_a_run_is_resumed(tmp_path):
         torch.testing.assert_close(one, other)
 
 
+@pytest.mark.slow
 def test_weights_move_into_another_network(tmp_path):
     source = MODELS.build(MODEL)
     torch.save({"state_dict": source.state_dict(), "meta": {"epoch": 3}}, tmp_path / "weights.pth")
@@ -79,6 +81,7 @@ def test_weights_move_into_another_network(tmp_path):
         read_file(tmp_path / "weights.pth")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arch", sorted(ARCHS))
 def test_every_architecture_trains_and_costs_what_it_does(arch):
     net = MODELS.build({"type": "MicroNet", "arch": arch}).train()

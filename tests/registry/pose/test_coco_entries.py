@@ -148,6 +148,7 @@ def test_each_fault_names_file_and_entry(people, sound, tmp_path, change, messag
     assert ";" in text
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 8),
     st.sampled_from(["bbox", "area", "iscrowd", "id", "keypoints"]),
@@ -293,12 +294,10 @@ def test_an_image_that_breaks_in_training_is_one_line(people, tmp_path, monkeypa
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("change", "message"),
-    [
-        (without(1, "area"), "annotations[1] (id 2): has no 'area'"),
-        pytest.param(item(3, id=2), "has the id", marks=pytest.mark.long),
-    ],
+    [(without(1, "area"), "annotations[1] (id 2): has no 'area'"), (item(3, id=2), "has the id")],
 )
 def test_mim_train_stops_before_training_with_one_line(people, tmp_path, forks, change, message):
     root = shutil.copytree(people, tmp_path / "people")

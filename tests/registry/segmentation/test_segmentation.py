@@ -69,6 +69,7 @@ def test_rows_cost_what_they_are_and_train(row):
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in model.parameters())
 
 
+@pytest.mark.slow
 def test_the_fitted_reading_is_within_five_percent_and_the_literal_one_below():
     ledger = load_ledger()
     for row in ROWS:
@@ -151,6 +152,7 @@ BROKEN = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("change", "message"), BROKEN)
 @pytest.mark.parametrize("workers", [0, 1])
 def test_broken_data_is_one_line_that_names_the_file(streets, tmp_path, monkeypatch, change, message, workers):
@@ -229,6 +231,7 @@ def test_mim_trains_resumes_and_tests(streets, tmp_path, forks):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_mim_without_cityscapes_says_so_in_one_line(tmp_path, forks):
     config = ROOT / "configs/segmentation/micronet_m0.py"
     missing = {"cwd": ROOT, "CITYSCAPES_ROOT": tmp_path / "none"}

@@ -130,6 +130,7 @@ def test_a_released_networks_params_stand_alone_and_its_madds_depend(ledger, cos
     assert judge_of.span("t4a_g1", "params") is None
 
 
+@pytest.mark.slow
 def test_one_convention_satisfies_at_most_7_of_16_cells_of_m1(ledger, costs):
     """Counted anew, convention by convention, from the filed terms."""
     entry = next(f for f in ledger.conventions.families if f.id == "m1_ablations")

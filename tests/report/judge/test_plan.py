@@ -52,6 +52,7 @@ def test_hours_scale_with_madds_from_the_nearest_measured_row(madds, train):
     assert seconds_per_image("b", madds, known) == pytest.approx(3 / train)
 
 
+@pytest.mark.slow
 def test_every_open_cell_is_planned_once_and_the_total_is_the_sum(evidence):
     found = ("results/bench/gpu.json", bench(t2_micronet_m1=rates(10_000, 12_000_000)))
     report, plan = planned(evidence, found)
@@ -71,6 +72,7 @@ def test_every_open_cell_is_planned_once_and_the_total_is_the_sum(evidence):
     json.dumps(plan.as_dict(), allow_nan=False)
 
 
+@pytest.mark.slow
 def test_rows_with_runs_need_fewer_seeds_and_settled_ones_none(evidence, tmp_path):
     import shutil
 
@@ -96,6 +98,7 @@ def test_rows_with_runs_need_fewer_seeds_and_settled_ones_none(evidence, tmp_pat
     assert row not in runs() or f"{row}.top1" not in runs()[row].cells
 
 
+@pytest.mark.slow
 def test_without_a_benchmark_there_are_no_hours(evidence):
     _, plan = planned(evidence)
     assert plan.hours is None
@@ -125,6 +128,7 @@ def test_rates_that_others_published_stand_in_until_a_card_is_measured(tmp_path)
     assert [path[-6] for path, _ in read_benches(tmp_path)] == ["c", "b", "a"]
 
 
+@pytest.mark.slow
 def test_the_committed_headline_names_its_source(evidence):
     first = read_benches(ROOT)[0]
     _, plan = planned(evidence, first)

@@ -27,6 +27,7 @@ def plan_of(evidence, ledger=None):
     return report, make_plan(report, evidence, None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("recipes", "seeds"),
     [(["released"], 3), (["released", "paper"], 2), (["official"], 2), (["official", "official", "paper"], 2)],
@@ -45,6 +46,7 @@ def test_seeds_of_the_deciding_recipe_count_alone(evidence, recipes, seeds):
     assert next(run for run in plan_of(evidence)[1].runs if run.row == ROW).seeds == seeds
 
 
+@pytest.mark.slow
 def test_what_has_no_budget_is_said_to_be_unplanned(evidence):
     ledger = load_ledger()
     kept = tuple(b for b in ledger.budgets if "2" not in b.tables)

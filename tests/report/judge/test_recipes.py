@@ -55,6 +55,7 @@ def write(root, name, value):
     write_json_atomic(root / f"results/paper/t2_micronet_m0.{name}.json", value)
 
 
+@pytest.mark.slow
 def test_the_printed_recipe_decides_and_the_others_stand_beside(checkout):
     printed = 51.4
     write(checkout, "released", evidence_of("released", None, printed, None))

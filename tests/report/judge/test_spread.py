@@ -15,6 +15,7 @@ from report.judge.spread import Spread, holm, of_row, own, pooled, quantile, tai
 seeds = st.lists(st.floats(0, 100).map(lambda v: round(v, 3)), min_size=2, max_size=5)
 
 
+@pytest.mark.slow
 @given(st.lists(seeds, min_size=2, max_size=6))
 def test_pooling_is_the_one_way_layouts_residual(groups):
     found = pooled([*groups, [50.0]])  # a lone seed says nothing

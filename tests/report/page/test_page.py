@@ -165,6 +165,7 @@ def test_statements_are_worked_out_on_both_sides(page):
     assert needs == ["training of Plain, Half (Table 2): 0.0 machine-hours on a machine"]
 
 
+@pytest.mark.slow
 def test_every_printed_claim_has_an_expression_worked_out():
     report, sources = synthetic.report_of(Path(__file__).resolve().parents[3])
     claims = build_page(report, sources, "").claims

@@ -11,6 +11,8 @@ from helpers import ROOT
 from paper import load_ledger
 from report.__main__ import main
 
+pytestmark = [pytest.mark.slow, pytest.mark.long]
+
 BROWSER = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -79,6 +81,7 @@ def shown(page):
     )
 
 
+@pytest.mark.slow
 def test_columns_sort_up_down_and_back_by_mouse_and_keyboard(visit):
     page = visit("index.html")
     printed = column(page, 2, 3)
@@ -113,6 +116,7 @@ def test_columns_sort_up_down_and_back_by_mouse_and_keyboard(visit):
     assert names[-1] == "WeightNet 8×"
 
 
+@pytest.mark.slow
 def test_columns_sort_by_what_was_achieved_deviates_or_was_judged(visit):
     page = visit("index.html?table=5&by=deviation&sort=5.params.desc")
     deltas = page.evaluate(
@@ -129,6 +133,7 @@ def test_columns_sort_by_what_was_achieved_deviates_or_was_judged(visit):
     assert verdicts == sorted(verdicts, reverse=True)
 
 
+@pytest.mark.slow
 def test_filters_combine_count_and_stay_in_the_address(visit):
     page = visit("index.html")
     total = page.locator("#shown").inner_text()
@@ -160,6 +165,7 @@ def test_filters_combine_count_and_stay_in_the_address(visit):
     assert page.locator("#shown").inner_text() == total
 
 
+@pytest.mark.slow
 def test_first_screen_leads_to_the_filtered_tables(visit):
     page = visit("index.html")
     page.locator(".shares a[data-filter=differs]").click()
@@ -168,6 +174,7 @@ def test_first_screen_leads_to_the_filtered_tables(visit):
     assert "verdict=differs" in page.url
 
 
+@pytest.mark.slow
 def test_evidence_opens_steps_closes_and_returns(visit):
     page = visit("index.html")
     cell = page.locator('[id="t5_se_relu.madds"] a.open')
@@ -196,6 +203,7 @@ def test_evidence_opens_steps_closes_and_returns(visit):
     assert not dialog.is_visible()
 
 
+@pytest.mark.slow
 def test_addresses_lead_to_cells_tables_and_statements(visit):
     page = visit("index.html#t2_micronet_m0.top1")
     assert "MicroNet-M0: Top-1" in page.locator("dialog").inner_text()
@@ -210,6 +218,7 @@ def test_addresses_lead_to_cells_tables_and_statements(visit):
     assert "computed [1]; wanted [1]" in page.locator("#claim-fig2_block_rank").inner_text()
 
 
+@pytest.mark.slow
 def test_the_claims_page_filters_and_sorts(visit):
     page = visit("claims.html?verdict=differs")
     assert page.locator("#shown").inner_text() == f"1 of {len(load_ledger().claims)} statements"
@@ -222,6 +231,7 @@ def test_the_claims_page_filters_and_sorts(visit):
     assert page.locator("table.claims > tbody:visible").count() == 1
 
 
+@pytest.mark.slow
 def test_without_a_script_all_is_readable(visit):
     page = visit("index.html", script=False)
     assert page.locator("section.table").count() == 12
@@ -233,6 +243,7 @@ def test_without_a_script_all_is_readable(visit):
     assert page.locator("#claim-eq2_example summary").is_visible()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", ["index.html", "claims.html"])
 def test_a_narrow_screen_scrolls_only_inside_tables(visit, name, scheme):
@@ -243,6 +254,7 @@ def test_a_narrow_screen_scrolls_only_inside_tables(visit, name, scheme):
     assert (background == "rgb(255, 255, 255)") == (scheme == "light")
 
 
+@pytest.mark.slow
 def test_on_a_wide_screen_every_table_fits(visit):
     page = visit("index.html")
     wide = page.evaluate(
@@ -252,6 +264,7 @@ def test_on_a_wide_screen_every_table_fits(visit):
     assert wide == []
 
 
+@pytest.mark.slow
 def test_on_paper_controls_go_and_details_open(visit):
     page = visit("index.html")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
@@ -265,6 +278,7 @@ def test_on_paper_controls_go_and_details_open(visit):
     assert page.pdf()[:5] == b"%PDF-"
 
 
+@pytest.mark.slow
 def test_the_keyboard_reaches_content_first(visit):
     page = visit("index.html")
     page.keyboard.press("Tab")

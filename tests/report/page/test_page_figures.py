@@ -103,6 +103,7 @@ def test_figure_1_shifts_computed_madds_and_raises_achieved_accuracy(toy):
     assert figure.rows[3] == ["Bad", "40M", "–", "67.0", "invalid evidence"]
 
 
+@pytest.mark.slow
 def test_figure_1_has_no_achieved_accuracy_without_the_papers_profile(real):
     report, sources = real
     figure = figures.figures(report, sources, "")[0]

@@ -90,6 +90,7 @@ def pages(request):
     return {name: Read(found[name]) for name in PAGES}
 
 
+@pytest.mark.slow
 def test_together_they_stay_below_three_megabytes(real):
     assert sum(len(real[name].encode()) for name in PAGES) < LIMIT
     assert len(real["report.md"].encode()) < 64_000
@@ -102,6 +103,7 @@ def test_two_renders_are_the_same(out, real):
     assert {path.name: path.read_text("utf-8") for path in other.iterdir() if path.is_file()} == real
 
 
+@pytest.mark.slow
 def test_every_number_and_statement_is_there_without_a_script(pages):
     index, claims = pages["index.html"], pages["claims.html"]
     ids = {attrs["id"] for _, attrs in index.elements if "id" in attrs}

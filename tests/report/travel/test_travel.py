@@ -19,6 +19,7 @@ def exported(checkout, tmp_path):
     return tmp_path / "out"
 
 
+@pytest.mark.slow
 def test_the_crate_names_and_hashes_every_file(checkout, exported):
     crate = exported / "crate"
     graph = {e["@id"]: e for e in json.loads((crate / "ro-crate-metadata.json").read_text("utf-8"))["@graph"]}
@@ -34,12 +35,14 @@ def test_the_crate_names_and_hashes_every_file(checkout, exported):
     assert {c["evidence"] for c in cells if c["evidence"]} <= there
 
 
+@pytest.mark.slow
 def test_the_crates_library_reads_it(exported):
     crate = pytest.importorskip("rocrate.rocrate", reason="needs rocrate").ROCrate(str(exported / "crate"))
     assert crate.root_dataset["about"].id == "https://arxiv.org/abs/2011.12289v1"
     assert len(crate.data_entities) == len(crate.root_dataset["hasPart"])
 
 
+@pytest.mark.slow
 def test_the_hub_reads_what_was_achieved_and_nothing_else(exported):
     hub = pytest.importorskip("huggingface_hub", reason="needs huggingface_hub")
     assert [p.name for p in (exported / "hub").iterdir()] == ["t2_micronet_m0"]
