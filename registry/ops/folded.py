@@ -1,4 +1,7 @@
-"""Run convolutions followed by BatchNorm as one convolution where nothing is learned: a pass over memory less each.
+"""Run a block's convolutions by the fastest form that may serve: compiled ones, and folded with their BatchNorm.
+
+Where nothing is learned, a convolution and its BatchNorm run as one: a pass over memory less each. Convolutions along
+one axis run compiled where the library was prepared (registry.ops.native), in training too.
 
 The folded weights are made anew in each pass, from what the modules hold at that time, so nothing can grow stale.
 Results differ from the two steps' by rounding alone. Whatever needs the steps apart gets them: gradients, hooks,
@@ -14,30 +17,40 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as _hooks
 
-from . import fused
+from . import fused, native, native_factorized
 
 #: Elements of a BatchNorm's input from which folding takes less time than the pass it saves: measured, one thread.
 GAINS = 20_000
 
 
 def run(layers: nn.Module, x: Tensor) -> Tensor:
-    """Return layers(x) of a Sequential or another module, its convolutions with their BatchNorms where that may be."""
-    if (
-        not isinstance(x, Tensor)
-        or type(layers) is not nn.Sequential
-        or not _plain(layers)
-        or torch.is_grad_enabled()
-        or not _free(x)
-    ):
+    """Return layers(x) of a Sequential or another module, its convolutions by what serves best."""
+    if not isinstance(x, Tensor) or type(layers) is not nn.Sequential or not _plain(layers) or not _free(x):
+        return layers(x)
+    learned = torch.is_grad_enabled()
+    if learned and native.library() is None:
         return layers(x)
     for step, norm in _steps(layers):
         if norm is None:
-            x = run(step, x)
-        elif _outputs(step, x) < GAINS:
-            x = norm(step(x))
+            x = _convolve(step, x, step.weight, step.bias) if _thin(step) else run(step, x)
+        elif learned or norm.training or _outputs(step, x) < GAINS:
+            x = norm(_convolve(step, x, step.weight, step.bias))
         else:
-            x = _convolve(step, norm, x)
+            x = _folded(step, norm, x)
     return x
+
+
+def _thin(layer: nn.Module) -> bool:
+    """Tell whether a layer is a convolution along one axis whose passes nobody watches."""
+    return type(layer) is nn.Conv2d and _plain(layer) and native_factorized.axis_of(layer) is not None
+
+
+def _convolve(conv: nn.Conv2d, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Return a convolution by other weights than its own: compiled where it runs along one axis and that serves."""
+    library, axis = native.library(), native_factorized.axis_of(conv)
+    if library is not None and axis is not None and native_factorized.takes(x, weight, bias, axis):
+        return native_factorized.convolve(library, x, weight, bias, axis)
+    return conv._conv_forward(x, weight, bias)
 
 
 def _steps(layers: nn.Sequential) -> Iterator[tuple[Any, nn.BatchNorm2d | None]]:
@@ -60,7 +73,6 @@ def _foldable(conv: nn.Module, norm: nn.Module) -> bool:
         type(conv) is nn.Conv2d
         and type(norm) is nn.BatchNorm2d
         and conv.padding_mode == "zeros"
-        and not norm.training
         and norm.track_running_stats
         and norm.affine
         and conv.weight.dtype == norm.weight.dtype
@@ -94,10 +106,10 @@ def _outputs(conv: nn.Conv2d, x: Tensor) -> int:
     return x.numel() // x.shape[1] * conv.out_channels // (conv.stride[0] * conv.stride[1])
 
 
-def _convolve(conv: nn.Conv2d, norm: nn.BatchNorm2d, x: Tensor) -> Tensor:
+def _folded(conv: nn.Conv2d, norm: nn.BatchNorm2d, x: Tensor) -> Tensor:
     assert norm.running_var is not None
     assert norm.running_mean is not None
     scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
     mean = norm.running_mean if conv.bias is None else norm.running_mean - conv.bias
     bias = torch.addcmul(norm.bias, mean, scale, value=-1)
-    return conv._conv_forward(x, conv.weight * scale.view(-1, 1, 1, 1), bias)
+    return _convolve(conv, x, conv.weight * scale.view(-1, 1, 1, 1), bias)

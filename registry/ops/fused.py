@@ -27,6 +27,8 @@ from . import native, verified
 #: torch.compiler has it from 2.2 on.
 _namespaces = (getattr(torch, "compiler", None), torch._utils)
 is_compiling = next((n.is_compiling for n in _namespaces if hasattr(n, "is_compiling")), lambda: False)
+#: Modes see torch's operators alone: counters of FLOPs, fake tensors.
+_dispatch_modes = getattr(torch._C, "_len_torch_dispatch_stack", lambda: 0)
 BACKENDS = ("auto", "eager", "lean", "native", "triton")
 VARIABLE = "MICRONET_SHIFT_MAX"
 #: Elements of a slice from which `lean` gains on a CPU. `group` moves whole groups, in two slices a shift;
@@ -105,9 +107,10 @@ def chosen(x: Tensor, coefficients: Tensor, groups: int = 1, shift: str = "group
 
 
 def needs_plain_operators(x: Tensor) -> bool:
-    """Tell whether what runs now takes plain operators only: a tracer, a compiler or a transform of functions."""
+    """Tell whether what runs now takes plain operators only: a tracer, compiler, counter or transform of functions."""
     return (
         is_compiling()
+        or _dispatch_modes() > 0
         or torch.jit.is_tracing()
         or torch._C._are_functorch_transforms_active()
         or torch.autograd.forward_ad._current_level >= 0

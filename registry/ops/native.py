@@ -1,10 +1,11 @@
-"""Shift-Max compiled by the machine's own C compiler: one pass over memory forward, one backward, for any J and K.
+"""MicroNet's operators compiled by the machine's own C compiler: Shift-Max and the factorized convolutions.
 
-`prepare` compiles registry.ops.native_source once, in about a second, and keeps the library in the user's cache; the
-form then serves by itself on CPUs. Forward values are the straightforward form's, bit for bit; gradients are equal
-within rounding, since their sums run in another order. MICRONET_COMPILE=0 switches it off, 1 on from the first use;
-without it long training runs on a CPU switch it on themselves. Where no compiler is at hand or the library's results
-are wrong, one warning says so and the other forms serve.
+`prepare` compiles registry.ops.native_source and factorized_source once, in some seconds, and keeps the library in the
+user's cache; the forms then serve by themselves on CPUs. Shift-Max's forward values are the straightforward form's, bit
+for bit; its gradients and the convolutions are equal within rounding, since their sums run in another order.
+MICRONET_COMPILE=0 switches it off, 1 on from the first use; without it long training runs on a CPU switch it on
+themselves. Where no compiler is at hand or the library's results are wrong, one warning says so and the other forms
+serve.
 """
 
 from __future__ import annotations
@@ -27,8 +28,12 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
+from . import native_factorized
 from .eager import differentiable_gradients, eager_shift_max, shift_index
-from .native_source import SOURCE
+from .factorized_source import SOURCE as FACTORIZED
+from .native_source import SOURCE as SHIFT_MAX
+
+SOURCE = SHIFT_MAX + FACTORIZED
 
 VARIABLE = "MICRONET_COMPILE"
 COMPILERS = ("cc", "gcc", "clang", "c++", "g++")
@@ -78,7 +83,7 @@ def prepare() -> bool:
             check(found)
             _state["library"] = found
         except (NativeError, OSError) as error:
-            warnings.warn(f"Shift-Max is not compiled, the slower forms serve: {error}", stacklevel=2)
+            warnings.warn(f"operators are not compiled, the slower forms serve: {error}", stacklevel=2)
     return _state["library"] is not None
 
 
@@ -109,7 +114,7 @@ def compiled() -> Path:
         raise NativeError("no C compiler (cc, gcc or clang) on PATH")
     version = _run([compiler, "--version"]).stdout
     key = hashlib.sha256("\0".join([SOURCE, str(ALWAYS), compiler, version, _processor()]).encode()).hexdigest()[:16]
-    target = cache_folder() / f"shift_max_{key}.so"
+    target = cache_folder() / f"operators_{key}.so"
     if target.is_file():
         return target
     try:
@@ -121,7 +126,7 @@ def compiled() -> Path:
         target = Path(tempfile.mkdtemp(prefix="micronet-")) / target.name
         folder = target.parent
     with tempfile.TemporaryDirectory(dir=folder) as there:
-        source, made = Path(there) / "shift_max.c", Path(there) / "shift_max.so"
+        source, made = Path(there) / "operators.c", Path(there) / "operators.so"
         source.write_text(SOURCE, "utf-8")
         for flags in FLAGS:
             done = _run([compiler, *ALWAYS, *flags, "-o", str(made), str(source)])
@@ -159,11 +164,14 @@ def load(path: Path) -> ctypes.CDLL:
             function = getattr(found, name)
             function.argtypes = [ctypes.c_void_p] * pointers + [ctypes.c_int64] * 7
             function.restype = None
+    native_factorized.declare(found)
     return found
 
 
 def check(found: ctypes.CDLL) -> None:
-    """Compare the library with the straightforward form on small tensors. Raises NativeError where they differ."""
+    """Compare the library with the straightforward forms on small tensors. Raises NativeError where they differ."""
+    if (fault := native_factorized.fault(found)) is not None:
+        raise NativeError(fault)
     generator = torch.Generator().manual_seed(0)
     for dtype, limit in ((torch.float32, 1e-5), (torch.float64, 1e-12)):
         for k, j, shift in ((2, 2, "group"), (1, 2, "group_channel"), (3, 3, "group")):
