@@ -1,4 +1,4 @@
-"""Long runs on a CPU have Shift-Max compiled, and their provenance says so; short ones keep their bits."""
+"""Long runs on a CPU have operators compiled, and their provenance says so; short ones keep their bits."""
 
 from __future__ import annotations
 
@@ -36,4 +36,4 @@ def test_long_runs_alone_compile_it(monkeypatch, tmp_path, epochs, cuda, compile
                           identity="i", stem="s")  # fmt: skip
     with pytest.raises(Stop):
         run.run(job)
-    assert seen == ({"shift_max": "compiled"} if compiled else {})
+    assert seen == ({"shift_max": "compiled", "factorized": "compiled"} if compiled else {})
