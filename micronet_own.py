@@ -37,40 +37,51 @@ def check_own(root: Path, *names: str) -> None:
             )
 
 
-def _checking(argv: list[str]) -> int:
-    """Run `paper` or `report` of a wheel; say what is missing where they cannot run."""
-    plugin = find_spec("micronet_repro")
-    folders = [Path(folder) / "_harness" for folder in (plugin.submodule_search_locations or ()) if plugin]
-    where = next((folder for folder in folders if (folder / "paper").is_dir()), None)
-    if argv[:1] not in (["paper"], ["report"]) or where is None:
+#: What a wheel runs beside being the plugin: by verb the module, and the extra that has what it needs.
+WHEEL = {
+    "paper": ("paper.__main__", "check"),
+    "report": ("report.__main__", "check"),
+    "plan": ("report.plan", "check"),
+    "cost": ("pipelines.counting.cost", "count"),
+    "claims": ("pipelines.counting.claims", "count"),
+    "conventions": ("pipelines.counting.conventions", "count"),
+}
+
+
+def _in_wheel() -> Path | None:
+    """Return the folder of a wheel that holds what checks and counts; None in a checkout."""
+    where = Path(__file__).resolve().parent / "micronet_repro/_harness"
+    return where if (where / "paper").is_dir() else None
+
+
+def _checking(argv: list[str], where: Path) -> int:
+    """Run a verb of a wheel; say what is missing where it cannot run."""
+    verb = argv[0] if argv else ""
+    if verb not in WHEEL:
         print(
-            "error: this is the plugin (import micronet_repro), `micronet paper` and `micronet report`; the rest of "
-            "the harness runs from a checkout of its repository, after `make setup`",
+            f"error: this is the plugin (import micronet_repro) and `micronet {'`, `'.join(WHEEL)}`; the rest of the "
+            "harness runs from a checkout of its repository, after `make setup`",
             file=sys.stderr,
         )
         return 2
     if sys.version_info < (3, 11):
-        print(
-            f"error: `micronet {argv[0]}` needs Python 3.11 or later; this is {sys.version.split()[0]}", file=sys.stderr
-        )
+        print(f"error: `micronet {verb}` needs Python 3.11 or later; this is {sys.version.split()[0]}", file=sys.stderr)
         return 2
     sys.path.insert(0, str(where))
+    name, extra = WHEEL[verb]
     try:
-        run = import_module(f"{argv[0]}.__main__").main
-        output = import_module("paper.output")
+        run = import_module(name).main
+        guard = import_module("pipelines.common").guard
     except ModuleNotFoundError as error:
-        fault = f"error: needs {error.name}; pip install 'micronet-repro[check]'"
-        print(fault, file=sys.stderr)
+        print(f"error: needs {error.name}; pip install 'micronet-repro[{extra}]'", file=sys.stderr)
         return 2
-    return output.run(lambda: run(argv[1:]))
+    return guard(lambda: run(argv[1:]))
 
 
 def main() -> int:
-    """Run the harness's verbs (`micronet VERB ...`); from a wheel, those that check a ledger and report on it."""
-    try:
-        from pipelines.__main__ import main as run
-    except ModuleNotFoundError as error:
-        if error.name not in ("pipelines", "pipelines.__main__"):
-            raise
-        return _checking(sys.argv[1:])
+    """Run the harness's verbs (`micronet VERB ...`); from a wheel, those that check a ledger, count and report."""
+    if (where := _in_wheel()) is not None:
+        return _checking(sys.argv[1:], where)
+    from pipelines.__main__ import main as run
+
     return run()

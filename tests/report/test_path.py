@@ -75,10 +75,27 @@ def test_what_is_missing_is_one_line(folder, capsys):
 
 
 def test_the_plan_of_another_ledger(capsys):
-    assert plan(["--ledger", "shufflenet"]) == 0
-    assert "no training run settles: v2_plus_costs_no_less" in (out := capsys.readouterr().out)
-    assert "more; `budgets` of paper.yaml say what runs take" in out
+    """Without budgets nothing has a price, and yet all is said that would settle something."""
+    assert plan(["--ledger", "shufflenet", "--limit", "0"]) == 0
+    out = capsys.readouterr().out
+    settled = [int(line.split()[0]) for line in out.splitlines() if line.split()[-1].startswith("shufflenet_t")]
+    assert settled == sorted(settled, reverse=True)
+    assert sum(settled[:3]) == 9
+    assert "open: 80 trained numbers of 41 rows and 6 statements; hours are not known: `budgets` of paper.yaml" in out
+    assert "to count, by `micronet cost`: 19 rows without a `network`: shufflenet_t1_shufflenetv2_plus_large" in out
+    assert "no training run settles: v2_plus_costs_no_less\n" in out
     assert "t5_dynamic_shift_max" not in out
+    assert "hours on" not in out
+
+
+def test_the_plan_of_a_ledger_elsewhere_names_what_is_to_measure(folder, capsys):
+    assert plan(["--path", str(folder)]) == 0
+    out = capsys.readouterr().out
+    assert "to measure, and file by `micronet report enter`: 2 of latency on Pixel 1" in out
+    assert plan(["--path", str(folder), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["unmeasured"] == {"latency on Pixel 1": 2}
+    assert [run["hours"] for run in found["unpriced"]] == [None] * len(found["unpriced"])
 
 
 @pytest.mark.parametrize("name", ["shufflenet", "domainbed"])

@@ -11,7 +11,8 @@ import yaml
 from torch import nn
 
 from paper.ledger import load_ledger
-from pipelines.analysis import claims, conventions, cost
+from pipelines.analysis import claims, cost
+from pipelines.counting import conventions
 from report import __main__ as report
 
 NETS = """
