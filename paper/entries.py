@@ -271,6 +271,12 @@ class Ledger:
         """Tell whether training decides a cell: neither an exact count nor a measurement does."""
         return self.cell(row_id, column).about.kind == "trained"
 
+    def inputs(self, row_id: str) -> tuple[tuple[int, ...], ...]:
+        """Return what else a row's network is counted at: the inputs that columns of it, and of its repeats, state."""
+        rows = (row for row in self.rows.values() if self.canonical(row.id) == row_id)
+        found = {c.about.input for row in rows for c in row.cells.values() if c.numeric}
+        return tuple(sorted(size for size in found if size is not None))
+
     def canonical(self, row_id: str) -> str:
         """Return the id of the row whose experiment a row repeats, or the row's own."""
         return self.row(row_id).same_as or row_id

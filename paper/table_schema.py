@@ -87,6 +87,7 @@ class RawColumn(Strict):
     title: its head as printed. unit: of the head, for cells that print none. better: which way, where the name does not
     say it. margin: in the unit, or "2%" of the number. dataset, device: what it was measured on. mean_of: the columns
     whose mean it prints. weight_bytes: of a parameter, for `size`. plus_minus, runs: what ± is, over how many runs.
+    input_size: what a cost was counted at, [3, h, w], where that is not the row's input.
     """
 
     name: Column
@@ -101,6 +102,7 @@ class RawColumn(Strict):
     weight_bytes: Literal[1, 2, 4, 8] = 4
     plus_minus: Literal["standard error", "standard deviation"] | None = None
     runs: Annotated[int, Field(ge=2, le=1000)] | None = None
+    input_size: InputShape | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> RawColumn:
@@ -111,6 +113,8 @@ class RawColumn(Strict):
             raise ValueError(
                 f"column {self.name}: a cost is exact; remove its `{'margin' if self.margin else 'mean_of'}`"
             )
+        if self.input_size and stem(self.name) not in COST_COLUMNS:
+            raise ValueError(f"column {self.name}: `input_size` is of costs ({', '.join(COST_COLUMNS)}); remove it")
         wanted = "bytes" if stem(self.name) == "size" else "" if is_cost(self.name) else dimension(self.unit)
         if self.unit and dimension(self.unit) != wanted:
             raise ValueError(f"column {self.name}: {self.unit!r} is no unit of it; mend `unit`")
@@ -130,7 +134,7 @@ class RawColumn(Strict):
             self.name, self.title or "", self.kind or usual_kind(self.name), None if better == "unknown" else better,
             self.unit, self.dataset or "", self.device or "", margin, tuple(self.mean_of), self.weight_bytes,
             self.unit == "%" or (not self.unit and stem(self.name) in SHARES), self.runs or runs,
-            (self.plus_minus or plus_minus) == "standard error",
+            (self.plus_minus or plus_minus) == "standard error", tuple(self.input_size or ()) or None,
         )  # fmt: skip
 
 

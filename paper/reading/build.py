@@ -186,6 +186,8 @@ class Table:
             keys["dataset"] = head.dataset
         if head.device:
             keys["device"] = head.device
+        if head.input and stem(col.name) == "madds":
+            keys["input_size"] = [3, *head.input]
 
     def _means(self) -> None:
         """Tell which column is the mean of others, where most rows say so."""
@@ -313,8 +315,8 @@ class Table:
         for col in self.columns:
             keys = [f"name: {col.name}"]
             for key, value in col.keys.items():
-                if key == "mean_of":
-                    keys.append(f"mean_of: [{', '.join(value)}]")  # type: ignore[arg-type]
+                if isinstance(value, list):
+                    keys.append(f"{key}: [{', '.join(map(str, value))}]")
                 else:
                     keys.append(f"{key}: {value if key == 'better' else quoted(str(value))}")
             remark = f"  # {'; '.join(col.remarks)}" if col.remarks else ""
