@@ -37,14 +37,14 @@ def check_own(root: Path, *names: str) -> None:
             )
 
 
-#: What a wheel runs beside being the plugin: by verb the module, and the extra that has what it needs.
+#: What a wheel runs beside being the plugin: by verb the module, the extra that has what it needs, what it does.
 WHEEL = {
-    "paper": ("paper.__main__", "check"),
-    "report": ("report.__main__", "check"),
-    "plan": ("report.plan", "check"),
-    "cost": ("pipelines.counting.cost", "count"),
-    "claims": ("pipelines.counting.claims", "count"),
-    "conventions": ("pipelines.counting.conventions", "count"),
+    "paper": ("paper.__main__", "check", "make a ledger of printed tables (paper new), check it (paper check)"),
+    "report": ("report.__main__", "check", "write the report of a ledger; enter: file what a run reached"),
+    "plan": ("report.plan", "check", "say what is open: to train, to measure, to count"),
+    "cost": ("pipelines.counting.cost", "count", "count the networks that a ledger's rows name"),
+    "claims": ("pipelines.counting.claims", "count", "compute what a ledger states of its networks"),
+    "conventions": ("pipelines.counting.conventions", "count", "say how printed costs were counted"),
 }
 
 
@@ -54,9 +54,27 @@ def _in_wheel() -> Path | None:
     return where if (where / "paper").is_dir() else None
 
 
+#: What names a ledger, or asks for none.
+NAMING = ("--path", "--ledger", "--module", "--network", "--list", "-h", "--help")
+WITHOUT = ("new", "diff")
+
+
+def _here(argv: list[str]) -> list[str] | None:
+    """Return a command that names its ledger: the working folder's where none is named; None where there is none."""
+    words = [word.partition("=")[0] for word in argv[1:]]
+    if any(word in NAMING for word in words) or any(word in WITHOUT for word in words[:1]):
+        return argv
+    return [*argv, "--path", "."] if Path("paper.yaml").is_file() else None
+
+
 def _checking(argv: list[str], where: Path) -> int:
     """Run a verb of a wheel; say what is missing where it cannot run."""
     verb = argv[0] if argv else ""
+    if verb in ("-h", "--help"):
+        width = max(map(len, WHEEL))
+        lines = [f"  {name:<{width}}  {text}" for name, (_, _, text) in WHEEL.items()]
+        print("\n".join(["usage: micronet VERB [...]; micronet VERB --help says more", "", *lines]))
+        return 0
     if verb not in WHEEL:
         print(
             f"error: this is the plugin (import micronet_repro) and `micronet {'`, `'.join(WHEEL)}`; the rest of the "
@@ -67,8 +85,15 @@ def _checking(argv: list[str], where: Path) -> int:
     if sys.version_info < (3, 11):
         print(f"error: `micronet {verb}` needs Python 3.11 or later; this is {sys.version.split()[0]}", file=sys.stderr)
         return 2
+    found = _here(argv)
+    if found is None:
+        print(
+            "error: no ledger is named, and here lies none; give --path FOLDER, that of its paper.yaml", file=sys.stderr
+        )
+        return 2
+    argv = found
     sys.path.insert(0, str(where))
-    name, extra = WHEEL[verb]
+    name, extra, _ = WHEEL[verb]
     try:
         run = import_module(name).main
         guard = import_module("pipelines.common").guard

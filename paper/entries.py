@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from paper.columns import Column, Margin, plain_column, stem
 from paper.conventions import Conventions, load_conventions
 from paper.expressions import Expression
-from paper.printed import Interval, is_absent, parse_printed, scale_of, split_printed
+from paper.printed import Interval, is_absent, own_unit, parse_printed, scale_of
 from paper.schema import RawArchitecture, RawBudget, RawChecks, RawIssue, RawReading, RawUnread
 
 HERE = Path(__file__).resolve().parent
@@ -78,8 +78,7 @@ class Cell:
     @property
     def interval_unit(self) -> str:
         """Return the unit that the number is in: its own, or its column's."""
-        found = split_printed(self.printed)
-        return "%" if found["later"] else found["unit"] or self.unit
+        return own_unit(self.printed) or self.unit
 
     @property
     def scale(self) -> Decimal:

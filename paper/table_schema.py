@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from paper.columns import COSTS, SHARES, Margin, is_cost, plain_column, stem, usual_better, usual_kind
 from paper.columns import Column as About
-from paper.printed import dimension, is_absent, parse_printed, scale_of
+from paper.printed import dimension, is_absent, kind_of, own_unit, parse_printed, scale_of
 
 #: The first paper's columns that no data decides (paper.columns.is_cost); every other one needs a margin.
 COST_COLUMNS = ("params", "madds")
@@ -258,6 +258,22 @@ class RawTable(Strict):
         """Return the columns' names."""
         return [column.name for column in self.columns]
 
+    def _mixed(self) -> list[tuple[tuple[Any, ...], str]]:
+        """Return every cell that is in units of another kind than the first of its column, or in none beside some."""
+        out: list[tuple[tuple[Any, ...], str]] = []
+        for j, column in enumerate(self.columns):
+            first: tuple[str, str] | None = None
+            for i, row in enumerate(self.rows):
+                if column.unit or stem(column.name) == "size" or j >= len(row.cells) or is_absent(row.cells[j]):
+                    continue
+                unit = own_unit(row.cells[j])
+                first = first or (kind_of(unit), row.cells[j])
+                if kind_of(unit) != first[0]:
+                    fault = f'"{row.cells[j]}" and "{first[1]}" are of different units; state the column\'s `unit`'
+                    out.append((("rows", i, "cells", j), f"column {column.name}: {fault}"))
+                    break
+        return out
+
     def faults(self) -> list[tuple[tuple[Any, ...], str]]:
         """Return what does not fit together, as (place, fault)."""
         names = self.names
@@ -283,6 +299,7 @@ class RawTable(Strict):
                         parse_printed(cell, column.unit or ("MB" if stem(column.name) == "size" else ""))
                 except ValueError as error:
                     out.append((("rows", i, "cells", j), str(error)))
+        out += self._mixed()
         ids = {row.id for row in self.rows}
         for i, entry in enumerate(self.unread):
             if (entry.row and entry.row not in ids) or (entry.column and entry.column not in names):

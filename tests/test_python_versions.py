@@ -154,6 +154,10 @@ def test_the_wheel_checks_a_table_of_a_readme_without_torch(wheel, tmp_path):
     assert "1,138" in page
     assert "MicroNet" not in page
     assert micronet("train").returncode == 2
+    assert "paper check" in micronet("--help").stdout
+    done = micronet("report")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "give --path FOLDER" in done.stderr
     needs = micronet("cost", "--path", "ledger")
     assert (needs.returncode, needs.stderr) == (2, "error: needs torch; pip install 'micronet-repro[count]'\n")
     assert "open: 2 trained numbers of 2 rows" in micronet("plan", "--path", "ledger").stdout

@@ -146,6 +146,9 @@ def units(ledger: Ledger) -> Iterator[Finding]:
         for column in (c for c in table.columns if is_cost(c)):
             rows = list(numeric(table, column))
             subject = f"Table {table.id}, {column}"
+            for row in (row for row in rows if row.cells[column].value < 0):
+                text = f"{row.cells[column].printed}: a cost below nothing"
+                yield Finding("units", SUSPICIOUS, subject, (key(row, column),), text)
             if len({ledger.canonical(row.id) for row in rows}) < 4:
                 yield Finding("units", NOT_APPLICABLE, subject, (), f"{len(rows)} rows are too few")
                 continue
@@ -189,6 +192,8 @@ def _slip(subject: str, table: Table, column: str, row: Row, values: Sequence[De
     cell = row.cells[column]
     least = values[1] if cell.value == values[0] else values[0]
     most = values[-2] if cell.value == values[-1] else values[-1]
+    if cell.value < 0 or least < 0:
+        return None
     if not cell.value or not least:
         text = f"{cell.printed} beside {plain(most)}: a cost of nothing"
         return Finding("units", SUSPICIOUS, subject, (key(row, column),), text) if not cell.value else None

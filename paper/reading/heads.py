@@ -101,6 +101,7 @@ def measures(text: str) -> str:
 
 def read_head(levels: Sequence[str]) -> Head:
     """Return what a column's head says; levels: its texts from the top row to the lowest."""
+    levels = [t.replace("\u2010", "-").replace("\u2011", "-") for t in levels]
     texts = [t for i, t in enumerate(levels) if t and t not in levels[:i]]
     title = " / ".join(texts)
     arrows = "higher" if "↑" in title or "⇑" in title else "lower" if "↓" in title or "⇓" in title else ""
