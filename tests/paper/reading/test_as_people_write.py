@@ -33,7 +33,8 @@ MEANT = [
 REFUSED = [
     ("3,5", "decimal point"), ("<5", "a bound"), ("≥ 10", "a bound"), ("10⁶", "a power"), ("2¹⁰", "a power"),
     ("1:30", "expected digits"), ("1e3e4", "expected digits"), ("1.234.567", "expected digits"), ("1 234", "expected"),
-    ("78.1 (0.2)", "as ±"), ("12.5 ms ± 300 us", "in another unit"), ("1.2m", "a magnitude"), ("3 billion", "magnitude"),
+    ("78.1 (0.2)", "as ±"), ("12.5 ms ± 300 us", "in another unit"), ("1.2m", "a magnitude"),
+    ("3 billion", "a magnitude"),
     ("0x12", "expected digits"), ("1.2M/2.4M", "expected digits"), ("７８．１", "expected digits"),
     ("∞", "expected"),
 ]  # fmt: skip
