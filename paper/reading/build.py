@@ -107,7 +107,8 @@ class Table:
             if c == 0 and not (head.measures and share == 1.0 and self.grid.width > 2 and self._share(1) < 0.5):
                 self.labels.append(c)
                 continue
-            if head.measures and (share >= 0.34 or not texts):
+            led = 2 * sum(bool(re.match(r"[-−+≈~<>≤≥]?\s?[.\d]", t)) for t in texts) > len(texts)
+            if head.measures and (share >= 0.34 or not texts or led):
                 found.append((c, head))
                 continue
             measured = head.average or any(re.search(r"\d\.\d|±", t) for t in texts)

@@ -99,8 +99,21 @@ def test_a_bold_line_names_the_next_table(tmp_path):
 
 
 def test_a_measured_head_over_what_cannot_be_read_is_told(tmp_path, capsys):
-    made(tmp_path, "|M|Top-1|mIoU|\n|-|-|-|\n|a|71.0|1/2/3|\n|b|72.0|4/5/6|\n")
-    assert '"mIoU": most cells are no numbers' in capsys.readouterr().out
+    ledger = made(tmp_path, "|M|Top-1|mIoU|AP|\n|-|-|-|-|\n|a|71.0|1/2/3|row 5|\n|b|72.0|4/5/6|row 6|\n")
+    told = capsys.readouterr().out
+    assert '"AP": most cells are no numbers' in told
+    assert told.count(".miou): ") == 2
+    assert [row.cells["miou"].printed for row in ledger.rows.values()] == ["?", "?"]
+
+
+def test_decimal_commas_are_points_where_nothing_else_is_a_point(tmp_path):
+    text = "M;Params;Top-1;Latency (ms)\nA;5,3 M;77,1 ± 0,1;12,5\nB;7,8 M;79,1;1.234,5\n"
+    (tmp_path / "t.csv").write_text(text, "utf-8")
+    assert paper(["new", "mine", "--from", str(tmp_path / "t.csv"), "--path", str(tmp_path / "mine")]) == 0
+    ledger = load_ledger(tmp_path / "mine")
+    found = [[c.printed for c in row.cells.values()] for row in ledger.rows.values()]
+    assert found == [["5.3 M", "77.1 ± 0.1", "12.5"], ["7.8 M", "79.1", "1234.5"]]
+    assert "written as points" in (tmp_path / "mine/tables/table_01.yaml").read_text("utf-8")
 
 
 def test_hyphens_that_do_not_break_are_hyphens():
