@@ -211,6 +211,8 @@ def test_the_wheel_counts_the_networks_of_a_ledger(wheel, tmp_path):
     assert lines.count("0") == 4
     assert lines[0] == "ledger/results/cost: 4 rows; new or changed: mine_t1_a, mine_t1_b, mine_t1_c, mine_t1_d"
     assert any(line.startswith("madds: one convention gives 4 of 4 counted numbers") for line in lines)
+    filed = json.loads((ledger / "results/cost/mine_t1_a.json").read_text("utf-8"))
+    assert filed["code_revision"] == "unknown (release 0.1.0)"
     found = json.loads((ledger / "report/report.json").read_text("utf-8"))
     assert {c["verdict"] for c in found["cells"]} == {"reproduced"}
     assert [c["verdict"] for c in found["claims"]] == ["reproduced"]
