@@ -71,9 +71,13 @@ def parts(found: Fingerprint, kind: str) -> dict[str, Any]:
     return {name: getattr(found, name) for name in PARTS[kind]}
 
 
-def network_parts(network: str, size: Sequence[int] | None) -> dict[str, str]:
-    """Return what the cost of a network that a ledger names depends on: its name and the input stated for it."""
-    return {"network": digest([network, list(size) if size else None])}
+def network_parts(network: str, size: Sequence[int] | None, others: Sequence[Sequence[int]] = ()) -> dict[str, str]:
+    """Return what the cost of a network that a ledger names depends on: its name and the inputs stated for it.
+
+    others: those of columns that state their own.
+    """
+    more = [[list(other) for other in others]] if others else []
+    return {"network": digest([network, list(size) if size else None, *more])}
 
 
 def differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

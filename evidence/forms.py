@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -68,7 +68,8 @@ class CostEvidence(Sealed):
 
     structure: the values that the row's network is built with of axes that the paper leaves open; readings: every
     combination of the axes that make a difference to it. network: the name that the ledger gives of what was counted,
-    in place of a config; unknown: its operators that no rule describes, with the elements that they put out.
+    in place of a config; unknown: its operators that no rule describes, with the elements that they put out; at: the
+    same at other inputs, which columns of the ledger state ("3x384x384").
     """
 
     schema_: Literal[2] = Field(alias="schema")
@@ -85,8 +86,20 @@ class CostEvidence(Sealed):
     input_size: list[Count]
     network: str = ""
     unknown: dict[str, Count] = {}
+    at: dict[str, CostValues] = {}
     code_revision: str
     environment: dict[str, str]
+
+    def values_at(self, size: Sequence[int] | None) -> CostValues | None:
+        """Return the cost at an input (None: the row's own), or None where it was not counted there."""
+        if size is None or list(size) == self.input_size:
+            return self.values
+        return self.at.get(size_name(size))
+
+
+def size_name(size: Sequence[int]) -> str:
+    """Return how an input is named: 3x384x384."""
+    return "x".join(map(str, size))
 
 
 class DataPin(Strict):

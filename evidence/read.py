@@ -144,7 +144,7 @@ def read_evidence(
             out.cost[cost.row] = cost
             out.paths["cost", cost.row] = path.relative_to(root).as_posix()
     for cost in out.cost.values():
-        for values in (cost.values, *cost.variants.values()):
+        for values in (cost.values, *cost.variants.values(), *cost.at.values()):
             values.add(out.rules.counting if out.rules else {})
     for row, cost in list(out.cost.items()):
         if any(out.rule not in values.madds for values in (cost.values, *cost.variants.values())):

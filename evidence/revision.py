@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 UNKNOWN = "unknown"
@@ -81,4 +82,12 @@ def code_revision(root: Path) -> str:
         changed = git(root, "status", "--porcelain", "--untracked-files=all", "--", *CODE_PATHS)
         return commit + DIRTY if changed else commit
     except NoRevision as reason:
-        return f"{UNKNOWN} ({reason})"
+        return f"{UNKNOWN} ({_wheel(root) or reason})"
+
+
+def _wheel(root: Path) -> str:
+    """Return the release that code comes from where it was installed from a wheel (setup.py), or ""."""
+    try:
+        return f"release {version('micronet-repro')}" if Path(root).name == "_harness" else ""
+    except PackageNotFoundError:
+        return ""

@@ -74,7 +74,8 @@ class Column:
     """Describe a column. better None: nobody knows; unit: of its head, for cells that print none.
 
     device: what a measured quantity was measured on; mean_of: the columns whose mean it prints; weight_bytes: of one
-    parameter, for sizes; runs: over how many runs the paper's ± is; error: whether that is a standard error.
+    parameter, for sizes; runs: over how many runs the paper's ± is; error: whether that is a standard error; input:
+    what a cost was counted at, (channels, height, width), where that is not the row's.
     """
 
     name: str
@@ -90,6 +91,12 @@ class Column:
     share: bool = True
     runs: int | None = None
     error: bool = False
+    input: tuple[int, ...] | None = None
+
+    @property
+    def counted(self) -> bool:
+        """Tell whether it is said at which input a cost is: its own, or the row's for a name without a suffix."""
+        return is_cost(self.name) and (self.name in COSTS or self.input is not None or stem(self.name) == "size")
 
     @property
     def sign(self) -> int:

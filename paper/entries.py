@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from paper.columns import Column, Margin, plain_column, stem
 from paper.conventions import Conventions, load_conventions
 from paper.expressions import Expression
-from paper.printed import Interval, is_absent, parse_printed, scale_of, split_printed
+from paper.printed import Interval, is_absent, own_unit, parse_printed, scale_of
 from paper.schema import RawArchitecture, RawBudget, RawChecks, RawIssue, RawReading, RawUnread
 
 HERE = Path(__file__).resolve().parent
@@ -78,8 +78,7 @@ class Cell:
     @property
     def interval_unit(self) -> str:
         """Return the unit that the number is in: its own, or its column's."""
-        found = split_printed(self.printed)
-        return "%" if found["later"] else found["unit"] or self.unit
+        return own_unit(self.printed) or self.unit
 
     @property
     def scale(self) -> Decimal:
@@ -270,6 +269,12 @@ class Ledger:
     def trains(self, row_id: str, column: str) -> bool:
         """Tell whether training decides a cell: neither an exact count nor a measurement does."""
         return self.cell(row_id, column).about.kind == "trained"
+
+    def inputs(self, row_id: str) -> tuple[tuple[int, ...], ...]:
+        """Return what else a row's network is counted at: the inputs that columns of it, and of its repeats, state."""
+        rows = (row for row in self.rows.values() if self.canonical(row.id) == row_id)
+        found = {c.about.input for row in rows for c in row.cells.values() if c.numeric}
+        return tuple(sorted(size for size in found if size is not None))
 
     def canonical(self, row_id: str) -> str:
         """Return the id of the row whose experiment a row repeats, or the row's own."""

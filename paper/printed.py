@@ -44,11 +44,13 @@ _UNIT = (
     rf"(?P<unit>%|(?:{'|'.join(map(re.escape, _ALL_UNITS))})(?![A-Za-z])|[KkMGTPB](?![A-Za-z])"
     rf"|(?P<mag>[KkMGTPB]?)\s?{_COUNTED}(?![A-Za-z]))?"
 )
+_LATER = rf"%|(?:{'|'.join(map(re.escape, _ALL_UNITS))})(?![A-Za-z])|[KkMGTPB](?![A-Za-z])"
 _NUMBER = re.compile(
     rf"(?P<about>≈|~|∼|≃|ca\.\s?|about\s)?\s?(?P<sign>[-−–+]?)(?P<digits>{_DIGITS})(?!\d){_POWER}"
     rf"(?:\s?[-–—]\s?(?P<to>{_DIGITS})(?!\d))?\s?{_UNIT}"
-    rf"(?:\s?(?:±|\+/[-−]|\+[-−])\s?(?P<plus>{_DIGITS})|\s?\((?:±|\+/[-−])\s?(?P<paren>{_DIGITS})\))?(?P<later>\s?%)?"
-    rf"(?:\s?\(?(?P<gain>[+↑↓▲▼△▽]\s?(?:{_DIGITS})\s?%?|[-−]\s?(?:{_DIGITS})\s?%?(?=\)))\)?)?"
+    rf"(?:(?:\s?(?:±|\+/[-−]|\+[-−])\s?(?P<plus>{_DIGITS})|\s?\((?:±|\+/[-−])\s?(?P<paren>{_DIGITS})\s?%?\))"
+    rf"(?:\s?(?P<later>{_LATER}))?)?"
+    rf"(?:\s?\(?(?P<gain>[+↑↓▲▼△▽]\s?(?:{_DIGITS})\s?[%KMGB]?|[-−]\s?(?:{_DIGITS})\s?[%KMGB]?(?=\)))\)?)?"
 )
 #: How papers print a number that they do not have; `ABSENT` is the first paper's.
 ABSENT = "–"
@@ -144,6 +146,20 @@ def dimension(unit: str) -> str:
     return unit if unit in OTHERS else ""
 
 
+def kind_of(unit: str) -> str:
+    """Return a unit's dimension as columns are held to one: times ("1.2x") are plain numbers, fps is FPS."""
+    found = dimension(unit)
+    return {
+        "x": "",
+        "×": "",
+        "points": "pp",
+        "FPS": "fps",
+        "imgs/s": "img/s",
+        "images/s": "img/s",
+        "im/s": "img/s",
+    }.get(found, found)
+
+
 def scale_of(unit: str) -> Decimal:
     """Return how many base units (one, seconds, bytes) a unit is. Raises ValueError for an unknown one."""
     for known in (UNITS, MAGNITUDES, SECONDS, BYTES):
@@ -158,6 +174,8 @@ def scale_of(unit: str) -> Decimal:
 
 def split_printed(text: str) -> re.Match[str]:
     """Return the parts of a printed number. Raises ValueError naming the string."""
+    if re.fullmatch(r"(?:10|2)[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+", text.strip()):
+        raise ValueError(f"{text!r} is no printed number; is it a power? write 1e6")
     bare = text.strip().strip(MARKS).strip()
     forms = (text.strip(), bare, re.sub(r"\s?\[\d+\]$", "", bare))
     match = next(filter(None, map(_NUMBER.fullmatch, forms)), None)
@@ -168,11 +186,19 @@ def split_printed(text: str) -> re.Match[str]:
     return match
 
 
+def own_unit(text: str) -> str:
+    """Return the unit that a printed number states itself, or "". Raises ValueError for what is none."""
+    match = split_printed(text)
+    return match["later"] or match["unit"] or ""
+
+
 def _mend(text: str) -> str:
     if re.fullmatch(r"\d+,\d+[^.,]*", text):
         return "is its comma a decimal point? write a point"
     if re.fullmatch(r"[\d.]+\s?%?\s?[/|]\s?[\d.]+.*", text):
         return "it is two numbers; make two columns of it"
+    if re.fullmatch(r"[\d.,]+\s?[mgt]", text) or re.search(r"\d\s?(?:million|billion|mil|bn)\b", text, re.I):
+        return "is it a magnitude? write K, M, G or T"
     if re.match(r"[<>≤≥]", text):
         return "it is a bound; write – and name it in the row's label"
     if re.fullmatch(r".*\d\s?\([\d.]+\)", text):
@@ -194,7 +220,9 @@ def parse_printed(text: str, unit: str = "") -> Interval:
     percent sign is dropped. Raises ValueError naming the string.
     """
     match = split_printed(text)
-    own = "%" if match["later"] else match["unit"] or ""
+    own = own_unit(text)
+    if match["later"] and match["unit"] and match["later"] != match["unit"]:
+        raise ValueError(f"{text!r} is no printed number; its ± is in another unit; write both in one")
     if own and unit and dimension(own) != dimension(unit):
         raise ValueError(f"{text!r} is in {own}, its column in {unit}; mend one of them")
     scale = scale_of(own or unit)

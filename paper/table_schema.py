@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from paper.columns import COSTS, SHARES, Margin, is_cost, plain_column, stem, usual_better, usual_kind
 from paper.columns import Column as About
-from paper.printed import dimension, is_absent, parse_printed, scale_of
+from paper.printed import dimension, is_absent, kind_of, own_unit, parse_printed, scale_of
 
 #: The first paper's columns that no data decides (paper.columns.is_cost); every other one needs a margin.
 COST_COLUMNS = ("params", "madds")
@@ -87,6 +87,7 @@ class RawColumn(Strict):
     title: its head as printed. unit: of the head, for cells that print none. better: which way, where the name does not
     say it. margin: in the unit, or "2%" of the number. dataset, device: what it was measured on. mean_of: the columns
     whose mean it prints. weight_bytes: of a parameter, for `size`. plus_minus, runs: what ± is, over how many runs.
+    input_size: what a cost was counted at, [3, h, w], where that is not the row's input.
     """
 
     name: Column
@@ -101,6 +102,7 @@ class RawColumn(Strict):
     weight_bytes: Literal[1, 2, 4, 8] = 4
     plus_minus: Literal["standard error", "standard deviation"] | None = None
     runs: Annotated[int, Field(ge=2, le=1000)] | None = None
+    input_size: InputShape | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> RawColumn:
@@ -111,6 +113,8 @@ class RawColumn(Strict):
             raise ValueError(
                 f"column {self.name}: a cost is exact; remove its `{'margin' if self.margin else 'mean_of'}`"
             )
+        if self.input_size and stem(self.name) not in COST_COLUMNS:
+            raise ValueError(f"column {self.name}: `input_size` is of costs ({', '.join(COST_COLUMNS)}); remove it")
         wanted = "bytes" if stem(self.name) == "size" else "" if is_cost(self.name) else dimension(self.unit)
         if self.unit and dimension(self.unit) != wanted:
             raise ValueError(f"column {self.name}: {self.unit!r} is no unit of it; mend `unit`")
@@ -130,7 +134,7 @@ class RawColumn(Strict):
             self.name, self.title or "", self.kind or usual_kind(self.name), None if better == "unknown" else better,
             self.unit, self.dataset or "", self.device or "", margin, tuple(self.mean_of), self.weight_bytes,
             self.unit == "%" or (not self.unit and stem(self.name) in SHARES), self.runs or runs,
-            (self.plus_minus or plus_minus) == "standard error",
+            (self.plus_minus or plus_minus) == "standard error", tuple(self.input_size or ()) or None,
         )  # fmt: skip
 
 
@@ -254,6 +258,22 @@ class RawTable(Strict):
         """Return the columns' names."""
         return [column.name for column in self.columns]
 
+    def _mixed(self) -> list[tuple[tuple[Any, ...], str]]:
+        """Return every cell that is in units of another kind than the first of its column, or in none beside some."""
+        out: list[tuple[tuple[Any, ...], str]] = []
+        for j, column in enumerate(self.columns):
+            first: tuple[str, str] | None = None
+            for i, row in enumerate(self.rows):
+                if column.unit or stem(column.name) == "size" or j >= len(row.cells) or is_absent(row.cells[j]):
+                    continue
+                unit = own_unit(row.cells[j])
+                first = first or (kind_of(unit), row.cells[j])
+                if kind_of(unit) != first[0]:
+                    fault = f'"{row.cells[j]}" and "{first[1]}" are of different units; state the column\'s `unit`'
+                    out.append((("rows", i, "cells", j), f"column {column.name}: {fault}"))
+                    break
+        return out
+
     def faults(self) -> list[tuple[tuple[Any, ...], str]]:
         """Return what does not fit together, as (place, fault)."""
         names = self.names
@@ -279,6 +299,7 @@ class RawTable(Strict):
                         parse_printed(cell, column.unit or ("MB" if stem(column.name) == "size" else ""))
                 except ValueError as error:
                     out.append((("rows", i, "cells", j), str(error)))
+        out += self._mixed()
         ids = {row.id for row in self.rows}
         for i, entry in enumerate(self.unread):
             if (entry.row and entry.row not in ids) or (entry.column and entry.column not in names):

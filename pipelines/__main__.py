@@ -12,7 +12,7 @@ VERBS = {
     "paper": ("paper.__main__", "check a ledger and list what it holds"),
     "fingerprint": ("pipelines.analysis.fingerprint", "write what each row's results depend on"),
     "cost": ("pipelines.analysis.cost", "count params and MAdds of every row"),
-    "conventions": ("pipelines.analysis.conventions", "say which ways of counting give a printed cost of any module"),
+    "conventions": ("pipelines.counting.conventions", "say which ways of counting give a printed cost of any module"),
     "forensics": ("pipelines.analysis.forensics", "find the smallest edits of an architecture that reach its totals"),
     "claims": ("pipelines.analysis.claims", "compute what the paper states of costs and structure"),
     "figures": ("pipelines.analysis.figures", "compute the data of the paper's figures"),

@@ -133,7 +133,7 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
             print(f"error: {fault}", file=sys.stderr)
         return BROKEN
     for kind, counts in report.summary().items():
-        print(f"{kind}: " + ", ".join(f"{n} {name}" for name, n in counts.items()))
+        print(f"{kind}: " + (", ".join(f"{n} {name}" for name, n in counts.items()) or "none"))
     for problem in (*report.problems, *sources.problems):
         print(f"warning: {problem.path}: {problem.fault}", file=sys.stderr)
     if report.changed:

@@ -2,7 +2,10 @@
 
 python -m report enter --path FOLDER --row mine_t1_small --metric top1=71.9 --metric top5=90.4 --seed 0
 python -m report enter --path FOLDER --row mine_t1_small --metric latency=12.4ms --device "Pixel 1" --source "a log"
+python -m report enter --path FOLDER --row mine_t1_small --from-log scalars.json --epoch best --seed 0
 
+Of a log of mmengine or timm (evidence/logs.py) the last evaluation counts, or with --epoch best the best one by the
+table's first column that is logged. A name that the log has for a column and nobody else: --column acc_a=val/accuracy.
 Written under FOLDER/results/paper/. No stage of this project wrote it, so it is called reported, not reproduced.
 """
 
@@ -11,10 +14,15 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from evidence.forms import TrainingEvidence, formed
-from evidence.io import write_json_atomic
+from evidence.io import EvidenceError, write_json_atomic
+from evidence.logs import read_log
 from evidence.seal import digest
 from paper.columns import is_cost
 from paper.entries import Table
@@ -55,12 +63,69 @@ def metrics(texts: list[str], table: Table) -> tuple[dict[str, float], dict[str,
     return values, units, faults
 
 
+@dataclass(frozen=True)
+class Logged:
+    """Hold what a log gives for a table's columns, in the columns' own units, and what is stated of the log."""
+
+    values: dict[str, float] = field(default_factory=dict)
+    about: dict[str, Any] = field(default_factory=dict)
+    epochs: int | None = None
+
+
+def named(texts: Sequence[str], table: Table) -> tuple[dict[str, str], list[str]]:
+    """Return (a log's metric by column, every fault) of texts COLUMN=NAME."""
+    out: dict[str, str] = {}
+    faults = []
+    for text in texts:
+        column, equals, name = (part.strip() for part in text.partition("="))
+        if not equals or not name:
+            faults.append(f"--column {text}: write COLUMN=NAME, the name that the log has for it")
+        elif column not in table.columns:
+            faults.append(f"--column {column}: no such column of table {table.id}; it has {', '.join(table.columns)}")
+        else:
+            out[column] = name
+    return out, faults
+
+
+def logged(path: Path, epoch: str, names: dict[str, str], table: Table) -> Logged:
+    """Return what a log says of a table's trained columns. Raises EvidenceError.
+
+    A share that the table prints as a fraction of one is given as one.
+    """
+    trained = [c for c in table.columns if table.column(c).kind == "trained"]
+    if not trained:
+        raise EvidenceError(f"--from-log {path}: table {table.id} has no trained column; measurements: --metric")
+    log = read_log(path, trained, names)
+    if missing := [c for c in names if not any(c in values for _, values in log.epochs)]:
+        raise EvidenceError(f"--column {missing[0]}={names[missing[0]]}: {path} logs no such metric; mend the name")
+    first = next(c for c in trained if any(c in values for _, values in log.epochs))
+    at, found = log.last() if epoch == "last" else log.best(first)
+    values = {}
+    for column, value in found.items():
+        numbers = [row.cells[column].value for row in table.rows if row.cells[column].numeric]
+        fraction = table.column(column).share and table.column(column).unit != "%" and max(numbers, default=100) <= 1
+        values[column] = round(value / 100, 8) if fraction and column not in names else value
+    content = sha256(path.read_bytes()).hexdigest()
+    about = {"log": path.name, "log_sha256": content, "form": log.form, "epoch": f"{epoch}, {at}"}
+    return Logged(values, about, log.trained)
+
+
 def main(argv: list[str]) -> int:
     """Write one run's evidence; returns 0, or 1 with every fault on a line of its own."""
-    parser = argparse.ArgumentParser(prog="python -m report enter", description="Enter what a run reached.")
+    parser = argparse.ArgumentParser(
+        prog="micronet report enter", description="Enter what a run reached.",
+        epilog=(__doc__ or "").partition("\n\n")[2], formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
     parser.add_argument("--path", type=Path, required=True, metavar="FOLDER", help="the ledger's folder")
     parser.add_argument("--row", required=True, help="row id")
     parser.add_argument("--metric", action="append", default=[], metavar="NAME=VALUE", help="a column of its table")
+    parser.add_argument(
+        "--from-log", type=Path, metavar="FILE", help="a log of mmengine (JSON or text) or timm's summary.csv"
+    )
+    parser.add_argument("--epoch", choices=("last", "best"), default="last", help="which evaluation of the log counts")
+    parser.add_argument(
+        "--column", action="append", default=[], metavar="COLUMN=NAME", help="what the log calls a column"
+    )
     parser.add_argument("--seed", help="where it is known")
     parser.add_argument("--epochs", help="where they are known")
     parser.add_argument("--device", default="", help="what measured it")
@@ -70,28 +135,45 @@ def main(argv: list[str]) -> int:
     faults: list[str] = []
     values: dict[str, float] = {}
     units: dict[str, str] = {}
-    folder, table_id = args.path, ""
+    folder, table_id, log = args.path, "", Logged()
     try:
         folder = folder_of(path=args.path)
         ledger = load_ledger(folder)
         table = ledger.tables[ledger.row(args.row).table]
         table_id = table.id
         values, units, faults = metrics(args.metric, table)
+        names, more = named(args.column, table)
+        faults += more
+        if args.from_log and not more:
+            log = logged(args.from_log, args.epoch, names, table)
+            faults += [f"--metric {c}: stands in the log, too; keep one" for c in log.values if c in values]
+            checked, _, wrong = metrics([f"{c}={v!r}" for c, v in log.values.items()], table)
+            faults += [fault.replace("--metric", f"{args.from_log}:", 1) for fault in wrong]
+            values = {**checked, **values}
     except LedgerError as error:
         faults = list(error.faults)
-    if not args.metric:
-        faults.append("--metric: none given; write --metric top1=71.9")
+    except EvidenceError as error:
+        faults.append(str(error))
+    if not (args.metric or args.from_log):
+        faults.append("--metric: none given; write --metric top1=71.9, or --from-log FILE")
+    if args.column and not args.from_log:
+        faults.append("--column: names what a log calls a column; give --from-log FILE")
     seed, epochs = whole_number("seed", args.seed, 0, faults), whole_number("epochs", args.epochs, 1, faults)
     if faults or not table_id:
         for fault in faults:
             print(f"error: {one_line(fault)}", file=sys.stderr)
         return BROKEN
-    command = f"python -m report enter --row {args.row} " + " ".join(f"--metric {m}" for m in args.metric)
+    command = f"python -m report enter --row {args.row}" + "".join(f" --metric {m}" for m in args.metric)
+    if args.from_log:
+        command += f" --from-log {args.from_log.name} --epoch {args.epoch}"
+        command += "".join(f" --column {c}" for c in args.column)
+    source = {"source": args.source or log.about.get("log", "not told"), **log.about}
     evidence = formed(TrainingEvidence, {
         "schema": 2, "kind": "training", "profile": "paper", "row": args.row, "seed": seed, "values": values,
-        "config": "", "fingerprint": {}, "params": {"source": args.source or "not told"},
+        "config": "", "fingerprint": {}, "params": source,
         "data": {"name": args.data or "not told", "pin": "not seen"}, "code_revision": "unknown (made elsewhere)",
-        "environment": {"device": args.device} if args.device else {}, "epochs": epochs, "duration_s": 0.0,
+        "environment": {"device": args.device} if args.device else {},
+        "epochs": log.epochs if epochs is None else epochs, "duration_s": 0.0,
         "command": command, "origin": "reported", "units": units,
     })  # fmt: skip
     name = f"s{seed}" if seed is not None else digest({"values": values, "source": args.source})[:8]

@@ -18,6 +18,7 @@ from pipelines.common import ROOT, PipelineError, guard
 from report.gather import gather, place
 from report.judge.model import build
 from report.judge.plan import Plan, dumps, make_plan, read_benches
+from report.names import count
 
 #: Names of what no run settles are listed up to here.
 MANY = 12
@@ -30,6 +31,14 @@ def hours_text(hours: float | None) -> str:
 
 def table(plan: Plan, by: str, limit: int) -> str:
     """Return the plan as text, at most `limit` lines of items or runs (0: all)."""
+    out = priced(plan, by, limit) if plan.runs or not plan.unpriced else []
+    out += unpriced(plan, limit)
+    out += left(plan)
+    return "\n".join(out or ["nothing is open"])
+
+
+def priced(plan: Plan, by: str, limit: int) -> list[str]:
+    """Return the lines of what a budget prices."""
     unit = "GPU-hours" if plan.gpu else "machine-hours"
     out = [f"{unit} on {plan.hardware} ({plan.source})"]
     if plan.published:
@@ -44,27 +53,62 @@ def table(plan: Plan, by: str, limit: int) -> str:
             + (f" and {len(i.rows) - 3} more)" if len(i.rows) > 3 else ")")
             for i in plan.items
         ]
-    shown = lines if not limit else lines[:limit]
-    out += shown
-    if len(shown) < len(lines):
-        out.append(f"... {len(lines) - len(shown)} more; --limit 0 lists all")
+    out += shown(lines, limit)
     out.append(f"open: {sum(i.kind == 'cell' for i in plan.items)} cells, {sum(i.kind == 'claim' for i in plan.items)} "
                f"claims; {len(plan.runs)} rows to train, {plan.image_passes / 1e9:.1f} billion images, "
                f"{hours_text(plan.hours)} {unit}")  # fmt: skip
-    if plan.unplanned:
-        some = plan.unplanned if len(plan.unplanned) <= MANY else plan.unplanned[:3]
-        more = len(plan.unplanned) - len(some)
-        rest = f" and {more} more; `budgets` of paper.yaml say what runs take" if more else ""
-        out.append(f"no training run settles: {', '.join(some)}{rest}")
     best = next((r for r in plan.runs if r.row == plan.next_row), None)
     if best:
         out.append(f"next: {best.row} settles {best.settles} verdicts in {hours_text(best.hours)} {unit}")
-    return "\n".join(out)
+    return out
+
+
+def shown(lines: list[str], limit: int) -> list[str]:
+    """Return the first `limit` lines (0: all) and how many are left."""
+    some = lines if not limit else lines[:limit]
+    return some + ([f"... {len(lines) - len(some)} more; --limit 0 lists all"] if len(some) < len(lines) else [])
+
+
+def unpriced(plan: Plan, limit: int) -> list[str]:
+    """Return the lines of what training settles where the ledger states no budget."""
+    if not plan.unpriced:
+        return []
+    out = [f"{'settles':>7}  {'seeds':>5}  row to train"]
+    out += shown([f"{r.settles:>7}  {r.seeds:>5}  {r.row}" for r in plan.unpriced], limit)
+    cells = sum(len(r.cells) for r in plan.unpriced)
+    what = f"{count(cells, 'trained number')} of {count(len(plan.unpriced), 'row')}"
+    what += f" and {count(len(plan.waiting), 'statement')}" if plan.waiting else ""
+    out.append(f"open: {what}; hours are not known: `budgets` of paper.yaml say what a run takes")
+    return out
+
+
+def left(plan: Plan) -> list[str]:
+    """Return the lines of what no training settles: costs to count, measurements, statements."""
+    out = []
+    if plan.uncounted:
+        names = listed(plan.uncounted)
+        out.append(f"to count, by `micronet cost`: {count(len(plan.uncounted), 'row')} without a `network`: {names}")
+    if plan.unmeasured:
+        named = "; ".join(f"{n} of {what}" for what, n in plan.unmeasured.items())
+        out.append(f"to measure, and file by `micronet report enter`: {named}")
+    known = {*plan.waiting, *(key for run in plan.unpriced for key in run.cells)}
+    others = [name for name in plan.unplanned if name not in known]
+    if others:
+        out.append(f"no training run settles: {listed(others)}")
+    return out
+
+
+def listed(names: list[str]) -> str:
+    """Return names, the first three of many."""
+    some = names if len(names) <= MANY else names[:3]
+    return ", ".join(some) + (f" and {len(names) - len(some)} more" if len(names) > len(some) else "")
 
 
 def main(argv: list[str] | None = None) -> int:
     """Print the plan."""
-    parser = argparse.ArgumentParser(description="List what is not settled and what settling it costs.")
+    parser = argparse.ArgumentParser(
+        prog="micronet plan", description="List what is not settled and what settling it costs."
+    )
     parser.add_argument("--by", choices=("item", "run"), default="item", help="cells and claims, or rows to train")
     parser.add_argument("--bench", type=Path, help="a file of `make bench`; default: a GPU's, else a CPU's")
     parser.add_argument("--limit", type=int, default=20, help="lines shown (default 20; 0: all)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -72,7 +73,11 @@ def test_the_wheel_takes_no_common_names(wheel):
         str(p.relative_to(ROOT / "registry")) for p in (ROOT / "registry").rglob("*.py")
     }
     checking = {n.removeprefix("_harness/") for n in inside if n.startswith("_harness/")}
-    assert {n.partition("/")[0] for n in checking} == {"paper", "evidence", "report"}
+    assert {n.partition("/")[0] for n in checking} == {"paper", "evidence", "report", "pipelines"}
+    counting = {p.relative_to(ROOT).as_posix() for p in (ROOT / "pipelines/counting").glob("*.py")}
+    assert {n for n in checking if n.startswith("pipelines/")} == {
+        "pipelines/__init__.py", "pipelines/common.py", *counting
+    }  # fmt: skip
     assert {"paper/conventions.yaml", "paper/tables/table_02.yaml", "report/page/templates/index.html.j2"} <= checking
     needs = re.findall(r"(?m)^Requires-Dist: ([\w.-]+)(?!.*extra ==).*$", metadata)
     assert sorted(needs) == ["mmengine", "numpy", "pillow", "torch", "torchvision"]  # no DVC
@@ -105,6 +110,8 @@ def test_the_wheel_is_used_from_another_folder(wheel, tmp_path, name):
     assert "the harness runs from a checkout" in tool.stderr
 
 
+#: `micronet` of a wheel.
+MICRONET = "import sys, micronet_own; sys.argv[0] = 'micronet'; raise SystemExit(micronet_own.main())"
 TABLE = """# A README
 
 | Model | MACs (M) | Top-1 err. (%) | Latency (ms, Pixel 1) |
@@ -114,6 +121,16 @@ TABLE = """# A README
 """
 
 
+def blocked(*lacking: str) -> str:
+    """Return code that lets some packages be missing."""
+    return (
+        "import sys\nclass Lacking:\n    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name.partition('.')[0] in {lacking!r}:\n"
+        "            raise ModuleNotFoundError(name, name=name)\n"
+        "sys.meta_path.insert(0, Lacking())\n"
+    )
+
+
 @pytest.mark.slow
 def test_the_wheel_checks_a_table_of_a_readme_without_torch(wheel, tmp_path):
     """In an environment of the `check` extra alone: from a README's table to a report, three commands."""
@@ -121,18 +138,11 @@ def test_the_wheel_checks_a_table_of_a_readme_without_torch(wheel, tmp_path):
     with zipfile.ZipFile(wheel) as file:
         file.extractall(site)
     (tmp_path / "README.md").write_text(TABLE)
-    code = "import sys, micronet_own; sys.argv[0] = 'micronet'; raise SystemExit(micronet_own.main())"
-    lacking = ("pipelines", "torch", "torchvision", "yaml", "mmengine", "PIL", "pandas", "psutil", "sklearn", "timm")
-    block = (
-        "import sys\nclass Lacking:\n    def find_spec(self, name, path=None, target=None):\n"
-        f"        if name.partition('.')[0] in {lacking!r}:\n"
-        "            raise ModuleNotFoundError(name, name=name)\n"
-        "sys.meta_path.insert(0, Lacking())\n"
-    )
+    lacking = ("torch", "torchvision", "yaml", "mmengine", "PIL", "pandas", "psutil", "sklearn", "timm")
 
     def micronet(*words: str) -> subprocess.CompletedProcess[str]:
         env = {"PYTHONPATH": os.pathsep.join([str(site), sysconfig.get_path("purelib")])}
-        return run(sys.executable, "-S", "-c", block + code, *words, cwd=tmp_path, **env)
+        return run(sys.executable, "-S", "-c", blocked(*lacking) + MICRONET, *words, cwd=tmp_path, **env)
 
     done = micronet("paper", "new", "readme", "--from", "README.md", "--path", "ledger")
     assert (done.returncode, done.stderr) == (0, "")
@@ -144,6 +154,68 @@ def test_the_wheel_checks_a_table_of_a_readme_without_torch(wheel, tmp_path):
     assert "1,138" in page
     assert "MicroNet" not in page
     assert micronet("train").returncode == 2
+    assert "paper check" in micronet("--help").stdout
+    done = micronet("report")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "give --path FOLDER" in done.stderr
+    needs = micronet("cost", "--path", "ledger")
+    assert (needs.returncode, needs.stderr) == (2, "error: needs torch; pip install 'micronet-repro[count]'\n")
+    assert "open: 2 trained numbers of 2 rows" in micronet("plan", "--path", "ledger").stdout
+
+
+NETS = """from torch import nn
+
+def net(width):
+    return nn.Sequential(nn.Conv2d(3, width, 3, 2, 1, bias=False), nn.ReLU())
+"""
+
+
+@pytest.mark.slow
+def test_the_wheel_counts_the_networks_of_a_ledger(wheel, tmp_path):
+    """With the `count` extra: costs of named networks, how their columns were counted, statements, verdicts."""
+    site = tmp_path / "site"
+    with zipfile.ZipFile(wheel) as file:
+        file.extractall(site)
+    (tmp_path / "pipelines.py").write_text("raise RuntimeError('a module of the same name')\n")
+    (tmp_path / "table.csv").write_text(
+        "Model,Params (K),MACs (M)\nA,0.43,0.11\nB,0.86,0.22\nC,1.73,0.44\nD,3.46,0.88\n"
+    )
+
+    def micronet(*commands: str) -> subprocess.CompletedProcess[str]:
+        """Run commands one after another in a process that imports torch once."""
+        env = {"PYTHONPATH": os.pathsep.join([str(site), sysconfig.get_path("purelib")])}
+        each = (
+            "import sys, micronet_own\nfor command in sys.argv[1:]:\n    sys.argv = ['micronet', *command.split()]\n"
+            "    print(micronet_own.main())\n"
+        )
+        return run(sys.executable, "-S", "-c", blocked("mmengine", "timm") + each, *commands, cwd=tmp_path, **env)
+
+    ledger = tmp_path / "ledger"
+    assert micronet("paper new mine --from table.csv --path ledger").stdout.splitlines()[-1] == "0"
+    table = ledger / "tables/table_01.yaml"
+    text = table.read_text("utf-8").replace("task: other", "task: classification\ninput: [3, 32, 32]")
+    for letter, width in zip("abcd", (16, 32, 64, 128), strict=True):
+        text = text.replace(
+            f"id: mine_t1_{letter}\n", f"id: mine_t1_{letter}\n    network: module:own.net(width={width})\n"
+        )
+    table.write_text(text, "utf-8")
+    (ledger / "own.py").write_text(NETS)
+    (ledger / "computations.py").write_text("def half():\n    return 0.5\n")
+    (ledger / "claims.yaml").write_text(
+        "schema: 1\nclaims:\n"
+        "- {id: h, section: s, statement: Half., kind: cost, computation: half, expect: computed < 1}\n"
+    )
+    done = micronet(*(f"{verb} --path ledger" for verb in ("cost", "claims", "conventions", "report")))
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines.count("0") == 4
+    assert lines[0] == "ledger/results/cost: 4 rows; new or changed: mine_t1_a, mine_t1_b, mine_t1_c, mine_t1_d"
+    assert any(line.startswith("madds: one convention gives 4 of 4 counted numbers") for line in lines)
+    filed = json.loads((ledger / "results/cost/mine_t1_a.json").read_text("utf-8"))
+    assert filed["code_revision"] == "unknown (release 0.1.0)"
+    found = json.loads((ledger / "report/report.json").read_text("utf-8"))
+    assert {c["verdict"] for c in found["cells"]} == {"reproduced"}
+    assert [c["verdict"] for c in found["claims"]] == ["reproduced"]
 
 
 @pytest.mark.slow

@@ -19,6 +19,9 @@ SLIP_RATIO = Fraction(3)
 #: ... if moving the point puts it back among them, to within this factor.
 SLIP_SLACK = Fraction(3, 2)
 UNIT_RATIO = Fraction(30)
+#: A column goes along with a cost where at least so many pairs of rows stand in the same order in both.
+CONCORDANT = Fraction(4, 5)
+CLEARLY = Fraction(5, 4)
 #: Where so many tables of a task mark the best of a column, a table that marks none has forgotten it.
 USUALLY_BOLD = 2
 
@@ -143,19 +146,54 @@ def units(ledger: Ledger) -> Iterator[Finding]:
         for column in (c for c in table.columns if is_cost(c)):
             rows = list(numeric(table, column))
             subject = f"Table {table.id}, {column}"
+            for row in (row for row in rows if row.cells[column].value < 0):
+                text = f"{row.cells[column].printed}: a cost below nothing"
+                yield Finding("units", SUSPICIOUS, subject, (key(row, column),), text)
             if len({ledger.canonical(row.id) for row in rows}) < 4:
                 yield Finding("units", NOT_APPLICABLE, subject, (), f"{len(rows)} rows are too few")
                 continue
             values = sorted(row.cells[column].value for row in rows)
-            found = [f for row in rows if (f := _slip(subject, column, row, values)) is not None]
+            found = [f for row in rows if (f := _slip(subject, table, column, row, values)) is not None]
             yield from found or [Finding("units", PASSED, subject, (), f"{len(rows)} numbers of one order")]
 
 
-def _slip(subject: str, column: str, row: Row, values: Sequence[Decimal]) -> Finding | None:
+def _rising(table: Table, name: str) -> Decimal:
+    """Return 1 for a column that grows with a cost, a cost itself or a gain, and -1 for a loss; 0: nobody knows."""
+    return Decimal(1 if is_cost(name) else table.column(name).sign)
+
+
+def _borne_out(table: Table, column: str, row: Row, moved: Fraction) -> bool:
+    """Tell whether a row that is the least or most of a cost is so in every column that goes along with that cost.
+
+    Then the network is small or large indeed, if the cost with its point moved lies clearly beyond two others.
+    """
+    others = [r for r in numeric(table, column) if r.id != row.id]
+    low = all(row.cells[column].value <= other.cells[column].value for other in others)
+    known = [Fraction(other.cells[column].value) for other in others]
+    if sum(v * CLEARLY < moved if low else v > moved * CLEARLY for v in known) < 2:
+        return False
+    ends: list[bool] = []
+    for name in table.columns:
+        sign = _rising(table, name)
+        if name == column or not sign or not row.cells[name].numeric:
+            continue
+        points = [(r.cells[column].value, sign * r.cells[name].value) for r in others if r.cells[name].numeric]
+        pairs = [(a, b) for i, a in enumerate(points) for b in points[:i] if a[0] != b[0] and a[1] != b[1]]
+        along = sum((a[0] < b[0]) == (a[1] < b[1]) for a, b in pairs)
+        if len(pairs) < 3 or along < CONCORDANT * len(pairs):
+            continue
+        own = sign * row.cells[name].value
+        ends.append(all(own < value if low else own > value for _, value in points))
+    return bool(ends) and all(ends)
+
+
+def _slip(subject: str, table: Table, column: str, row: Row, values: Sequence[Decimal]) -> Finding | None:
     """Judge one cell beside the sorted values of its column, its own among them."""
     cell = row.cells[column]
     least = values[1] if cell.value == values[0] else values[0]
     most = values[-2] if cell.value == values[-1] else values[-1]
+    if cell.value < 0 or least < 0:
+        return None
     if not cell.value or not least:
         text = f"{cell.printed} beside {plain(most)}: a cost of nothing"
         return Finding("units", SUSPICIOUS, subject, (key(row, column),), text) if not cell.value else None
@@ -167,6 +205,8 @@ def _slip(subject: str, column: str, row: Row, values: Sequence[Decimal]) -> Fin
     for factor, limit in ((1000, UNIT_RATIO), (10, SLIP_RATIO), (100, SLIP_RATIO)):
         for scaled in (value * factor, value / factor):
             if apart > limit and low <= scaled <= high:
+                if apart < factor == 10 and _borne_out(table, column, row, scaled):
+                    continue
                 what = "unit" if factor == 1000 else "point"
                 text = (
                     f"{cell.printed} is {short(apart, 1)} times beyond every other number of the column; "

@@ -58,6 +58,10 @@ def _row(row: Row) -> Iterator[Finding]:
         if cell.about.share and cell.value > 100:
             truth = _truth(lambda c, cell=cell: rounding.at_most(c(cell.interval), hundred))
             yield _said(row, truth, (cell,), f"{cell.printed} is more than 100 %")
+        if cell.value < 0 and (cell.about.share or cell.about.kind == "measured"):
+            truth = _truth(lambda c, cell=cell: rounding.at_most(Bounds.point(0), c(cell.interval)))
+            what = "a share" if cell.about.share else "a measurement"
+            yield _said(row, truth if cell.about.share else None, (cell,), f"{cell.printed} is {what} below 0")
     for suffix in dict.fromkeys(c.removeprefix(stem(c)) for c in every):
         yield from _related(row, {stem(c): cell for c, cell in every.items() if c == stem(c) + suffix})
 
@@ -108,6 +112,26 @@ def _models(ledger: Ledger, task: str, columns: tuple[str, ...]) -> list[Row]:
                 if all(c in row.cells and row.cells[c].numeric for c in columns):
                     found.setdefault(ledger.canonical(row.id), row)
     return list(found.values())
+
+
+@register("fractions", "a share printed as a fraction of one among percents, or the other way round")
+def fractions(ledger: Ledger) -> Iterator[Finding]:
+    """Look for a share up to 1 where every other number of its column is above 10, and for the opposite."""
+    for table in ledger.tables.values():
+        for column in (c for c in table.columns if table.column(c).share and not is_cost(c)):
+            rows = [row for row in table.rows if row.cells[column].numeric]
+            small = [row for row in rows if 0 < row.cells[column].value <= 1]
+            large = [row for row in rows if row.cells[column].value > 10]
+            if len(rows) < 3 or len(small) + len(large) != len(rows) or not (small and large):
+                continue
+            few, what = (
+                (small, "a fraction among percents")
+                if len(small) <= len(large)
+                else (large, "percents among fractions")
+            )
+            names = tuple(key(row, column) for row in few)
+            text = f"{', '.join(row.cells[column].printed for row in few[:3])} of {len(rows)} numbers: {what}"
+            yield Finding("fractions", SUSPICIOUS, f"Table {table.id}, {column}", names, text)
 
 
 @register("outliers", "metrics that rise together over models: a row far off the others' line")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from paper.checks.findings import ALARMS, IMPOSSIBLE, NOT_APPLICABLE, REGISTRY, SUSPICIOUS, Finding
 from paper.checks.linear import still_refuted
 from paper.ledger import Ledger
-from paper.printed import UNITS
+from paper.printed import UNITS, parse_printed
 
 CHECK = "misprints"
 #: So many explanations are named; where there are more, none says much.
@@ -32,6 +32,16 @@ def with_cell(ledger: Ledger, name: str, printed: str) -> Ledger:
 
 def misprints(printed: str) -> Iterator[tuple[str, str]]:
     """Yield (kind, string) for every number that one usual slip turns into this string."""
+    for kind, text in _edits(printed):
+        try:
+            parse_printed(text)
+        except ValueError:  # a thousand's comma, a range or ± that was torn apart
+            continue
+        yield kind, text
+
+
+def _edits(printed: str) -> Iterator[tuple[str, str]]:
+    """Yield (kind, string) for every edit of one unit, point, digit or two neighbours."""
     digits = printed.rstrip("".join(u for u in UNITS if u))
     unit = printed[len(digits) :]
     seen = {printed}

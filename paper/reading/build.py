@@ -10,10 +10,11 @@ from decimal import Decimal
 from typing import Any
 
 from paper.columns import SHARES, is_cost, stem, usual_better
-from paper.printed import ABSENT, BYTES, dimension, is_absent, parse_printed, split_printed
+from paper.printed import ABSENT, BYTES, dimension, is_absent, kind_of, own_unit, parse_printed, split_printed
 from paper.reading.grid import Grid, Piece, decimal_points, lone, numeric, split_beside, with_heads
 from paper.reading.heads import Head, read_head
-from paper.reading.shape import marks_of, quoted, slug, split_slashes, transposed
+from paper.reading.shape import is_link, marks_of, quoted, slug, split_slashes, transposed
+from paper.reading.words import INPUTS
 
 #: Trained metrics of each task, to tell a table's from its columns.
 TASK_OF = (
@@ -86,7 +87,7 @@ class Table:
 
     def _timed(self, c: int, head: Head) -> Head:
         """Return a head that only names a device as a latency's, where its cells are in units of time."""
-        units = {split_printed(t)["unit"] or "" for t in self._texts(c) if numeric(t)}
+        units = {own_unit(t) for t in self._texts(c) if numeric(t)}
         if head.measures or not units or not all(dimension(unit) == "time" for unit in units):
             return head
         return replace(head, measures="latency", device=head.title, suffix=head.suffix or head.title, setting=False)
@@ -97,6 +98,8 @@ class Table:
         for c in range(self.grid.width):
             head = self._timed(c, read_head([row[c].text for row in self.heads]))
             share, texts = self._share(c), [t for t in self._texts(c) if not is_absent(t)]
+            if c and not head.measures and texts and all(map(is_link, texts)):
+                continue  # downloads
             if not texts and not head.measures:
                 if head.title and c:
                     self.unread.append(Unread(head.title, self.grid.line, "the column is empty"))
@@ -104,7 +107,8 @@ class Table:
             if c == 0 and not (head.measures and share == 1.0 and self.grid.width > 2 and self._share(1) < 0.5):
                 self.labels.append(c)
                 continue
-            if head.measures and (share >= 0.34 or not texts):
+            led = 2 * sum(bool(re.match(r"[-−+≈~<>≤≥]?\s?[.\d]", t)) for t in texts) > len(texts)
+            if head.measures and (share >= 0.34 or not texts or led):
                 found.append((c, head))
                 continue
             measured = head.average or any(re.search(r"\d\.\d|±", t) for t in texts)
@@ -114,6 +118,9 @@ class Table:
                 found.append((c, head))
                 continue
             self.labels.append(c)
+            if head.measures and any(re.search(r"\d", t) for t in texts):
+                why = "most cells are no numbers, so that the column was taken for a label"
+                self.unread.append(Unread(head.title, self.grid.line, why))
             if share >= 0.5 and not head.setting:
                 self.remarks.append(
                     f"{head.title or f'column {c + 1}'}: taken for a label; name it under columns if it is measured"
@@ -135,6 +142,7 @@ class Table:
                 base = {"top1": "err1", "top5": "err5"}[base]
                 remarks.append("error rates: Top-5 is below Top-1")
             suffix = slug(head.suffix or head.title, 24) if many[head.measures] > 1 or not head.measures else ""
+            suffix = "" if suffix == slug(base) else suffix
             name = f"{base}_{suffix}" if suffix else base
             n = 2
             while name in taken:
@@ -160,7 +168,7 @@ class Table:
         head, keys = col.head, col.keys
         keys["title"] = head.title
         texts = [t for t in self._texts(col.at) if numeric(t)]
-        own = {m["unit"] or ("%" if m["later"] else "") for m in map(split_printed, texts)}
+        own = set(map(own_unit, texts))
         unit = head.unit
         if unit:
             try:
@@ -186,6 +194,14 @@ class Table:
             keys["dataset"] = head.dataset
         if head.device:
             keys["device"] = head.device
+        if head.input and stem(col.name) == "madds":
+            keys["input_size"] = [3, *head.input]
+
+    def _kind(self, col: Col) -> str:
+        """Return the dimension that most of a column's numbers are in."""
+        kinds = Counter(kind_of(own_unit(t)) for t in self._texts(col.at) if numeric(t))
+        unit = str(col.keys.get("unit", "")) or ("MB" if stem(col.name) == "size" else "")
+        return kind_of(unit) if unit else kinds.most_common(1)[0][0] if kinds else ""
 
     def _means(self) -> None:
         """Tell which column is the mean of others, where most rows say so."""
@@ -254,6 +270,8 @@ class Table:
             if marks:
                 lines.append(f"    marks: [{', '.join(map(quoted, marks))}]")
             lines.append(f"    cells: [{', '.join(map(quoted, cells))}]")
+            if (size := self._input(row)) is not None:
+                lines.append(f"    input: [3, {size[0]}, {size[1]}]")
             if bold:
                 lines.append(f"    bold: [{', '.join(bold)}]")
             key = repr((said_labels[groups:], kinds, tuple(cells)))
@@ -267,6 +285,17 @@ class Table:
             return None
         text = self._text(labels, rows)
         return Written(self.number, text, count, self.unread, out, self._margins())
+
+    def _input(self, row: Sequence[Piece]) -> tuple[int, int] | None:
+        """Return the (height, width) that a row prints under a head like "resolution", where costs are printed."""
+        if not any(stem(c.name) == "madds" for c in self.columns):
+            return None
+        for c in self.labels:
+            title = read_head([line[c].text for line in self.heads]).title
+            sides = re.fullmatch(r"(\d{2,4})(?:\s?[x×*]\s?(\d{2,4})|²)?\s?(?:px|pixels)?", row[c].text)
+            if sides and INPUTS.fullmatch(title.strip()) and 16 <= int(sides[1]) <= 8192:
+                return int(sides[1]), int(sides[2] or sides[1])
+        return None
 
     def _id(self, labels: Sequence[str], taken: Mapping[str, Any]) -> str:
         base = f"{self.name}_t{self.number.lower()}_" + (slug(" ".join(labels), 48) or "row")
@@ -283,6 +312,10 @@ class Table:
             return text
         try:
             parse_printed(text, str(col.keys.get("unit", "")) or ("MB" if stem(col.name) == "size" else ""))
+            own, usual = own_unit(text), self._kind(col)
+            if kind_of(own) != usual and not (own == "" and "unit" in col.keys):
+                kinds = {"": "no unit", "time": "a unit of time", "bytes": "a unit of memory"}
+                raise ValueError(f"; most of the column is in {kinds.get(usual, usual)}; write it so")
         except ValueError as error:
             self.unread.append(Unread(text, piece.line, str(error).partition("; ")[2] or str(error), row, col.name))
             return "?"
@@ -313,8 +346,8 @@ class Table:
         for col in self.columns:
             keys = [f"name: {col.name}"]
             for key, value in col.keys.items():
-                if key == "mean_of":
-                    keys.append(f"mean_of: [{', '.join(value)}]")  # type: ignore[arg-type]
+                if isinstance(value, list):
+                    keys.append(f"{key}: [{', '.join(map(str, value))}]")
                 else:
                     keys.append(f"{key}: {value if key == 'better' else quoted(str(value))}")
             remark = f"  # {'; '.join(col.remarks)}" if col.remarks else ""

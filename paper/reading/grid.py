@@ -158,20 +158,26 @@ def split_beside(grid: Grid) -> list[Grid]:
 
 
 _DECIMAL_COMMA = re.compile(r"(?<![\d,.])(\d+),(\d{1,2}|\d{4,})(?![\d,])")
+#: A thousand's points and a decimal comma: 1.234,5.
+_BOTH = re.compile(r"(?<![\d,.])\d{1,3}(?:\.\d{3})+,\d+(?![\d,.])")
+#: A number and no more, with what may stand around it and a unit.
+_BARE = re.compile(r"[-−+≈~∼<>≤≥()\d,.\s±%]+(?:[A-Za-zµμ/%]{1,8}|MACs|FLOPs|params)?[*†‡§]?")
 
 
 def decimal_points(grid: Grid) -> tuple[Grid, bool]:
     """Return a grid whose decimal commas are points, where commas are its only ones; and whether there were any."""
-    texts = [p.text for row in grid.rows[grid.heads or 0 :] for p in row]
-    commas = sum(bool(_DECIMAL_COMMA.search(t)) and not re.search(r"[A-Za-z(]", t) for t in texts)
-    points = sum(bool(re.search(r"\d\.\d", t)) for t in texts)
+    texts = [p.text for row in grid.rows[grid.heads or 0 :] for p in row if _BARE.fullmatch(p.text)]
+    commas = sum(bool(_DECIMAL_COMMA.search(t) or _BOTH.search(t)) for t in texts)
+    points = sum(bool(re.search(r"\d\.\d", _BOTH.sub("", t))) for t in texts)
     if not commas or points:
         return grid, False
+
+    def pointed(text: str) -> str:
+        text = _BOTH.sub(lambda found: found[0].replace(".", ""), text)
+        return re.sub(r"(?<=\d),(?=\d)", ".", text)
+
     body = tuple(
-        tuple(
-            replace(p, text=re.sub(r"(?<=\d),(?=\d)", ".", p.text)) if re.fullmatch(r"[-−\d,.\s±%]+", p.text) else p
-            for p in row
-        )
+        tuple(replace(p, text=pointed(p.text)) if _BARE.fullmatch(p.text) else p for p in row)
         for row in grid.rows[grid.heads or 0 :]
     )
     return replace(grid, rows=(*grid.rows[: grid.heads or 0], *body)), True

@@ -13,7 +13,10 @@ from paper.reading.words import AVERAGE, COMPILED, DATASETS, POWERS, SETTING
 
 @dataclass(frozen=True)
 class Head:
-    """Hold what a head says. measures: "" for nothing known; setting: it names what was chosen, not measured."""
+    """Hold what a head says. measures: "" for nothing known; setting: it names what was chosen, not measured.
+
+    input: (height, width) that a cost was counted at, where the head says it.
+    """
 
     title: str
     measures: str = ""
@@ -24,6 +27,7 @@ class Head:
     suffix: str = ""
     average: bool = False
     setting: bool = False
+    input: tuple[int, int] | None = None
 
     @property
     def kind(self) -> str:
@@ -75,6 +79,15 @@ def _parts(text: str) -> tuple[str, str, list[str]]:
     return re.sub(r"[↑↓⇑⇓*†‡§¹²³⁴ᵃᵇ]", " ", bare), unit, rest
 
 
+_PX = r"(\d{2,4})(?:\s?[x×]\s?(\d{2,4}))?\s?(?:px|pixels)?"
+#: An input behind @ or "at", two sides, or one in brackets.
+_SIZES = (
+    re.compile(rf"(?:@|\bat\b)\s?{_PX}(?![\d.])", re.I),
+    re.compile(r"[(\[]?(?<!\d)(\d{2,4})\s?[x×]\s?(\d{2,4})(?![\d.])[)\]]?"),
+    re.compile(rf"[(\[]\s*{_PX}\s*[)\]]"),
+)
+
+
 def measures(text: str) -> str:
     """Return what a head's words measure, or ""."""
     bare = " ".join(re.sub(r"[#_]+", lambda m: m[0] if m[0] == "#" else " ", text.lower()).split()).strip(" .:")
@@ -88,11 +101,16 @@ def measures(text: str) -> str:
 
 def read_head(levels: Sequence[str]) -> Head:
     """Return what a column's head says; levels: its texts from the top row to the lowest."""
+    levels = [t.replace("\u2010", "-").replace("\u2011", "-") for t in levels]
     texts = [t for i, t in enumerate(levels) if t and t not in levels[:i]]
     title = " / ".join(texts)
     arrows = "higher" if "↑" in title or "⇑" in title else "lower" if "↓" in title or "⇓" in title else ""
     found, unit, apart = "", "", []
+    size: tuple[int, int] | None = None
     for text in reversed(texts):
+        if size is None and (at := _size(text)) is not None:
+            text, size = at
+            apart.append("x".join(map(str, size if size[0] != size[1] else size[:1])))
         bare, own, rest = _parts(re.sub(r"_\{?(\d+|[SMLsml])\}?(?![A-Za-z])", r"\1", text))
         unit = unit or own
         # "Quality: Accuracy, %": what stands before a colon only introduces
@@ -130,7 +148,21 @@ def read_head(levels: Sequence[str]) -> Head:
     device = ", ".join(dict.fromkeys(reversed(apart))) if found and usual_kind(found) == "measured" else ""
     suffix = " ".join(dict.fromkeys(reversed(apart)))
     better = arrows if arrows and arrows != (usual_better(found) or "") else ""
-    return Head(title, found, unit, better, dataset[0] if dataset else "", device, suffix, average, setting)
+    if found == "madds" and size is None:  # a head over several columns may be an input
+        sides = next(filter(None, (re.fullmatch(rf"@?\s?{_PX}", text.strip("()[] ")) for text in apart)), None)
+        size = (int(sides[1]), int(sides[2] or sides[1])) if sides and sides[1] else None
+    dataset_name = dataset[0] if dataset else ""
+    return Head(title, found, unit, better, dataset_name, device, suffix, average, setting, size)
+
+
+def _size(text: str) -> tuple[str, tuple[int, int]] | None:
+    """Return (a cost's head without the input that it was counted at, that input): "FLOPs @384", "MACs (224x224)"."""
+    for pattern in _SIZES:
+        if (found := pattern.search(text)) and found[1]:
+            rest = f"{text[: found.start()]} {text[found.end() :]}"
+            if measures(_parts(rest)[0]) in ("madds", "params") and 16 <= int(found[1]) <= 8192:
+                return rest, (int(found[1]), int(found[2] or found[1]))
+    return None
 
 
 def _inside(bare: str) -> tuple[str, str] | None:

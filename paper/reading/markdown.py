@@ -14,6 +14,8 @@ from paper.reading.tex import SUPER, tidy
 
 _SEPARATOR = re.compile(r"^\s*\|?\s*[:=—–_-]+\s*(?:[|+][\s:=—–_+-]*)*\|?\s*$")
 _CAPTION = re.compile(r"^\W{0,6}(?:supplementary\s+|extended data\s+)?tab(?:le|\.)\s*[A-Z]?\d+[a-z]?\b", re.I)
+#: A line that is bold as a whole, or a fold's name: a heading over the next table.
+_NAMING = re.compile(r"\s*(?:\*\*([^*|]+)\*\*|__([^_|]+)__|<summary>(.*?)</summary>)\s*:?\s*", re.I)
 _BOLD = re.compile(r"^\s*(?:\*\*\*?|__)\s*(.+?)\s*(?:\*\*\*?|__)(.*)$")
 
 
@@ -126,8 +128,15 @@ def read_markdown(source: str) -> list[Grid]:
             if _CAPTION.match(text):
                 caption, caption_line = text, i
             else:
-                headings = [h for h in headings if h[0] < level] + [(level, text)]
+                headings = [h for h in headings if h[0] < level] + [(level, text.rstrip(" .:"))]
                 caption = ""
+            i += 1
+            continue
+        if (bold := _NAMING.fullmatch(line)) and not _CAPTION.match(inline(line)[0]):
+            headings = [h for h in headings if h[0] < 7] + [
+                (7, inline(bold[1] or bold[2] or bold[3] or "")[0].rstrip(" .:"))
+            ]
+            caption = ""
             i += 1
             continue
         if _is_row(line, False) and not _SEPARATOR.match(line):

@@ -10,7 +10,20 @@ from paper.printed import is_absent
 from paper.reading.grid import Grid, Piece, numeric
 from paper.reading.heads import measures, read_head
 
-_MARK = re.compile(r"(?:\s*(\[\d+(?:\s*[,–-]\s*\d+)*\]|[†‡§¶]+|(?<=\w)\*+|[¹²³⁴⁵⁶⁷⁸⁹ᵃᵇᶜᵈᵉᶠᵍʰ]+(?![²³\w])))$")
+_MARK = re.compile(r"(?:\s*(\[\d+(?:\s*[,–-]\s*\d+)*\]|[†‡§¶]+|(?<=[\w+)])\*+|[¹²³⁴⁵⁶⁷⁸⁹ᵃᵇᶜᵈᵉᶠᵍʰ]+(?![²³\w])))$")
+
+
+_LINKS = (
+    "model", "models", "link", "links", "download", "downloads", "weights?", "checkpoints?", "ckpt", "config", "cfg",
+    "logs?", "json", "github", "git", "baidu", "onedrive", "google", "drive", "gdrive", "hugging ?face", "hf", "url",
+    "here", "code", "paper", "pdf", "arxiv", "release", "repo", "official", "timm", "script", "yaml", "onnx", "pth",
+)  # fmt: skip
+_LINK = re.compile(rf"(?:{'|'.join(_LINKS)})(?:[\s/|,;&+·-]+(?:{'|'.join(_LINKS)}))*", re.I)
+
+
+def is_link(text: str) -> bool:
+    """Tell whether a cell only names what lies behind its links: "model", "github/baidu", "config | log"."""
+    return bool(_LINK.fullmatch(text.strip(" []()")))
 
 
 def slug(text: str, width: int = 40) -> str:

@@ -28,6 +28,7 @@ MEASURES: dict[str, tuple[str, ...]] = {
     "APM": (r"m?ap_?m(edium)?",),
     "APL": (r"m?ap_?l(arge)?",),
     "AP": (
+        r"m?ap([ ^_]?(val|test|test-dev|box))?\s?@?\[?(0?\.5|50)\s?[:–-]\s?(0?\.?95)\]?",
         r"(box |mask |bbox |keypoint |kp |coco |val )?m?ap([\^_ ]?(box|mask|bb|b|m|bbox|kp|val|test))?",
         r"average precision",
     ),
@@ -69,12 +70,17 @@ _SETTINGS = (
     r"beta", r"gamma", r"lambda", r"lr", r"seed", r"backbone", r"models?", r"methods?", r"networks?",
     r"arch(itecture)?\.?", r"names?", r"refs?\.?", r"venue", r"pub\w*\.?", r"extra data", r"pre-?train\w*\.?",
     r"data( ?sets?)?", r"train(ing)?( data)?", r"source", r"type", r"#", r"no\.?", r"id", r"stage", r"operator",
+    r"lr\.? ?sche?d\w*\.?", r"schedule",
     r"output", r"task", r"framework", r"platform", r"device", r"algorithm", r"variant", r"version", r"setting",
     r"config\w*", r"exp\w*", r"ratio", r"scale", r"precision bits", r"bits?", r"w/a", r"quant\w*", r"supervision",
     r"teacher", r"optimizer", r"loss function", r"temperature", r"[τλαβγ]", r"#\s?\w+",
 )  # fmt: skip
 #: Heads of settings: what was chosen, not measured.
 SETTING = re.compile(rf"(input|img|image|train|test|crop)?[\s-]*({'|'.join(_SETTINGS)})")
+#: Heads of what a row's network takes.
+INPUTS = re.compile(
+    r"(?:(?:input|image|img|test|eval)[\s.-]*)?(?:resolution|res\.?|size|input|px|pixels)(?:\s*\(px\))?", re.I
+)
 _SETS = (
     r"imagenet(?:-?(?:1k|21k|22k|v2|a|r|c|sketch|real))?", r"in-?(?:1k|21k|22k)", r"cifar-?(?:10|100)", r"mnist",
     r"fashion-?mnist", r"svhn", r"coco(?: ?(?:2017|val|test-dev|minival))?", r"(?:pascal )?voc(?: ?(?:20)?(?:07|12))?",

@@ -9,24 +9,19 @@ name a function of FOLDER/computations.py.
 from __future__ import annotations
 
 import argparse
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from evidence.forms import ClaimEvidence, formed
-from evidence.io import read_json, remove_others
+from evidence.io import read_json
 from evidence.provenance import environment
 from evidence.revision import code_revision
-from evidence.seal import file_computed
-from paper.faults import one_line
 from paper.ledger import Claim, Ledger, add_ledger_arguments, folder_of, load_ledger
-from pipelines.analysis.computations.base import Result
 from pipelines.analysis.computations.load import load_all
 from pipelines.analysis.recipes import configured
-from pipelines.common import ROOT, PipelineError, guard, told
-from pipelines.counting.statements import OF_NETWORKS, OWN, of_networks, own_computations, run_own
-
-RESULTS = Path("results/claims")
+from pipelines.common import ROOT, PipelineError, guard
+from pipelines.counting.claims import CLAIMS, Found, evidence_of, file_claims, of_another
 
 
 def results(root: Path = ROOT) -> dict[str, dict[str, Any]]:
@@ -39,7 +34,7 @@ def results(root: Path = ROOT) -> dict[str, dict[str, Any]]:
     for claim in ledger.claims:
         if claim.kind == "recipe":
             assert claim.read is not None
-            out[claim.id] = evidence_of(claim.id, "recipe", configured(claim.read, ledger), root)
+            out[claim.id] = evidence_of(claim.id, "recipe", _recipe(ledger)(claim), root)
         if claim.computation is None:
             continue
         if claim.kind == "data":
@@ -51,25 +46,9 @@ def results(root: Path = ROOT) -> dict[str, dict[str, Any]]:
                 f"paper/claims.yaml: claim {claim.id!r} names the computation {claim.computation!r}, which "
                 f"pipelines/analysis/computations does not have; known: {', '.join(sorted(known))}"
             )
-        out[claim.id] = evidence_of(claim.id, claim.computation, known[claim.computation](), root)
+        result = known[claim.computation]()
+        out[claim.id] = evidence_of(claim.id, claim.computation, (result.computed, result.detail), root)
     return out
-
-
-def evidence_of(claim_id: str, computation: str, result: Result, root: Path) -> dict[str, Any]:
-    """Return a computation's sealed evidence."""
-    return formed(
-        ClaimEvidence,
-        {
-            "schema": 1,
-            "kind": "claim",
-            "claim": claim_id,
-            "computation": computation,
-            "computed": result.computed,
-            "detail": result.detail,
-            "code_revision": code_revision(root),
-            "environment": environment(),
-        },
-    )
 
 
 #: Computation -> the dataset that `python -m pipelines verify` counted, and its count or list of counts.
@@ -111,40 +90,15 @@ def counted(claim_id: str, computation: str, root: Path) -> dict[str, Any] | Non
     return formed(ClaimEvidence, evidence)
 
 
-def of_another(ledger: Ledger, folder: Path) -> tuple[dict[str, dict[str, Any]], list[str]]:
-    """Return (evidence of another paper's claims by id, the fault of each that cannot be computed).
+def _recipe(ledger: Ledger) -> Callable[[Claim], Found]:
+    """Return what finds another paper's printed settings in its rows' configs."""
 
-    Raises PipelineError where the ledger's own computations cannot be imported.
-    """
-    own = own_computations(folder)
-    out: dict[str, dict[str, Any]] = {}
-    faults = []
-    for claim in ledger.claims:
-        if claim.computation is None and claim.kind != "recipe":
-            continue
-        try:
-            out[claim.id] = evidence_of(
-                claim.id, claim.computation or "recipe", _result(claim, ledger, folder, own), ROOT
-            )
-        except PipelineError as error:
-            faults.append(one_line(f"claim {claim.id}: {error}"))
-    return out, faults
-
-
-def _result(claim: Claim, ledger: Ledger, folder: Path, own: dict[str, Any]) -> Result:
-    """Return what a claim's computation gives. Raises PipelineError."""
-    if claim.kind == "recipe":
+    def found(claim: Claim) -> Found:
         assert claim.read is not None
-        return configured(claim.read, ledger)
-    name = claim.computation or ""
-    if name in own:
-        return Result(*run_own(name, own[name]))
-    if name not in OF_NETWORKS:
-        known = ", ".join([*OF_NETWORKS, *own])
-        raise PipelineError(f"no computation {name!r}; known: {known}; or write a function of that name into {OWN}")
-    if not claim.of:
-        raise PipelineError(f"{name} is asked of networks; name their rows, as `of: [ROW]`")
-    return Result(*of_networks(name, claim.of, ledger, folder))
+        result = configured(claim.read, ledger)
+        return result.computed, result.detail
+
+    return found
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -155,17 +109,13 @@ def main(argv: list[str] | None = None) -> int:
     faults: list[str] = []
     if args.ledger or args.path:
         root = folder_of(args.ledger, args.path)
-        folder = root / "results/claims" if args.path else ROOT / "results" / args.ledger / "claims"
-        shown = (args.path / "results/claims" if args.path else folder.relative_to(ROOT)).as_posix()
-        found, faults = of_another(load_ledger(root), root)
+        folder = root / CLAIMS if args.path else ROOT / "results" / args.ledger / "claims"
+        shown = (args.path / CLAIMS if args.path else folder.relative_to(ROOT)).as_posix()
+        ledger = load_ledger(root)
+        found, faults = of_another(ledger, root, _recipe(ledger))
     else:
-        found, folder, shown = results(), ROOT / RESULTS, RESULTS.as_posix()
-    new = [name for name, evidence in found.items() if file_computed(folder / f"{name}.json", evidence)]
-    gone = remove_others(folder, found.keys())
-    print(f"{shown}: {len(found)} computations; {told(new, gone)}")
-    for fault in faults:
-        print(f"error: {fault}", file=sys.stderr)
-    return 1 if faults else 0
+        found, folder, shown = results(), ROOT / CLAIMS, CLAIMS.as_posix()
+    return file_claims(found, faults, folder, shown)
 
 
 if __name__ == "__main__":

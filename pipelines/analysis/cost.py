@@ -9,18 +9,15 @@ counted operator by operator and needs no config. --path: a ledger's folder anyw
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from evidence.fingerprints import parts, read_fingerprint
-from evidence.forms import CostEvidence, Rules, formed
-from evidence.io import remove_others, write_json_atomic
+from evidence.forms import CostEvidence, formed
 from evidence.provenance import snapshot
-from evidence.seal import file_computed
-from paper.conventions import Conventions, members
+from paper.conventions import Conventions
 from paper.ledger import Ledger, add_ledger_arguments, folder_of, load_ledger
 from pipelines.common import (
     CONFIGS,
@@ -30,9 +27,8 @@ from pipelines.common import (
     find_row,
     guard,
     load_config,
-    told,
 )
-from pipelines.counting.evidence import network_costs
+from pipelines.counting.cost import file_costs
 from pipelines.tasks import TASKS
 from registry.arch import get_arch
 from registry.cost.count import Cost
@@ -165,18 +161,6 @@ def row_cost(
     return formed(CostEvidence, evidence)
 
 
-def rules(conventions: Conventions) -> dict[str, Any]:
-    """Return the conventions that have a name as the report prints them; how they count, where it is a ledger's own."""
-    found = {
-        "schema": 1,
-        "kind": "rules",
-        "default": conventions.default,
-        "rules": {name: member.statement for name, member in conventions.members.items()},
-    }
-    own = {name: m.counting for name, m in conventions.members.items() if members().get(name) != m}
-    return formed(Rules, {**found, "counting": own} if own else found)
-
-
 def configured(name: str, ledger: Ledger, where: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the evidence of every row that has a config."""
     rows = configured_rows(ledger=name)
@@ -201,24 +185,8 @@ def main(argv: list[str] | None = None) -> int:
     root, folder, shown = places(name, args.path)
     ledger, where = load_ledger(root), snapshot(ROOT)
     found = {} if args.path else configured(name, ledger, where)
-    named, faults = network_costs(ledger, root, where)
-    found |= {row: evidence for row, evidence in named.items() if row not in found}
-    if not found and not faults:
-        also = "" if args.path else f" or add {CONFIGS / name}/{name}_*.py"
-        raise PipelineError(f"{root.name}: no row names a network; add `network: timm:NAME` to a row{also}")
-    new = [row for row in sorted(found) if file_computed(folder / f"{row}.json", found[row])]
-    write_json_atomic(folder / "rules.json", rules(ledger.conventions))
-    gone = remove_others(folder, {*found, *(row for row, _ in faults), "rules"})
-    print(f"{shown}: {len(found)} rows; {told(new, gone)}")
-    for row in sorted(named):
-        if unknown := named[row]["unknown"]:
-            print(f"warning: {row}: operators that no rule counts: {', '.join(unknown)}", file=sys.stderr)
-    without = [row.id for row in ledger.rows.values() if row.id not in found and not row.same_as]
-    if named and (left := [row for row in without if row not in dict(faults)]):
-        print(f"no network is named for {len(left)} rows: {', '.join(left[:6])}{', ...' if len(left) > 6 else ''}")
-    for row, fault in faults:
-        print(f"error: {row}: {fault}", file=sys.stderr)
-    return 1 if faults else 0
+    also = "" if args.path else f" or add {CONFIGS / name}/{name}_*.py"
+    return file_costs(ledger, root, folder, shown, where, found, also)
 
 
 if __name__ == "__main__":

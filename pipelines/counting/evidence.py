@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from evidence.fingerprints import network_parts
-from evidence.forms import CostEvidence, formed
+from evidence.forms import CostEvidence, formed, size_name
 from paper.ledger import Ledger, Row
 from pipelines.common import PipelineError
 from pipelines.counting.names import Measured, Size, measure, parse_network
@@ -18,22 +18,31 @@ def named_rows(ledger: Ledger) -> list[Row]:
     return [row for row in ledger.rows.values() if row.network and not row.same_as]
 
 
-def measured(ledger: Ledger, folder: Path) -> dict[str, Measured | PipelineError]:
-    """Return what is counted of every row that names a network, or why it cannot be; equal networks are counted once.
+def measured(ledger: Ledger, folder: Path) -> dict[str, dict[Size | None, Measured] | PipelineError]:
+    """Return what is counted of every row that names a network, by input, or why it cannot be.
 
-    folder: the ledger's, where its files and modules lie.
+    None is the row's own input, others are those that columns state. Equal networks are counted once. folder: the
+    ledger's, where its files and modules lie.
     """
     seen: dict[tuple[str, Size | None], Measured | PipelineError] = {}
-    out: dict[str, Measured | PipelineError] = {}
+    out: dict[str, dict[Size | None, Measured] | PipelineError] = {}
     for row in named_rows(ledger):
         assert row.network is not None
-        key = row.network, row.input
-        if key not in seen:
-            try:
-                seen[key] = measure(row.network, row.input, folder)
-            except PipelineError as error:
-                seen[key] = error
-        out[row.id] = seen[key]
+        found: dict[Size | None, Measured] = {}
+        for column in (None, *ledger.inputs(row.id)):
+            key = row.network, column or row.input
+            if key not in seen:
+                try:
+                    seen[key] = measure(row.network, key[1], folder)
+                except PipelineError as error:
+                    seen[key] = error
+            one = seen[key]
+            if isinstance(one, PipelineError):
+                out[row.id] = one
+                break
+            found[column] = one
+        else:
+            out[row.id] = found
     return out
 
 
@@ -54,11 +63,19 @@ def network_costs(
     return out, faults
 
 
-def evidence_of(row: Row, found: Measured, where: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row's sealed cost evidence."""
+def _values(found: Measured) -> dict[str, Any]:
+    return {"params": found.counted.params, "terms": found.counted.terms, "parts": found.counted.parts}
+
+
+def evidence_of(row: Row, by_input: Mapping[Size | None, Measured], where: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row's sealed cost evidence; by_input: its own under None, and others."""
     assert row.network is not None
     library = parse_network(row.network).kind
-    counted = found.counted
+    found = by_input[None]
+    others = {size: other for size, other in by_input.items() if size is not None}
+    unknown = {name: n for other in others.values() for name, n in other.counted.unknown.items()}
+    unknown |= found.counted.unknown
+    at = {size_name(size): _values(other) for size, other in others.items()}
     return formed(
         CostEvidence,
         {
@@ -67,10 +84,11 @@ def evidence_of(row: Row, found: Measured, where: Mapping[str, Any]) -> dict[str
             "row": row.id,
             "config": "",
             "network": row.network,
-            "fingerprint": network_parts(row.network, row.input),
+            "fingerprint": network_parts(row.network, row.input, list(others)),
             "construction": "library" if library in ("timm", "torchvision") else "named by the ledger",
-            "values": {"params": counted.params, "terms": counted.terms, "parts": counted.parts},
-            "unknown": {name: max(1, n) for name, n in counted.unknown.items()},
+            "values": _values(found),
+            **({"at": at} if at else {}),
+            "unknown": {name: max(1, n) for name, n in unknown.items()},
             "variants": {},
             "structure": {},
             "readings": [],

@@ -12,15 +12,12 @@ judged.
 from __future__ import annotations
 
 import argparse
-import csv
-import json
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evidence.io import write_json_atomic
+from evidence.io import EvidenceError, write_json_atomic
+from evidence.logs import number, read_log
 from evidence.provenance import snapshot
 from evidence.rows import ROOT, Row, find_row
 from evidence.seal import digest
@@ -32,120 +29,8 @@ from pipelines.data.verify import file_hash
 from pipelines.tasks import TASKS
 from pipelines.training.filing import training_evidence
 
-#: What logs call a column, beside our own evaluators' names.
-ALSO = {"accuracy/top1": "top1", "accuracy/top5": "top5", "eval_top1": "top1", "eval_top5": "top5",
-        "Valid Acc.": "top1", "Valid Acc5.": "top5"}  # fmt: skip
 #: Columns that are shares of a hundred.
-PERCENT = frozenset({*ALSO.values(), *(c for task in TASKS.values() for c in task.metrics.values())})
-#: mmpose logs shares, all others percents.
-SHARES = "coco/"
-FORMS = "mmengine's scalars.json, the released scripts' log.txt or timm's summary.csv"
-
-
-@dataclass(frozen=True)
-class Log:
-    """Hold what a log says: its form, and (epoch, values in percent by column) of every evaluation, in their order."""
-
-    form: str
-    epochs: list[tuple[int, dict[str, float]]]
-
-    def last(self) -> tuple[int, dict[str, float]]:
-        """Return the last evaluation."""
-        return self.epochs[-1]
-
-    def best(self, column: str) -> tuple[int, dict[str, float]]:
-        """Return the first evaluation that is best in a column."""
-        return max(self.epochs, key=lambda e: (e[1].get(column, -math.inf), -e[0]))
-
-
-def column_of(name: str, columns: Sequence[str]) -> str | None:
-    """Return the table's column that a log's metric stands for, or None."""
-    known = {**ALSO, **{n: c for task in TASKS.values() for n, c in task.metrics.items()}, **{c: c for c in columns}}
-    found = known.get(name.strip())
-    return found if found in columns else None
-
-
-def number(text: object, where: str) -> float:
-    """Return a finite number of a log. Raises PipelineError."""
-    try:
-        value = float(str(text))
-    except ValueError:
-        raise PipelineError(f"{where}: {str(text)[:40]!r} is no number; mend the log, or cut it before there") from None
-    if not math.isfinite(value):
-        raise PipelineError(f"{where}: {text} is not finite: the run diverged, and there is nothing to bring in")
-    return value
-
-
-def _values(pairs: Mapping[str, Any], columns: Sequence[str], where: str) -> dict[str, float]:
-    out = {}
-    for name, text in pairs.items():
-        column = column_of(str(name), columns)
-        if column is not None and text not in (None, ""):
-            out[column] = round(number(text, where) * (100 if str(name).startswith(SHARES) else 1), 6)
-    return out
-
-
-def read_log(path: Path, columns: Sequence[str]) -> Log:
-    """Return a log's evaluations: mmengine's JSON lines, the released scripts' log.txt, or timm's summary.csv.
-
-    columns: those of the row's table. Raises PipelineError naming file, line and fault.
-    """
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise PipelineError(f"{path}: {error.strerror}; give the path of a log") from None
-    except UnicodeDecodeError:
-        raise PipelineError(f"{path}: is no text; give {FORMS}") from None
-    lines = text.splitlines()
-    first = next((line for line in lines if line.strip()), "")
-    if first.lstrip().startswith("{"):
-        log = _json_lines(path, lines, columns)
-    else:
-        log = _table(path, lines, "\t" if "\t" in first else ",", columns)
-    if not log.epochs:
-        raise PipelineError(f"{path}: has no evaluation of {', '.join(columns)}; give a log that has one")
-    return log
-
-
-def _json_lines(path: Path, lines: Sequence[str], columns: Sequence[str]) -> Log:
-    found: list[tuple[int, dict[str, float]]] = []
-    for i, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        where = f"{path}:{i}"
-        try:
-            entry = json.loads(line)
-        except (ValueError, RecursionError):
-            if i == len(lines):  # a killed run's last line is cut off
-                continue
-            raise PipelineError(f"{where}: is no JSON; mmengine writes one object a line") from None
-        if not isinstance(entry, dict):
-            raise PipelineError(f"{where}: is no object; mmengine writes one object a line")
-        if values := _values(entry, columns, where):
-            found.append((int(number(entry.get("epoch", entry.get("step", len(found) + 1)), where)), values))
-    return Log("mmengine's JSON log", found)
-
-
-def _table(path: Path, lines: Sequence[str], separator: str, columns: Sequence[str]) -> Log:
-    rows = [row for row in csv.reader(lines, delimiter=separator) if any(cell.strip() for cell in row)]
-    head = [cell.strip() for cell in rows[0]] if rows else []
-    epoch = next((i for i, name in enumerate(head) if name.lower() == "epoch"), None)
-    if not any(column_of(name, columns) for name in head):
-        raise PipelineError(f"{path}:1: no column of {', '.join(columns)}; give {FORMS}")
-    found: list[tuple[int, dict[str, float]]] = []
-    for i, row in enumerate(rows[1:], 2):
-        where = f"{path}:{i}"
-        cells = [cell.strip() for cell in row]
-        if len(cells) < len(head):
-            if i == len(rows):  # a killed run's last line is cut off
-                continue
-            raise PipelineError(f"{where}: {len(cells)} values under {len(head)} names; mend the log")
-        values = _values(dict(zip(head, cells, strict=False)), columns, where)
-        if values:
-            found.append((int(number(cells[epoch], where)) if epoch is not None else i - 1, values))
-    if found and found[0][0] == 0:  # timm counts from 0
-        found = [(at + 1, values) for at, values in found]
-    return Log("timm's summary.csv" if separator == "," else "the released scripts' log.txt", found)
+PERCENT = frozenset(c for task in TASKS.values() for c in task.metrics.values())
 
 
 def trained_columns(row: Row, root: Path = ROOT) -> list[str]:
@@ -171,7 +56,7 @@ def metric_faults(metrics: Sequence[str], columns: Sequence[str]) -> tuple[dict[
         else:
             try:
                 values[name] = number(said, f"--metric {text}")
-            except PipelineError as error:
+            except EvidenceError as error:
                 faults.append(str(error).partition(";")[0])
                 continue
             if name in PERCENT and not 0 <= values[name] <= 100:
@@ -264,7 +149,8 @@ def main(argv: list[str] | None = None) -> int:
         **({"source": args.source} if args.source else {}),
     }  # fmt: skip
     command = f"python -m pipelines file --row {row.id} --log {args.log.name} --epoch {args.epoch}"
-    path = write_reported(row, values, seed=args.seed, epochs=log.last()[0], source=source, command=command)
+    epochs = log.trained or log.last()[0]
+    path = write_reported(row, values, seed=args.seed, epochs=epochs, source=source, command=command)
     return said(row, values, path)
 
 

@@ -9,9 +9,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from evidence.forms import CostEvidence
+from evidence.forms import CostEvidence, size_name
 from evidence.read import Evidence
-from paper.columns import COSTS
+from paper.columns import COSTS, stem
 from paper.expressions import Expression
 from paper.ledger import Cell, Ground, Ledger, Row
 from paper.printed import Interval
@@ -88,6 +88,29 @@ class CostJudge:
         others = ground.kind in ("quoted", "constructed")  # another paper's count, or a network of this project's
         return structure, column == "madds" and (others or COUNTING in ground.decided_by)
 
+    def plain(self, column: str) -> bool:
+        """Tell whether a row's one cost decides a column: a usual name, or a size, whatever its parameters take."""
+        return column in COSTS or stem(column) == "size"
+
+    def absent(self, row_id: str, column: str) -> str:
+        """Return why a cell of a costed row is not judged."""
+        about = self.ledger.cell(row_id, column).about
+        if not about.counted:
+            return f"at which input it was counted is not said; add `input_size` to the column {column}"
+        if about.input is not None:
+            return f"is not counted at {size_name(about.input)} yet; run `micronet cost` anew"
+        return f"one cost a row is filed, and not {column}"
+
+    def counted(self, row_id: str, column: str) -> int | None:
+        """Return a computed cost of a row by the default convention, or None where there is none."""
+        found, about = self.evidence.cost.get(self.ledger.canonical(row_id)), self.ledger.cell(row_id, column).about
+        values = found.values_at(about.input) if found is not None and about.counted else None
+        if values is None:
+            return None
+        if stem(column) == "size":
+            return values.params * about.weight_bytes
+        return values.params if stem(column) == "params" else values.madds.get(self.evidence.rule)
+
     def source(self, row_id: str, column: str) -> str:
         """Return the row whose evidence decides a cell: of the first that prints the number, if that is costed."""
         first = self.ledger.canonical(self.ledger.root(row_id, column)[0])
@@ -95,13 +118,15 @@ class CostJudge:
 
     def finding(self, row_id: str, column: str) -> Finding | None:
         """Return what all admissible conventions make of a cell; None where its row is not costed."""
-        if self.counting is not None and column in COLUMNS:
+        if self.counting is not None and stem(column) in COLUMNS:
             return self.counting.finding(row_id, column)
         source = self.source(row_id, column)
         found = self.evidence.cost.get(source)
         cell = self.ledger.cell(row_id, column)
-        if found is None or not cell.numeric or column not in COSTS:
+        if found is None or not cell.numeric or not self.plain(column):
             return None
+        if found.values_at(cell.about.input) is not found.values:
+            return None  # what is open of its structure was not counted there
         key = (source, column, cell.printed)
         if key not in self._findings:
             self._findings[key] = self._judge(row_id, found, cell)
@@ -114,7 +139,7 @@ class CostJudge:
         if root not in self._admissible:
             self._admissible[root] = admissible(self.ledger, self.evidence.cost, root)
         over = grid(found, structure, self.ledger.conventions, counting)
-        if cell.column == "size":
+        if stem(cell.column) == "size":
             return judge(*sizes(over, cell), cell.interval)
         if cell.column == "params":
             return judge(over.params, over.axes[: over.params.ndim], cell.interval)
@@ -126,11 +151,11 @@ class CostJudge:
         finding = self.finding(row.id, cell.column)
         if found is None or finding is None:
             return None
-        if self.counting is not None and cell.column in COLUMNS:
+        if self.counting is not None and stem(cell.column) in COLUMNS:
             verdict = self.counting.verdict(row.id, cell.column, lambda f: self.words(f, cell))
             return CostJudged(verdict, finding, self.counting.value(row.id, cell.column))
         value = found.values.madds[self.evidence.rule] if cell.column == "madds" else found.values.params
-        value *= cell.about.weight_bytes if cell.column == "size" else 1
+        value *= cell.about.weight_bytes if stem(cell.column) == "size" else 1
         ground = self.ledger.ground(row.id, cell.column)
         if ground.constructed and cell.column == "madds" and any(word in found.construction for word in MET):
             return CostJudged(
@@ -178,7 +203,7 @@ class CostJudge:
             cost = self.evidence.cost[self.source(row, column)]
             counting = self.open_axes(self.ledger.ground(row, column), column)[1]
             over = grid(cost, (), conventions, counting)
-            weight = self.ledger.cell(row, column).about.weight_bytes if column == "size" else 1
+            weight = self.ledger.cell(row, column).about.weight_bytes if stem(column) == "size" else 1
             values = over.madds if column == "madds" else np.full(1, cost.values.params * weight)
             columns.append(
                 np.broadcast_to(values.reshape(-1) if values.size == 1 else values, conventions.sizes).reshape(-1)

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from evidence.fingerprints import network_parts
-from evidence.forms import CostEvidence
+from evidence.forms import CostEvidence, CostValues
 from evidence.read import Evidence, Problem
+from paper.columns import stem
 from paper.conventions import Conventions, Member, parameters
 from paper.conventions import madds as weigh
 from paper.expressions import Expression
@@ -37,7 +38,8 @@ def drop_stale(ledger: Ledger, evidence: Evidence) -> None:
         if not cost.network or row not in ledger.rows:
             continue
         today = ledger.row(row)
-        if not today.network or network_parts(today.network, today.input) != cost.fingerprint:
+        known = today.network and network_parts(today.network, today.input, ledger.inputs(row))
+        if not known or known != cost.fingerprint:
             path = evidence.paths.pop(("cost", row))
             fault = "stale: the ledger names another network or input today; run `python -m pipelines cost` anew"
             evidence.problems.append(Problem(path, row, fault))
@@ -97,15 +99,22 @@ class Counting:
         self.conventions = ledger.conventions
         self.stated = narrowed(self.conventions, self.conventions.members[self.conventions.default])
         self._findings: dict[tuple[str, str], tuple[Search, Finding]] = {}
-        self.groups = {column: self._groups(column) for column in COLUMNS}
+        names = dict.fromkeys(c for t in ledger.tables.values() for c in t.columns if stem(c) in COLUMNS)
+        self.columns = sorted(names, key=lambda name: COLUMNS.index(stem(name)))
+        self.groups = {column: self._groups(column) for column in self.columns}
 
     def _cost(self, row_id: str) -> CostEvidence | None:
         return self.evidence.cost.get(self.ledger.canonical(row_id))
 
+    def values(self, row_id: str, column: str) -> CostValues | None:
+        """Return what a cell prints as it is counted, or None: no cost is filed, or none at the column's input."""
+        found, about = self._cost(row_id), self.ledger.cell(row_id, column).about
+        return found.values_at(about.input) if found is not None and about.counted else None
+
     def blind(self, row_id: str, column: str) -> str:
         """Return the operators that a row's count of work does not know, in words, or ""."""
         found = self._cost(row_id)
-        return ", ".join(found.unknown) if found is not None and column == "madds" else ""
+        return ", ".join(found.unknown) if found is not None and stem(column) == "madds" else ""
 
     def _open(self, row_id: str, column: str) -> Conventions:
         ground = self.ledger.ground(row_id, column)
@@ -123,31 +132,31 @@ class Counting:
         by_table: dict[str, list[str]] = {}
         for row, cell in self.ledger.cells():
             own = self.ledger.root(row.id, column) == (row.id, column) if cell.column == column else False
-            if own and self._cost(row.id) is not None and not self.blind(row.id, column):
+            if own and self.values(row.id, column) is not None and not self.blind(row.id, column):
                 by_table.setdefault(row.table, []).append(row.id)
         sets = [tuple(by_table)] if by_table else []
         sets += [(table,) for table in by_table] if len(by_table) > 1 else []
         out = []
         for tables in sets:
             rows = [row for table in tables for row in by_table[table]]
-            found = search(column, [self._printed(r, column) for r in rows], [self._of(r) for r in rows],
+            found = search(column, [self._printed(r, column) for r in rows], [self._of(r, column) for r in rows],
                            self.conventions)  # fmt: skip
             title = f"{column}, table {tables[0]}" if len(tables) == 1 < len(sets) else f"{column}, every counted row"
             out.append(Group(title, tables, found))
         return out
 
-    def _of(self, row_id: str) -> Cost:
-        found = self._cost(row_id)
+    def _of(self, row_id: str, column: str) -> Cost:
+        found = self.values(row_id, column)
         assert found is not None
-        return Cost(found.values.params, found.values.parts, found.values.terms)
+        return Cost(found.params, found.parts, found.terms)
 
     def finding(self, row_id: str, column: str) -> Finding | None:
         """Return what all conventions that are open for a cell make of it; None where its row is not costed."""
-        if self._cost(row_id) is None or not self.ledger.cell(row_id, column).numeric:
+        if self.values(row_id, column) is None or not self.ledger.cell(row_id, column).numeric:
             return None
         if (row_id, column) not in self._findings:
             cell = self._printed(row_id, column)
-            found = search(column, [cell], [self._of(row_id)], as_usual(self._open(row_id, column)))
+            found = search(column, [cell], [self._of(row_id, column)], as_usual(self._open(row_id, column)))
             self._findings[row_id, column] = found, _finding(found)
         return self._findings[row_id, column][1]
 
@@ -175,8 +184,8 @@ class Counting:
             name = ".".join(self.ledger.root(row_id, column))
             at = next(i for i, cell in enumerate(group.found.cells) if cell.name == name)
             return group.found.value(at, group.found.simplest)
-        cost, member = self._of(row_id), self.conventions.members[self.conventions.default]
-        if column == "params":
+        cost, member = self._of(row_id, column), self.conventions.members[self.conventions.default]
+        if stem(column) == "params":
             return parameters(cost.params, cost.parts, member.parameters)
         return weigh(cost.terms, member.counting)
 
@@ -185,11 +194,11 @@ class Counting:
         found = expression.truth(span)
         columns = {column for _, column in expression.refs}
         refs = list(expression.refs)
-        if found is not Truth.UNDECIDED or len(columns) != 1 or any(self._cost(row) is None for row, _ in refs):
+        if found is not Truth.UNDECIDED or len(columns) != 1 or any(self.values(*ref) is None for ref in refs):
             return found
         column = columns.pop()
         cells = [self._printed(row, column) for row, _ in refs]
-        values = search(column, cells, [self._of(row) for row, _ in refs], self._open(refs[0][0], column)).values
+        values = search(column, cells, [self._of(*ref) for ref in refs], self._open(refs[0][0], column)).values
         seen: set[bool] = set()
         for at in np.unique(values.reshape(len(refs), -1), axis=1).T:
             point = dict(zip(refs, map(Decimal, at.tolist()), strict=True))
@@ -200,7 +209,7 @@ class Counting:
 
     def families(self) -> list[FamilyView]:
         """Return what one convention can do for each column, as the page shows it."""
-        return [_view(group) for column in COLUMNS for group in self.groups[column]]
+        return [_view(group) for column in self.columns for group in self.groups[column]]
 
 
 def _finding(found: Search) -> Finding:

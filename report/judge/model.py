@@ -11,7 +11,7 @@ from evidence.bench import Bench
 from evidence.examples import Examples
 from evidence.read import Evidence
 from evidence.settings import Settings
-from paper.columns import COSTS, is_cost
+from paper.columns import is_cost, stem
 from paper.expressions import ExpressionError, compile_expr
 from paper.ledger import Cell, Claim, Ledger, Row
 from paper.spans import Truth
@@ -68,12 +68,7 @@ class _Builder:
 
     def cost_value(self, row_id: str, column: str) -> int | None:
         """Return a computed params or MAdds (default rule) of a row, or None."""
-        found = self.evidence.cost.get(self.ledger.canonical(row_id))
-        if found is None or column not in COSTS:
-            return None
-        if column == "size":
-            return found.values.params * self.ledger.cell(row_id, column).about.weight_bytes
-        return found.values.params if column == "params" else found.values.madds.get(self.evidence.rule)
+        return self.costs.counted(row_id, column) if is_cost(column) else None
 
     def trained_groups(self, row_id: str, column: str) -> list[Group]:
         """Return a column's values of the paper profile by recipe, the deciding recipe first."""
@@ -127,7 +122,7 @@ class _Builder:
         """Judge params or MAdds: (verdict, other readings, value, rule, evidence)."""
         source = self.ledger.canonical(row.id)
         rule = verdicts.DETERMINISTIC_RULE
-        if cell.column == "madds":
+        if stem(cell.column) == "madds":
             rule = f"{rule}; shown by {self.evidence.rule}"
         if problem := self.evidence.problem("cost", source):
             return Verdict("invalid-evidence", problem.fault), [], None, rule, problem.path
@@ -136,7 +131,7 @@ class _Builder:
             return self.absent(row, "no model of this row is costed yet"), [], None, rule, None
         judged = self.costs.judge(row, cell)
         if judged is None:
-            return self.absent(row, f"one cost a row is filed, and not {cell.column}"), [], None, rule, None
+            return self.absent(row, self.costs.absent(row.id, cell.column)), [], None, rule, None
         verdict = judged.verdict
         if self.evidence.own and not found.network:
             verdict = verdicts.as_reported(verdict)
@@ -146,17 +141,18 @@ class _Builder:
         """Return the same cell under the other counting rules and in the row's variants."""
 
         def value(values: Any, rule: str) -> str:
-            if cell.column == "size":
+            if stem(cell.column) == "size":
                 return show(values.params * cell.about.weight_bytes, cell.printed, unit=cell.unit)
-            return show(values.params if cell.column == "params" else values.madds[rule], cell.printed, unit=cell.unit)
+            cost = values.params if stem(cell.column) == "params" else values.madds[rule]
+            return show(cost, cell.printed, unit=cell.unit)
 
-        known = self.ledger.conventions.members
-        others = [r for r in found.values.madds if r != self.evidence.rule and r in known]
-        others = others if cell.column == "madds" else []
+        known, own = self.ledger.conventions.members, found.values_at(cell.about.input)
+        others = [r for r in own.madds if r != self.evidence.rule and r in known]
+        others = others if stem(cell.column) == "madds" else []
         parts = []
         for rule in others:
-            said = agreement(found.values.madds[rule], cell.printed, cell.interval)
-            parts.append(f"rule {rule} {value(found.values, rule)}, {said}")
+            said = agreement(own.madds[rule], cell.printed, cell.interval)
+            parts.append(f"rule {rule} {value(own, rule)}, {said}")
         for name, values in found.variants.items():
             text = "".join(f" ({rule} {value(values, rule)})" for rule in others)
             parts.append(f"{name} {value(values, self.evidence.rule)}{text}")

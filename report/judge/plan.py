@@ -71,7 +71,9 @@ class Item:
 class Plan:
     """Hold all open items and runs, cheapest first, and the machine that the hours are of.
 
-    published: who printed the machine's rates, where they were not measured here.
+    published: who printed the machine's rates, where they were not measured here. unpriced: runs of rows whose budget
+    the ledger does not state, those that settle most first; waiting: statements that need such rows; uncounted: rows
+    with open costs that name no network; unmeasured: open measurements, how many by column and device.
     """
 
     hardware: str
@@ -83,6 +85,10 @@ class Plan:
     unplanned: list[str] = field(default_factory=list)
     power: list[str] = field(default_factory=list)
     published: str = ""
+    unpriced: list[Run] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
+    uncounted: list[str] = field(default_factory=list)
+    unmeasured: dict[str, int] = field(default_factory=dict)
 
     @property
     def hours(self) -> float | None:
@@ -113,6 +119,8 @@ class Plan:
             "image_passes": self.image_passes, "next": self.next_row, "runs": runs,
             "tests": {t: {"cells": c, "runs": n, "hours": h} for t, (c, n, h) in self.hours_by().items()},
             "items": [asdict(i) for i in self.items], "unplanned": self.unplanned, "power": self.power,
+            "unpriced": [{**asdict(r), "settles": r.settles} for r in self.unpriced],
+            "waiting": self.waiting, "uncounted": self.uncounted, "unmeasured": self.unmeasured,
         }  # fmt: skip
 
 
@@ -181,17 +189,22 @@ def make_plan(report: Any, evidence: Evidence, bench: tuple[str, Bench] | None) 
     wanting = dict.fromkeys([*open_cells, *(r for rows in needs.values() for r in rows)])
     budgets = {row: next((b for b in ledger.budgets if ledger.row(row).table in b.tables), None) for row in wanting}
     unplanned += [key for row, keys in open_cells.items() if budgets[row] is None for key in keys]
-    unplanned += [name for name, rows in needs.items() if any(budgets[row] is None for row in rows)]
+    waiting = [name for name, rows in needs.items() if any(budgets[row] is None for row in rows)]
+    unplanned += waiting
+    every = open_cells, needs
     open_cells = {row: keys for row, keys in open_cells.items() if budgets[row]}
     needs = {name: rows for name, rows in needs.items() if all(budgets[row] for row in rows)}
     enough, told = _enough(ledger, report.settings, evidence)
     runs: dict[str, Run] = {}
+    unpriced: list[Run] = []
     for row, budget in budgets.items():
-        if budget is None:
-            continue
         table = ledger.row(row).table
         have = _trained(evidence.runs.get("paper", {}).get(row, []))
         seeds = wanted - have if have < wanted else max(1, enough.get(_column(ledger, row), 0) - have)
+        if budget is None:
+            cells, asked = every[0].get(row, []), [name for name, rows in every[1].items() if rows == [row]]
+            unpriced.append(Run(row, table, "", seeds, 0, None, cells, asked, tested.get(row, TESTS[1])))
+            continue
         passes = budget.images * budget.epochs * seeds
         cost = evidence.cost.get(row)
         hours = None
@@ -212,7 +225,26 @@ def make_plan(report: Any, evidence: Evidence, bench: tuple[str, Bench] | None) 
         bench[1].hardware if bench else "no machine measured", bool(bench and bench[1].gpu),
         bench[0] if bench else "none; run `make bench`", sorted(items, key=lambda i: (*cheapest(i), i.name)), ordered,
         best.row if best else None, unplanned, told, bench[1].published if bench else "",
+        sorted(unpriced, key=lambda r: -r.settles), waiting, *_others(report),
     )  # fmt: skip
+
+
+def _others(report: Any) -> tuple[list[str], dict[str, int]]:
+    """Return (rows with open costs that name no network, open measurements by column and device)."""
+    ledger = report.ledger
+    uncounted: dict[str, None] = {}
+    unmeasured: dict[str, int] = {}
+    for cell in report.cells:
+        row = ledger.row(ledger.canonical(cell.row_id))
+        about = ledger.cell(cell.row_id, cell.column).about
+        if cell.verdict != "not-run":
+            continue
+        if about.kind == "cost" and not row.network:
+            uncounted[row.id] = None
+        elif about.kind == "measured":
+            what = cell.column + (f" on {about.device}" if about.device else "")
+            unmeasured[what] = unmeasured.get(what, 0) + 1
+    return list(uncounted), unmeasured
 
 
 def _trained(runs: Sequence[TrainingEvidence]) -> int:

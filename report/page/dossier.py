@@ -159,6 +159,8 @@ class Dossiers:
             facts.insert(0, Fact("Computed", [Value(shown)]))
             facts.append(Fact("Evidence", [self.file(view.evidence)]))
             facts += self.made([found], [view.evidence])
+            size = self.report.ledger.cell(row.id, view.column).about.input or found.input_size
+            facts.append(Fact("Counted at", [Value(" × ".join(map(str, size)))] if found.network else []))
             facts.append(Fact("Construction", [Value(found.construction), *map(Value, found.notes)]))
         command = self.sources.config.commands.get("cost")
         facts.append(Fact("To rerun", [Value(command, code=True)] if command else []))

@@ -39,7 +39,7 @@ KINDS = {"cells": ("Printed numbers", "printed number"), "claims": ("Statements"
 
 @dataclass(frozen=True)
 class Share:
-    """Hold how often one verdict was given; start, width: of its part of the bar, in percent."""
+    """Hold how often one verdict was given and what it means; start, width: of its part of the bar, in percent."""
 
     verdict: str
     slug: str
@@ -48,6 +48,7 @@ class Share:
     percent: str
     start: float
     width: float
+    meaning: str = ""
 
 
 @dataclass(frozen=True)
@@ -191,6 +192,7 @@ class Page:
 def _shares(report: Report) -> list[Shares]:
     out = []
     distinct = Counter(c.verdict for c in report.distinct)
+    meanings = {f.slug: text for filters, text in verdict_rules(report) for f in filters}
     for kind, counts in report.summary().items():
         note = ""
         if kind == "cells":
@@ -201,7 +203,8 @@ def _shares(report: Report) -> list[Shares]:
             n = counts.get(verdict, 0)
             width = 100 * n / total if total else 0.0
             part = (round(start, 2), round(width, 2))
-            shares.append(Share(spoken(verdict), slug(verdict), GLYPHS[verdict], n, percent(n, total), *part))
+            meaning = meanings.get(slug(verdict), "")
+            shares.append(Share(spoken(verdict), slug(verdict), GLYPHS[verdict], n, percent(n, total), *part, meaning))
             start += width
         out.append(Shares(kind, KINDS[kind][0], total, shares, note))
     return out

@@ -63,3 +63,48 @@ def test_every_fault_is_told_at_once(folder, capsys):
         assert len(capsys.readouterr().err.splitlines()) == 1
     assert report(["enter", "--path", str(folder / "nowhere"), "--row", "x", "--metric", "err1=1"]) == 1
     assert "no folder" in capsys.readouterr().err
+
+
+def test_a_log_is_entered_as_reported(folder, capsys):
+    log = folder.parent / "summary.csv"
+    log.write_text("epoch,eval_loss,eval_top1,eval_top5\n0,2.0,59.9,80.0\n1,1.9,60.4,82.0\n2,1.8,60.3,82.1\n")
+    enter = ["enter", "--path", str(folder), "--row", "zoo_t1_small", "--from-log", str(log)]
+    for seed, more in enumerate(([], ["--epoch", "best"], ["--column", "err1=eval_loss"])):
+        assert report([*enter, *more, "--seed", str(seed)]) == 0
+    found = [json.loads(p.read_text()) for p in sorted((folder / "results/paper").iterdir())]
+    assert [f["values"] for f in found] == [{"err1": 39.7}, {"err1": 39.6}, {"err1": 1.8}]
+    assert found[1]["params"]["epoch"] == "best, 2"
+    assert {f["origin"] for f in found} == {"reported"}
+    assert [f["epochs"] for f in found] == [3, 3, 3]
+    assert verdicts(folder)["zoo_t1_small", "err1"] in ("reported-otherwise", "underpowered")
+
+
+@pytest.mark.parametrize(
+    ("more", "fault"),
+    [
+        (["--column", "err1=nothing"], "has no evaluation of err1; give a log that has one"),
+        (["--column", "err1"], "write COLUMN=NAME"),
+        (["--column", "top9=x"], "no such column of table 1"),
+        (["--metric", "err1=39"], "stands in the log, too"),
+    ],
+)
+def test_what_a_log_cannot_give_is_one_line(folder, capsys, more, fault):
+    log = folder.parent / "log.json"
+    log.write_text(json.dumps({"accuracy/top1": 60.0, "step": 1}))
+    capsys.readouterr()
+    assert report(["enter", "--path", str(folder), "--row", "zoo_t1_small", "--from-log", str(log), *more]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert fault in line
+    assert report(["enter", "--path", str(folder), "--row", "zoo_t1_small", "--from-log", "nowhere.csv"]) == 1
+    assert capsys.readouterr().err == "error: nowhere.csv: No such file or directory; give the path of a log\n"
+    assert not (folder / "results").exists()
+
+
+def test_a_share_that_a_table_prints_as_a_fraction_is_entered_as_one(tmp_path):
+    (tmp_path / "t.md").write_text("| Model | AP |\n|---|---|\n| A | 0.412 |\n| B | 0.380 |\n")
+    folder = tmp_path / "zoo"
+    assert paper(["new", "zoo", "--from", str(tmp_path / "t.md"), "--path", str(folder)]) == 0
+    (tmp_path / "x.json").write_text(json.dumps({"coco/bbox_mAP": 0.413, "coco/bbox_mAP_50": 0.6, "step": 12}))
+    assert report(["enter", "--path", str(folder), "--row", "zoo_t1_a", "--from-log", str(tmp_path / "x.json")]) == 0
+    (path,) = (folder / "results/paper").iterdir()
+    assert json.loads(path.read_text())["values"] == {"AP": 0.413}

@@ -76,10 +76,27 @@ def test_what_is_missing_is_one_line(folder, capsys):
 
 @pytest.mark.slow
 def test_the_plan_of_another_ledger(capsys):
-    assert plan(["--ledger", "shufflenet"]) == 0
-    assert "no training run settles: v2_plus_costs_no_less" in (out := capsys.readouterr().out)
-    assert "more; `budgets` of paper.yaml say what runs take" in out
+    """Without budgets nothing has a price, and yet all is said that would settle something."""
+    assert plan(["--ledger", "shufflenet", "--limit", "0"]) == 0
+    out = capsys.readouterr().out
+    settled = [int(line.split()[0]) for line in out.splitlines() if line.split()[-1].startswith("shufflenet_t")]
+    assert settled == sorted(settled, reverse=True)
+    assert sum(settled[:3]) == 9
+    assert "open: 80 trained numbers of 41 rows and 6 statements; hours are not known: `budgets` of paper.yaml" in out
+    assert "to count, by `micronet cost`: 19 rows without a `network`: shufflenet_t1_shufflenetv2_plus_large" in out
+    assert "no training run settles: v2_plus_costs_no_less\n" in out
     assert "t5_dynamic_shift_max" not in out
+    assert "hours on" not in out
+
+
+def test_the_plan_of_a_ledger_elsewhere_names_what_is_to_measure(folder, capsys):
+    assert plan(["--path", str(folder)]) == 0
+    out = capsys.readouterr().out
+    assert "to measure, and file by `micronet report enter`: 2 of latency on Pixel 1" in out
+    assert plan(["--path", str(folder), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["unmeasured"] == {"latency on Pixel 1": 2}
+    assert [run["hours"] for run in found["unpriced"]] == [None] * len(found["unpriced"])
 
 
 @pytest.mark.slow
@@ -87,5 +104,7 @@ def test_the_plan_of_another_ledger(capsys):
 def test_committed_ledgers_pages_hold_nothing_of_the_first(name, tmp_path):
     assert report(["--ledger", name, "--out", str(tmp_path)]) == 0
     pages = "".join((tmp_path / file).read_text("utf-8") for file in ("index.html", "claims.html", "report.md"))
-    assert not [word for word in ("MicroNet", "micronet", "2011.12289", "Shift-Max", "rule S") if word in pages]
+    assert not [
+        word for word in ("MicroNet", "micronet", "2011.12289", "Shift-Max", "rule S", "`plain`") if word in pages
+    ]
     assert len(json.loads((tmp_path / "report.json").read_text("utf-8"))["cells"]) == {"shufflenet": 159}.get(name, 644)

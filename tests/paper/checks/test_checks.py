@@ -67,6 +67,18 @@ def test_one_wrong_cell_is_named(check, cells, severity, words):
     assert words in found[0].arithmetic
 
 
+def test_the_smallest_network_of_a_real_table_is_no_slip_and_a_moved_point_of_it_is():
+    """ShuffleNetV2 0.5x: 41M beside 146M, with the fewest parameters and the most errors."""
+    ledger = load_ledger(HERE / "shufflenet")
+    assert alarms(ledger, "units") == []
+    small, large = "shufflenet_t2_shufflenetv2_0_5x", "shufflenet_t2_shufflenetv2_2_0x"
+    for row, printed in ((small, "4.1M"), (small, "410G"), (large, "5.91M"), (large, "5910M")):
+        found = alarms(with_cell(ledger, f"{row}.madds", printed), "units")
+        assert any(f"{row}.madds" in f.cells for f in found), printed
+    larger = with_cell(with_cell(ledger, f"{small}.params", "9.9M"), f"{small}.err1", "20.0")
+    assert [f.cells for f in alarms(larger, "units")] == [(f"{small}.madds",)]  # nothing bears it out
+
+
 def test_bold_must_be_the_best_with_its_ties():
     assert RIGHT.cell("tuned_0", "top1").bold
     moved = bold(bold(RIGHT, "tuned_0", "top1", False), "base_0_0", "top1", True)

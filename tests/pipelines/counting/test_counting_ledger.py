@@ -10,8 +10,10 @@ import torch
 import yaml
 from torch import nn
 
+from paper.__main__ import main as paper
 from paper.ledger import load_ledger
-from pipelines.analysis import claims, conventions, cost
+from pipelines.analysis import claims, cost
+from pipelines.counting import conventions
 from report import __main__ as report
 
 NETS = """
@@ -128,6 +130,56 @@ def test_a_stated_convention_decides_alone(folder):
     (folder / "conventions.yaml").write_text(yaml.safe_dump(stated))
     cost.main(["--path", str(folder)])
     assert set(verdicts(folder).values()) == {"reproduced"}
+
+
+def test_costs_at_two_inputs_are_counted_at_each(folder, capsys):
+    """A head that says an input gives the column that input; every column has its own count and its own search."""
+    (folder / "two.csv").write_text("Width,Params,MACs @32 (M),MACs @64 (M),\"MACs (backbone, M)\"\n" + "".join(
+        f"{w},{by_hand(w, 32)[0]},{cut(by_hand(w, 32)[1], 10**6, '')},{cut(by_hand(w, 64)[1], 10**6, '')},1.00\n"
+        for w in (8, 13, 21, 34)
+    ))  # fmt: skip
+    mine = folder / "two"
+    assert paper(["new", "two", "--from", str(folder / "two.csv"), "--path", str(mine)]) == 0
+    path = mine / "tables/table_01.yaml"
+    text = path.read_text("utf-8")
+    assert "name: madds_32" in text
+    assert "input_size: [3, 64, 64]" in text
+    table = yaml.safe_load(text)
+    table |= {"input": [3, 48, 48], "task": "classification"}
+    for row in table["rows"]:
+        row["network"] = f"module:own_ledger_nets.net(width={row['labels'][0]})"
+    path.write_text(yaml.safe_dump(table))
+    (mine / "own_ledger_nets.py").write_text(NETS)
+    assert cost.main(["--path", str(mine)]) == 0
+    filed = json.loads((mine / "results/cost/two_t1_13.json").read_text())
+    assert filed["input_size"] == [3, 48, 48]
+    assert {k: v["terms"]["conv"] for k, v in filed["at"].items()} == {
+        f"3x{side}x{side}": by_hand(13, side)[1] - 2600 for side in (32, 64)
+    }
+    verdicts(mine)
+    found = json.loads((mine / "report/report.json").read_text())["cells"]
+    assert {c["column"]: c["verdict"] for c in found if c["row_id"] == "two_t1_8"} == {
+        "params": "reproduced", "madds_32": "reproduced", "madds_64": "reproduced", "madds_backbone": "not-run",
+    }  # fmt: skip
+    assert "add `input_size` to the column madds_backbone" in (mine / "report/index.html").read_text()
+    assert "3 × 64 × 64" in (mine / "report/index.html").read_text()
+    capsys.readouterr()
+    conventions.main(["--path", str(mine)])
+    text = capsys.readouterr().out
+    assert all(f"madds_{side}: one convention gives 4 of 4 counted numbers" in text for side in (32, 64))
+    assert "madds_backbone: nothing of it is counted" in text
+    next(c for c in table["columns"] if c["name"] == "madds_64")["input_size"] = [3, 96, 96]
+    path.write_text(yaml.safe_dump(table))
+    assert set(verdicts(mine).values()) == {"invalid-evidence"}
+
+
+def test_an_input_is_of_costs_alone(folder, capsys):
+    path = folder / "tables/table_01.yaml"
+    table = yaml.safe_load(path.read_text())
+    table["columns"] = ["params", {"name": "top1", "input_size": [3, 32, 32]}]
+    path.write_text(yaml.safe_dump(table))
+    assert paper(["--path", str(folder)]) == 1
+    assert "column top1: `input_size` is of costs (params, madds); remove it" in capsys.readouterr().err
 
 
 def test_another_input_makes_evidence_stale(folder):

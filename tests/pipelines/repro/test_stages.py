@@ -14,6 +14,7 @@ from pipelines.analysis import claims, cost
 from pipelines.analysis.computations.load import load_all
 from pipelines.analysis.fingerprint import row_lists
 from pipelines.common import PipelineError, configured_rows, guard, load_params
+from pipelines.counting import cost as counted
 from pipelines.data.digits import digits, pixels_pin, write
 
 
@@ -53,7 +54,7 @@ def test_every_config_is_a_row_of_the_ledger_and_is_costed(row):
 
 
 def test_rules_are_stated():
-    assert Rules.model_validate(cost.rules(load_ledger().conventions)).default == "plain"
+    assert Rules.model_validate(counted.rules(load_ledger().conventions)).default == "plain"
 
 
 def test_merged_changes_nested_keys_only():

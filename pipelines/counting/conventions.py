@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from evidence.read import read_evidence
+from paper.columns import stem
 from paper.conventions import Conventions, any_paper
 from paper.faults import one_line
 from paper.ledger import Cell, Ledger, Row, folder_of, load_ledger
@@ -27,7 +28,7 @@ from paper.printed import parse_printed, plain
 from paper.search import Cost, Printed, Search, nearest, power_of, search, values_of, words
 from pipelines.common import ROOT, PipelineError, guard
 from pipelines.counting.evidence import measured
-from pipelines.counting.names import Measured, measure, own_folder
+from pipelines.counting.names import Measured, Size, measure, own_folder
 
 OK, NOT_REPRODUCED = 0, 3
 COLUMNS = ("params", "madds")
@@ -127,11 +128,15 @@ class Column:
         return self.found is not None and self.found.best == len(self.found.cells)
 
 
-def costs(ledger: Ledger, folder: Path, own: bool) -> tuple[dict[str, Cost], dict[str, str]]:
-    """Return (cost by row, why others have none): networks that rows name, counted now, else filed evidence."""
+#: A row's costs by the input that a column states; None: the row's own.
+Known = dict[str, dict[Size | None, Cost]]
+
+
+def costs(ledger: Ledger, folder: Path, own: bool) -> tuple[Known, dict[str, str]]:
+    """Return (costs by row and input, why others have none): networks that rows name, counted now, else as filed."""
     root, results = (folder, folder / "results") if own else (ROOT, ROOT / "results" / ledger.name)
     filed = read_evidence(root, results=results, own=own).cost
-    out: dict[str, Cost] = {}
+    out: Known = {}
     why: dict[str, str] = {}
     counted = measured(ledger, folder)
     for row in ledger.rows.values():
@@ -140,24 +145,30 @@ def costs(ledger: Ledger, folder: Path, own: bool) -> tuple[dict[str, Cost], dic
         if not row.network:
             if row.id in filed:
                 values = filed[row.id].values
-                out[row.id] = Cost(values.params, values.parts, values.terms)
+                out[row.id] = {None: Cost(values.params, values.parts, values.terms)}
             else:
                 why[row.id] = "no network is named"
             continue
         found = counted[row.id]
         if isinstance(found, PipelineError):
             why[row.id] = str(found)
-        elif found.counted.unknown:
-            why[row.id] = f"operators that no rule counts: {', '.join(found.counted.unknown)}"
+        elif unknown := found[None].counted.unknown:
+            why[row.id] = f"operators that no rule counts: {', '.join(unknown)}"
         else:
-            out[row.id] = cost_of(found)
+            out[row.id] = {size: cost_of(one) for size, one in found.items()}
     return out, why
 
 
-def columns(ledger: Ledger, known: dict[str, Cost], why: dict[str, str], conventions: Conventions) -> list[Column]:
+def of_cell(known: Known, row: Row, cell: Cell) -> Cost | None:
+    """Return the cost that a cell prints, or None where it is not counted at the cell's input."""
+    return known.get(row.id, {}).get(cell.about.input) if cell.about.counted else None
+
+
+def columns(ledger: Ledger, known: Known, why: dict[str, str], conventions: Conventions) -> list[Column]:
     """Return what conventions make of every column of params and MAdds, over all tables."""
+    names = dict.fromkeys(c for t in ledger.tables.values() for c in t.columns if stem(c) in COLUMNS)
     out = []
-    for column in COLUMNS:
+    for column in sorted(names, key=lambda name: COLUMNS.index(stem(name))):
         cells = [
             (row, cell) for row, cell in ledger.cells()
             if cell.column == column and ledger.root(row.id, column) == (row.id, column)
@@ -167,21 +178,28 @@ def columns(ledger: Ledger, known: dict[str, Cost], why: dict[str, str], convent
         tables = list(dict.fromkeys(row.table for row, _ in cells))
         if len(tables) > 1 and not out[-1].whole:  # tables may have been counted in ways of their own
             for table in tables:
-                mine = [(row, cell) for row, cell in cells if row.table == table and row.id in known]
+                mine = [(row, cell) for row, cell in cells if row.table == table and of_cell(known, row, cell)]
                 if len(mine) > 1:
                     out.append(_column(column, mine, known, {}, conventions, table))
     return out
 
 
 def _column(
-    column: str, cells: list[tuple[Row, Cell]], known: dict[str, Cost], why: dict[str, str], conventions: Conventions,
+    column: str, cells: list[tuple[Row, Cell]], known: Known, why: dict[str, str], conventions: Conventions,
     table: str = "",
 ) -> Column:  # fmt: skip
-    counted = [(row.id, cell) for row, cell in cells if row.id in known]
-    printed = [Printed(row, cell.interval, power_of(cell.printed, cell.unit)) for row, cell in counted]
-    found = search(column, printed, [known[row] for row, _ in counted], conventions) if counted else None
-    left = {row.id: why.get(row.id, "not counted") for row, _ in cells if row.id not in known}
-    return Column(column, found, {row: cell.printed for row, cell in counted}, left, table)
+    counted = [(row.id, cell, cost) for row, cell in cells if (cost := of_cell(known, row, cell)) is not None]
+    printed = [Printed(row, cell.interval, power_of(cell.printed, cell.unit)) for row, cell, _ in counted]
+    found = search(column, printed, [cost for *_, cost in counted], conventions) if counted else None
+    told = {row for row, *_ in counted}
+    left = {row.id: _why_not(row, cell, why) for row, cell in cells if row.id not in told}
+    return Column(column, found, {row: cell.printed for row, cell, _ in counted}, left, table)
+
+
+def _why_not(row: Row, cell: Cell, why: dict[str, str]) -> str:
+    if row.id not in why and not cell.about.counted:
+        return f"at which input is not said; add `input_size` to the column {cell.column}"
+    return why.get(row.id, "not counted")
 
 
 def explained(column: Column) -> list[str]:

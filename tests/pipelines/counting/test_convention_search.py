@@ -13,8 +13,8 @@ from torch import nn
 from paper.conventions import any_paper
 from paper.printed import parse_printed
 from paper.search import Cost, Printed, search, values_of
-from pipelines.analysis import conventions
 from pipelines.common import PipelineError
+from pipelines.counting import conventions
 from pipelines.counting.count import count_network
 
 

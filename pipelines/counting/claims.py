@@ -1,0 +1,107 @@
+"""Compute what a ledger states of its networks, or asks of functions of its own, and file each result.
+
+micronet claims --path FOLDER
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from evidence.forms import ClaimEvidence, formed
+from evidence.io import remove_others
+from evidence.provenance import environment
+from evidence.revision import code_revision
+from evidence.seal import file_computed
+from paper.faults import one_line
+from paper.ledger import Claim, Ledger, folder_of, load_ledger
+from pipelines.common import ROOT, PipelineError, guard, told
+from pipelines.counting.statements import OF_NETWORKS, OWN, Value, of_networks, own_computations, run_own
+
+CLAIMS = Path("results/claims")
+#: What a computation gives: a value, and one line on how it came about.
+Found = tuple[Value, str]
+
+
+def evidence_of(claim_id: str, computation: str, found: Found, root: Path = ROOT) -> dict[str, Any]:
+    """Return a computation's sealed evidence."""
+    return formed(
+        ClaimEvidence,
+        {
+            "schema": 1,
+            "kind": "claim",
+            "claim": claim_id,
+            "computation": computation,
+            "computed": found[0],
+            "detail": found[1],
+            "code_revision": code_revision(root),
+            "environment": environment(),
+        },
+    )
+
+
+def of_another(
+    ledger: Ledger, folder: Path, recipe: Callable[[Claim], Found] | None = None
+) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Return (evidence of another paper's claims by id, the fault of each that cannot be computed).
+
+    recipe: how printed settings are found in configs, where there are some. Raises PipelineError where the ledger's own
+    computations cannot be imported.
+    """
+    own = own_computations(folder)
+    out: dict[str, dict[str, Any]] = {}
+    faults = []
+    for claim in ledger.claims:
+        if claim.computation is None and claim.kind != "recipe":
+            continue
+        try:
+            found = _recipe(claim, recipe) if claim.kind == "recipe" else _computed(claim, ledger, folder, own)
+            out[claim.id] = evidence_of(claim.id, claim.computation or "recipe", found)
+        except PipelineError as error:
+            faults.append(one_line(f"claim {claim.id}: {error}"))
+    return out, faults
+
+
+def _recipe(claim: Claim, recipe: Callable[[Claim], Found] | None) -> Found:
+    if recipe is None:
+        raise PipelineError("a recipe is read from configs, and a ledger elsewhere has none; make it a `cost`")
+    return recipe(claim)
+
+
+def _computed(claim: Claim, ledger: Ledger, folder: Path, own: Mapping[str, Callable[[], Any]]) -> Found:
+    """Return what a claim's computation gives. Raises PipelineError."""
+    name = claim.computation or ""
+    if name in own:
+        return run_own(name, own[name])
+    if name not in OF_NETWORKS:
+        known = ", ".join([*OF_NETWORKS, *own])
+        raise PipelineError(f"no computation {name!r}; known: {known}; or write a function of that name into {OWN}")
+    if not claim.of:
+        raise PipelineError(f"{name} is asked of networks; name their rows, as `of: [ROW]`")
+    return of_networks(name, claim.of, ledger, folder)
+
+
+def file_claims(found: Mapping[str, dict[str, Any]], faults: list[str], folder: Path, shown: str) -> int:
+    """File every result and return the exit code: 1 where one could not be computed."""
+    new = [name for name, evidence in found.items() if file_computed(folder / f"{name}.json", evidence)]
+    gone = remove_others(folder, found.keys())
+    print(f"{shown}: {len(found)} computations; {told(new, gone)}")
+    for fault in faults:
+        print(f"error: {fault}", file=sys.stderr)
+    return 1 if faults else 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Write FOLDER/results/claims/, one file a claim."""
+    parser = argparse.ArgumentParser(prog="micronet claims", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--path", type=Path, required=True, metavar="FOLDER", help="the folder of its paper.yaml")
+    args = parser.parse_args(argv)
+    root = folder_of(path=args.path)
+    return file_claims(*of_another(load_ledger(root), root), root / CLAIMS, (args.path / CLAIMS).as_posix())
+
+
+if __name__ == "__main__":
+    raise SystemExit(guard(main))

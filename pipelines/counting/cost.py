@@ -1,0 +1,78 @@
+"""Count the networks that a ledger's rows name and file each row's cost: what needs no config of this repository.
+
+micronet cost --path FOLDER
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from evidence.forms import Rules, formed
+from evidence.io import remove_others, write_json_atomic
+from evidence.provenance import snapshot
+from evidence.seal import file_computed
+from paper.conventions import Conventions, members
+from paper.ledger import Ledger, folder_of, load_ledger
+from pipelines.common import ROOT, PipelineError, guard, told
+from pipelines.counting.evidence import network_costs
+
+COSTS = Path("results/cost")
+
+
+def rules(conventions: Conventions) -> dict[str, Any]:
+    """Return the conventions that have a name as the report prints them; how they count, where it is a ledger's own."""
+    found = {
+        "schema": 1,
+        "kind": "rules",
+        "default": conventions.default,
+        "rules": {name: member.statement for name, member in conventions.members.items()},
+    }
+    own = {name: m.counting for name, m in conventions.members.items() if members().get(name) != m}
+    return formed(Rules, {**found, "counting": own} if own else found)
+
+
+def file_costs(
+    ledger: Ledger, root: Path, folder: Path, shown: str, where: Mapping[str, Any],
+    configured: Mapping[str, dict[str, Any]] | None = None, also: str = "",
+) -> int:  # fmt: skip
+    """File every cost of a ledger and return the exit code: 1 where a network that a row names cannot be counted.
+
+    root: the ledger's folder; folder: of its evidence, and shown: how that is called; where: code revision and
+    environment; configured: what was counted otherwise, by row; also: what else gives a row a network, in words.
+    Raises PipelineError where no row has one.
+    """
+    found = dict(configured or {})
+    named, faults = network_costs(ledger, root, where)
+    found |= {row: evidence for row, evidence in named.items() if row not in found}
+    if not found and not faults:
+        raise PipelineError(f"{root.name}: no row names a network; add `network: timm:NAME` to a row{also}")
+    new = [row for row in sorted(found) if file_computed(folder / f"{row}.json", found[row])]
+    write_json_atomic(folder / "rules.json", rules(ledger.conventions))
+    gone = remove_others(folder, {*found, *(row for row, _ in faults), "rules"})
+    print(f"{shown}: {len(found)} rows; {told(new, gone)}")
+    for row in sorted(named):
+        if unknown := named[row]["unknown"]:
+            print(f"warning: {row}: operators that no rule counts: {', '.join(unknown)}", file=sys.stderr)
+    without = [row.id for row in ledger.rows.values() if row.id not in found and not row.same_as]
+    if named and (left := [row for row in without if row not in dict(faults)]):
+        print(f"no network is named for {len(left)} rows: {', '.join(left[:6])}{', ...' if len(left) > 6 else ''}")
+    for row, fault in faults:
+        print(f"error: {row}: {fault}", file=sys.stderr)
+    return 1 if faults else 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Write FOLDER/results/cost/."""
+    parser = argparse.ArgumentParser(prog="micronet cost", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--path", type=Path, required=True, metavar="FOLDER", help="the folder of its paper.yaml")
+    args = parser.parse_args(argv)
+    root = folder_of(path=args.path)
+    return file_costs(load_ledger(root), root, root / COSTS, (args.path / COSTS).as_posix(), snapshot(ROOT))
+
+
+if __name__ == "__main__":
+    raise SystemExit(guard(main))

@@ -1,0 +1,111 @@
+"""Logs of mmengine, timm and the released scripts give a table's columns in percent, or one line of what is wrong."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evidence.io import EvidenceError
+from evidence.logs import LOGGED, column_of, read_log
+from pipelines.tasks import TASKS
+
+#: The same run in each form: best in its second epoch of three, after which a kill cut the last line off.
+LOGS = {
+    "20240101.log": "".join(
+        f"2024/01/01 10:00:00 - mmengine - INFO - Epoch({line}\n" for line in (
+            "train)  [3][100/100]  lr: 1.0e-01  loss: 2.0",
+            "val) [1][79/79]    accuracy/top1: 40.0  accuracy/top5: 65.0  data_time: 0.1  time: 0.2",
+            "val) [2][79/79]    accuracy/top1: 59.5000  accuracy/top5: 81.0000  data_time: 0.1  time: 0.2",
+            "val) [3][79/79]    accuracy/top1: 59.2500  accuracy/top5: 80.7500  data_time: 0.1  time: 0.2", "val) [4",
+        )
+    ),
+    "scalars.json": "\n".join([
+        json.dumps({"lr": 0.1, "loss": 2.0, "epoch": 1, "step": 10}),
+        json.dumps({"accuracy/top1": 40.0, "accuracy/top5": 65.0, "step": 1}),
+        json.dumps({"accuracy/top1": 59.5, "accuracy/top5": 81.0, "step": 2}),
+        json.dumps({"accuracy/top1": 59.25, "accuracy/top5": 80.75, "step": 3}), '{"lr": 0.',
+    ]),
+    "log.txt": "Epoch\tLearning Rate\tTrain Loss\tValid Loss\tTrain Acc.\tValid Acc.\tValid Acc5.\t\n"
+    "1.000000\t0.2\t3.0\t2.0\t30.0\t40.0\t65.0\t\n2.000000\t0.1\t2.0\t2.0\t40.0\t59.5\t81.0\t\n"
+    "3.000000\t0.0\t1.9\t1.9\t41.0\t59.25\t80.75\t\n4.00",
+    "summary.csv": "epoch,train_loss,eval_loss,eval_top1,eval_top5\n0,3.0,2.0,40.0,65.0\n1,2.0,1.9,59.5,81.0\n"
+    "2,1.9,1.8,59.25,80.75\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", list(LOGS))
+def test_each_form_of_log_says_the_same(tmp_path, name):
+    path = tmp_path / name
+    path.write_text(LOGS[name])
+    log = read_log(path, ["top1", "top5"])
+    assert log.last() == (3, {"top1": 59.25, "top5": 80.75})
+    assert log.best("top1") == (2, {"top1": 59.5, "top5": 81.0})
+
+
+def test_mmpose_logs_shares(tmp_path):
+    path = tmp_path / "scalars.json"
+    path.write_text(json.dumps({"coco/AP": 0.628, "coco/AP (M)": 0.6, "step": 250}))
+    log = read_log(path, ["AP", "APM", "miou"])
+    assert log.last() == (250, {"AP": 62.8, "APM": 60.0})
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("", "no column of top1, top5"),
+        ("epoch,loss\n1,2\n", "x.log:1: no column of top1, top5"),
+        ('{"loss": 1}\n', "has no evaluation of top1, top5"),
+        ('{"top1": 1}\nno\n{"top1": 2}', "x.log:2: is no JSON"),
+        ('{"top1": 1}\n[1]\n{"top1": 2}', "x.log:2: is no object"),
+        ('{"top1": NaN}\n', "x.log:1: nan is not finite"),
+        ("epoch,top1\n1,much\n", "x.log:2: 'much' is no number"),
+        ("epoch,top1\n1\n2,50\n", "x.log:2: 1 values under 2 names"),
+        (b"\xff\xfe\x00", "is no text"),
+        (None, "No such file"),
+    ],
+)
+def test_what_is_no_log_is_one_line(tmp_path, text, fault):
+    path = tmp_path / "x.log"
+    if text is not None:
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(EvidenceError, match=fault) as error:
+        read_log(path, ["top1", "top5"])
+    assert "\n" not in str(error.value)
+
+
+def test_every_evaluators_name_is_known():
+    assert {name: LOGGED.get(name) for task in TASKS.values() for name in task.metrics} == {
+        name: column for task in TASKS.values() for name, column in task.metrics.items()
+    }
+
+
+def test_an_accuracy_stands_for_an_error_where_the_table_prints_errors(tmp_path):
+    path = tmp_path / "summary.csv"
+    path.write_text(LOGS["summary.csv"])
+    log = read_log(path, ["params", "err1", "err5"])
+    assert log.last() == (3, {"err1": 40.75, "err5": 19.25})
+    assert log.best("err1") == (2, {"err1": 40.5, "err5": 19.0})
+    assert read_log(path, ["acc"]).last() == (3, {"acc": 59.25})
+    assert read_log(path, ["acc_a"], {"acc_a": "eval_top5"}).last() == (3, {"acc_a": 80.75})
+
+
+def test_a_run_by_iterations(tmp_path):
+    path = tmp_path / "x.log"
+    line = "2024/01/01 10:00:00 - mmengine - INFO - Iter({})\n"
+    path.write_text(
+        line.format("train) [ 16000/160000]  lr: 1e-2  loss: 0.3")
+        + line.format("val) [500/500]    aAcc: 96.0  mIoU: 77.1  mAcc: 84.3  time: 0.2")
+    )
+    log = read_log(path, ["miou"])
+    assert (log.last(), log.trained) == ((16000, {"miou": 77.1}), None)
+
+
+@given(st.sampled_from(sorted(LOGGED)), st.sets(st.sampled_from(["top1", "err1", "acc", "err", "AP", "miou"])))
+def test_a_metric_stands_for_one_column_at_most_and_for_one_of_the_tables(name, columns):
+    found = column_of(name, sorted(columns))
+    assert found is None or found in columns
+    if LOGGED[name] in columns:
+        assert found == LOGGED[name]
