@@ -43,7 +43,7 @@ from pipelines.analysis.cost import values
 from pipelines.common import ROOT, PipelineError, guard
 from pipelines.data import cifar_images  # noqa: F401  its set registers itself
 from pipelines.training.job import Job, cifar_job
-from pipelines.training.run import resolve, run
+from pipelines.training.run import hushed, resolve, run
 from registry.cost.models import model_cost
 
 RESULTS = Path("results")
@@ -83,11 +83,12 @@ def pilot_runs(registration: Registration) -> Iterator[Named]:
 
 
 def confirming_runs(registration: Registration, choice: Choice) -> Iterator[Named]:
-    """Yield the confirmatory runs, family by family, and in each seed by seed."""
+    """Yield the confirmatory runs, family by family, the twins after the first, and in each seed by seed."""
     seen = set()
-    for family in registration.families:
+    first, *others = (family.rows for family in registration.families)
+    for rows in (first, registration.twins, *others):
         for seed in choice.seeds:
-            for row in family.rows:
+            for row in rows:
                 if (row, seed) not in seen:
                     seen.add((row, seed))
                     yield row, choice.schedule, seed
@@ -166,7 +167,8 @@ def file_costs(root: Path = ROOT) -> bool:
     size = registration.train.image_size
     rows = {}
     for row in registration.rows:
-        config = resolve(cifar_job(row, schedule, 0, registration, root), root / "work_dirs" / PROFILE)
+        with hushed():
+            config = resolve(cifar_job(row, schedule, 0, registration, root), root / "work_dirs" / PROFILE)
         rows[row] = values(model_cost(config.model, (size, size)))
     train = registration.train
     return file_computed(root / RESULTS / COSTS, formed(OrderingCosts, {

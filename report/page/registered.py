@@ -73,8 +73,8 @@ def _protocol(found: Registered) -> list[str]:
     known, train = found.registration, found.registration.train
     lines = [
         f"{train.data}, whole images of {train.image_size} × {train.image_size}; stem at stride {train.stem_stride}, "
-        f"first block at stride {train.first_stride}; batch {train.batch_size}, learning rate {train.lr:g} with a cosine "
-        f"to 0, weight decay {train.weight_decay:g}; {train.test_images:,} test images.",
+        f"first block at stride {train.first_stride}; batch {train.batch_size}, learning rate {train.lr:g} with a "
+        f"cosine to 0, weight decay {train.weight_decay:g}; {train.test_images:,} test images.",
         f"Registered in proxy/orderings.yaml before any run: pilot, rule, seeds, tables and tests. "
         f"Pilot: {found.pilot[0]} of {found.pilot[1]} runs.",
     ]

@@ -101,3 +101,12 @@ def test_families_are_run_whole_one_after_the_other_and_shared_rows_once():
     assert len(set(runs)) == len(runs) == 2 * len(known.rows)
     first = 2 * len(known.families[0].rows)
     assert {row for row, _, _ in runs[:first]} == set(known.families[0].rows)
+    assert set(known.twins) <= {row for row, _, _ in runs[: first + 2]}
+
+
+def test_the_stage_list_has_a_stage_for_every_registered_row():
+    found = yaml.safe_load((ROOT / "proxy/orderings/dvc.yaml").read_text("utf-8"))
+    known = Registration.model_validate(yaml.safe_load((ROOT / FILE).read_text("utf-8")))
+    (lists,) = (v for v in found["vars"] if isinstance(v, dict))
+    assert sorted(lists["rows"]) == sorted(known.rows)
+    assert found["stages"]["confirm"]["matrix"] == {"row": "${rows}", "seed": "${seeds}"}

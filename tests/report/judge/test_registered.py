@@ -1,4 +1,4 @@
-"""Registered orderings: whole tables alone are judged, all decisions are one family, the section stands or is absent."""
+"""Registered orderings: whole tables alone are judged, decisions are one family, the section stands or is absent."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ def test_a_whole_table_is_judged_and_a_shared_network_counts_in_both(ledger):
     found = judge_registered(REGISTRATION, CHOICE, None, ledger, evidence([*TABLE_5, "t3_static"]))
     assert [f.table for f in found.judged] == ["5", "3"]
     pairs = {(p.higher, p.lower): p.verdict for p in found.judged[0].ordering.pairs}
-    assert len(pairs) == 6 and sum(v == "fails" for v in pairs.values()) == 1
+    assert len(pairs) == 6
+    assert sum(v == "fails" for v in pairs.values()) == 1
     assert found.spread.freedom == 2 * 5
     verdicts = {s.id: s.verdict for s in found.statements}
     assert verdicts["shift_max_order"] == verdicts["path_shift_max_order"] == "holds"
@@ -79,7 +80,8 @@ def test_a_table_that_lacks_one_run_is_not_judged(ledger, lost):
 
 def test_the_pilots_seeds_and_other_schedules_are_not_confirmation(ledger):
     pilot = judge_registered(REGISTRATION, CHOICE, None, ledger, evidence(TABLE_5, REGISTRATION.pilot.seeds))
-    assert not pilot.judged and pilot.families[0].have == 0
+    assert not pilot.judged
+    assert pilot.families[0].have == 0
     other = evidence(TABLE_5)
     for mine in other.runs["cifar"].values():
         for run in mine:
@@ -90,15 +92,18 @@ def test_the_pilots_seeds_and_other_schedules_are_not_confirmation(ledger):
 def test_two_names_of_one_network_are_compared_once_both_are_whole(ledger):
     rows = [*TABLE_5, "t7_j1_k1"]
     twins = judge_registered(REGISTRATION, CHOICE, None, ledger, evidence(rows)).twins
-    assert twins.gap == pytest.approx(-0.2) and twins.p > 0.5
+    assert twins.gap == pytest.approx(-0.2)
+    assert twins.p > 0.5
     assert judge_registered(REGISTRATION, CHOICE, None, ledger, evidence(TABLE_5)).twins is None
 
 
 def test_without_evidence_the_section_says_so_and_without_a_registration_there_is_none(ledger, tmp_path):
     found = judge_registered(REGISTRATION, None, None, ledger, Evidence())
     page = registered_page(found)
-    assert page.status.startswith("not run") and len(page.waiting) == len(REGISTRATION.families)
-    assert not page.orders and not page.statements
+    assert page.status.startswith("not run")
+    assert len(page.waiting) == len(REGISTRATION.families)
+    assert not page.orders
+    assert not page.statements
     assert read_registered(tmp_path, tmp_path / "results", ledger, Evidence()) is None
     assert registered_page(None) is None
 
