@@ -86,10 +86,14 @@ class Family(Strict):
 
 
 class Registration(Strict):
-    """Hold proxy/orderings.yaml. families: in the order in which they are run. twins: two names of one network."""
+    """Hold proxy/orderings.yaml. families: in the order in which they are run. twins: two names of one network.
+
+    before: what was run before it was registered; amendments: what was changed since, when, knowing what, and why.
+    """
 
     schema_: Literal[1] = Field(alias="schema")
     before: Text
+    amendments: list[Text] = []
     train: Training
     schedules: Annotated[dict[Name, Schedule], Field(min_length=1)]
     pilot: Pilot
@@ -242,7 +246,7 @@ def trial(runs: Mapping[str, Sequence[TrainingEvidence]], gap: Sequence[str]) ->
     if not sd or not seconds:
         raise ValueError("all seeds gave the same result, or took no time")
     found = fmean(values[gap[0]]) - fmean(values[gap[1]])
-    gain = (max(found, 0.0) / sd) ** 2 / seconds  # a gap the wrong way promises nothing
+    gain = (found / sd) ** 2 / seconds  # either way: to prefer the paper's would let the schedule decide the order
     return Trial(gap=found, sd=sd, seconds=seconds, gain=gain, runs=sum(map(len, values.values())))
 
 

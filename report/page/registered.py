@@ -75,8 +75,9 @@ def _protocol(found: Registered) -> list[str]:
         f"{train.data}, whole images of {train.image_size} × {train.image_size}; stem at stride {train.stem_stride}, "
         f"first block at stride {train.first_stride}; batch {train.batch_size}, learning rate {train.lr:g} with a "
         f"cosine to 0, weight decay {train.weight_decay:g}; {train.test_images:,} test images.",
-        f"Registered in proxy/orderings.yaml before any run: pilot, rule, seeds, tables and tests. "
-        f"Pilot: {found.pilot[0]} of {found.pilot[1]} runs.",
+        "Registered in proxy/orderings.yaml before any run of the pilot: networks, seeds, schedules, rule, tables and "
+        f"tests. {known.before} Pilot: {found.pilot[0]} of {found.pilot[1]} runs.",
+        *(f"Amended. {text}" for text in known.amendments),
     ]
     if (choice := found.choice) is None:
         return [*lines, "The pilot has chosen nothing yet."]
