@@ -87,6 +87,12 @@ def _protocol(found: Registered) -> list[str]:
         f"The rule chose {count(schedule.epochs, 'epoch')} of {schedule.images:,} training images and {seeds} fresh "
         f"seeds a network{capped}."
     )
+    gaps = [t.gap for t in choice.trials.values()]
+    if min(gaps) < 0 < max(gaps):
+        lines.append(
+            "In the pilot the same two networks came out in either order, by the schedule: what follows is of the chosen "
+            "schedule, not of CIFAR-10 at large."
+        )
     if found.judged:
         told = f"{found.spread.told()[:1].upper()}{found.spread.told()[1:]}. " if found.spread else ""
         revisions = ", ".join(r if r.endswith(("+", "-dirty")) else r[:7] for r in found.revisions)

@@ -108,6 +108,14 @@ def test_without_evidence_the_section_says_so_and_without_a_registration_there_i
     assert registered_page(None) is None
 
 
+@pytest.mark.parametrize(("gap", "said"), [(2.0, False), (-2.0, True)])
+def test_the_page_says_where_the_pilots_order_depends_on_the_schedule(ledger, gap, said):
+    trials = {name: {**TRIAL, "gap": gap if i else 2.0} for i, name in enumerate(REGISTRATION.schedules)}
+    choice = Choice.model_validate({**CHOICE.model_dump(by_alias=True), "trials": trials})
+    page = registered_page(judge_registered(REGISTRATION, choice, None, ledger, Evidence()))
+    assert any("either order" in line for line in page.protocol) == said
+
+
 def test_costs_are_shown_with_their_ratio(ledger):
     rows = {row: {"params": 10, "terms": {"conv": 100 * (i + 1)}} for i, row in enumerate(REGISTRATION.rows)}
     costs = OrderingCosts.model_validate({
