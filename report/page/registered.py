@@ -90,8 +90,8 @@ def _protocol(found: Registered) -> list[str]:
     gaps = [t.gap for t in choice.trials.values()]
     if min(gaps) < 0 < max(gaps):
         lines.append(
-            "In the pilot the same two networks came out in either order, by the schedule: what follows is of the chosen "
-            "schedule, not of CIFAR-10 at large."
+            "In the pilot the same two networks came out in either order, by the schedule: what follows is of the "
+            "chosen schedule, not of CIFAR-10 at large."
         )
     if found.judged:
         told = f"{found.spread.told()[:1].upper()}{found.spread.told()[1:]}. " if found.spread else ""
