@@ -294,3 +294,22 @@ def of_phase(
         mine = {run.seed: run for run in runs.get(row, ()) if run.recipe == schedule}
         out[row] = [mine[seed] for seed in seeds if seed in mine]
     return out
+
+
+def choice_fault(
+    registration: Registration, choice: Choice, runs: Mapping[str, Sequence[TrainingEvidence]]
+) -> str | None:
+    """Return why a filed choice is not the rule's, made of the pilot's runs as they are filed today, or None."""
+    filed = {run.digest for mine in runs.values() for run in mine}
+    if lost := sum(digest not in filed for digest in choice.pilot.values()):
+        return f"{lost} of the {len(choice.pilot)} pilot runs that it was made from are not filed, or not sound, today"
+    pilot = registration.pilot
+    try:
+        trials = {
+            name: trial(of_phase(runs, pilot.rows, name, pilot.seeds), pilot.gap) for name in registration.schedules
+        }
+        found = choose(registration, trials)
+    except (ValueError, ArithmeticError):  # a row without runs has no mean
+        return "the pilot is not whole"
+    same = found == (choice.schedule, choice.needed, choice.seeds)
+    return None if same else "is not what the rule makes of the filed pilot"

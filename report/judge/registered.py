@@ -17,6 +17,7 @@ from evidence.registration import (
     Choice,
     OrderingCosts,
     Registration,
+    choice_fault,
     of_phase,
     read_choice,
     read_costs,
@@ -76,7 +77,10 @@ class NetworkCost:
 
 @dataclass(frozen=True)
 class Registered:
-    """Hold all that the page says of the registered orderings. pilot: (runs filed, runs registered)."""
+    """Hold all that the page says of the registered orderings.
+
+    pilot: (runs filed, runs registered); fault: why the filed choice cannot count.
+    """
 
     registration: Registration
     pilot: tuple[int, int]
@@ -89,6 +93,7 @@ class Registered:
     size: tuple[int, ...] = ()
     revisions: list[str] = field(default_factory=list)
     processors: list[str] = field(default_factory=list)
+    fault: str = ""
 
     @property
     def judged(self) -> list[FamilyState]:
@@ -121,9 +126,10 @@ def judge_registered(
     of_pilot = (sum(pilot), len(registration.pilot.rows) * len(registration.pilot.seeds) * len(registration.schedules))
     counted = _costs(registration, costs, ledger, evidence)
     size = tuple(costs.input_size[1:]) if costs else ()
-    if choice is None or choice.schedule not in registration.schedules:
+    fault = choice_fault(registration, choice, runs) if choice else None
+    if choice is None or fault:
         families = [FamilyState(f.table, 0, 0) for f in registration.families]
-        return Registered(registration, of_pilot, None, families, costs=counted, size=size)
+        return Registered(registration, of_pilot, None, families, costs=counted, size=size, fault=fault or "")
 
     seeds = choice.seeds
     found = of_phase(runs, registration.rows, choice.schedule, seeds)

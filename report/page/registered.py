@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from evidence.registration import CHOICE
 from report.judge.registered import Decided, Registered, told_p
 from report.names import count
 from report.page import figures as drawn
@@ -80,7 +81,8 @@ def _protocol(found: Registered) -> list[str]:
         *(f"Amended. {text}" for text in known.amendments),
     ]
     if (choice := found.choice) is None:
-        return [*lines, "The pilot has chosen nothing yet."]
+        again = f"{CHOICE.as_posix()}: {found.fault}; run `python -m pipelines orderings choose`."
+        return [*lines, again if found.fault else "The pilot has chosen nothing yet."]
     schedule, seeds = known.schedules[choice.schedule], len(choice.seeds)
     capped = f", cut from the {choice.needed:,} that the rule asks for" if choice.needed > seeds else ""
     lines.append(

@@ -11,20 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evidence.read import Evidence
-from evidence.registration import FILE, Choice, OrderingCosts, Registration
+from evidence.registration import FILE, Choice, OrderingCosts, Registration, choose, of_phase, trial
 from paper import load_ledger
 from report.judge.registered import judge_registered, read_registered
 from report.judge.spread import adjusted, holm
 from report.page.registered import registered_page
 
 REGISTRATION = Registration.model_validate(yaml.safe_load((ROOT / FILE).read_text("utf-8")))
-SCHEDULE = next(iter(REGISTRATION.schedules))
-SEEDS = REGISTRATION.confirm.seeds[:3]
-TRIAL = {"gap": 2.0, "sd": 1.0, "seconds": 50.0, "gain": 0.08, "runs": 4}
-CHOICE = Choice.model_validate({
-    "schema": 1, "kind": "choice", "digest": "", "schedule": SCHEDULE, "seeds": SEEDS, "needed": 9,
-    "trials": dict.fromkeys(REGISTRATION.schedules, TRIAL), "pilot": {},
-})  # fmt: skip
+
 #: Means far apart against a spread of half a point: as printed but for SE+ReLU, which here comes last.
 MEANS = {"t5_relu": 40.0, "t5_se_relu": 30.0, "t5_dynamic_relu": 50.0, "t5_dynamic_shift_max": 60.0, "t3_static": 45.0,
          "t7_j1_k1": 30.2}  # fmt: skip
@@ -35,20 +29,60 @@ def ledger():
     return load_ledger()
 
 
-def evidence(rows, seeds=SEEDS, skip=()):
+def run_of(row, seed, recipe, top1):
+    return SimpleNamespace(
+        row=row, seed=seed, recipe=recipe, values={"top1": top1}, digest=f"{row} {recipe} {seed}", params={},
+        environment={"cpu": "a processor"}, code_revision="abcdef0", epochs=1, differs=[], examples={}, cpu_s=50.0,
+        data=SimpleNamespace(name="cifar10"),
+    )  # fmt: skip
+
+
+def pilot(gaps=(1.5, 1.0, -0.5)):
+    """Return a pilot whose two seeds lie half a point apart, with a gap a schedule."""
+    known = REGISTRATION.pilot
+    higher, lower = known.gap
+    return [
+        run_of(row, seed, name, (30.0 + gap if row == higher else 30.0) + 0.5 * i)
+        for name, gap in zip(REGISTRATION.schedules, gaps, strict=True)
+        for row in (higher, lower)
+        for i, seed in enumerate(known.seeds)
+    ]
+
+
+def choice_from(runs, **changes):
+    """Return what the rule makes of a pilot."""
+    mine = {row: [r for r in runs if r.row == row] for row in REGISTRATION.pilot.rows}
+    trials = {
+        name: trial(of_phase(mine, REGISTRATION.pilot.rows, name, REGISTRATION.pilot.seeds), REGISTRATION.pilot.gap)
+        for name in REGISTRATION.schedules
+    }
+    schedule, needed, seeds = choose(REGISTRATION, trials)
+    return Choice.model_validate({
+        "schema": 1, "kind": "choice", "digest": "", "schedule": schedule, "seeds": seeds, "needed": needed,
+        "trials": {name: t.model_dump() for name, t in trials.items()}, "pilot": {r.digest: r.digest for r in runs},
+        **changes,
+    })  # fmt: skip
+
+
+PILOT = pilot()
+CHOICE = choice_from(PILOT)
+SEEDS = CHOICE.seeds
+SCHEDULE = CHOICE.schedule
+
+
+def evidence(rows, seeds=SEEDS, skip=(), recipe=SCHEDULE, before=PILOT):
+    """Return a pilot with runs whose mean is a row's."""
+    mine = [
+        run_of(row, seed, recipe, MEANS[row] + 0.5 * (i - (len(seeds) - 1) / 2))
+        for row in rows
+        for i, seed in enumerate(seeds)
+        if (row, seed) not in skip
+    ]
     out = Evidence()
     out.runs["cifar"] = {}
-    for row in rows:
-        mine = [
-            SimpleNamespace(
-                row=row, seed=seed, recipe=SCHEDULE, values={"top1": MEANS[row] + 0.5 * (i - 1)}, digest=f"{row}{seed}",
-                params={}, environment={"cpu": "a processor"}, code_revision="abcdef0", epochs=1, differs=[],
-                data=SimpleNamespace(name="cifar10"), examples={},
-            )
-            for i, seed in enumerate(seeds) if (row, seed) not in skip
-        ]  # fmt: skip
-        out.runs["cifar"][row] = mine
-        out.files["cifar", row] = [f"{row}.{run.seed}" for run in mine]
+    for run in [*before, *mine]:
+        out.runs["cifar"].setdefault(run.row, []).append(run)
+        out.files.setdefault(("cifar", run.row), []).append(f"{run.row}.{run.seed}")
     return out
 
 
@@ -61,7 +95,7 @@ def test_a_whole_table_is_judged_and_a_shared_network_counts_in_both(ledger):
     pairs = {(p.higher, p.lower): p.verdict for p in found.judged[0].ordering.pairs}
     assert len(pairs) == 6
     assert sum(v == "fails" for v in pairs.values()) == 1
-    assert found.spread.freedom == 2 * 5
+    assert found.spread.freedom == 5 * (len(SEEDS) - 1)
     verdicts = {s.id: s.verdict for s in found.statements}
     assert verdicts["shift_max_order"] == verdicts["path_shift_max_order"] == "holds"
     assert verdicts["more_layers_better"] == "not run"
@@ -72,21 +106,34 @@ def test_a_whole_table_is_judged_and_a_shared_network_counts_in_both(ledger):
 def test_a_table_that_lacks_one_run_is_not_judged(ledger, lost):
     found = judge_registered(REGISTRATION, CHOICE, None, ledger, evidence([*TABLE_5, "t3_static"], skip=[lost]))
     family = found.families[0]
-    assert (family.have, family.of, family.ordering) == (11, 12, None)
+    whole = 4 * len(SEEDS)
+    assert (family.have, family.of, family.ordering) == (whole - 1, whole, None)
     assert "shift_max_order" not in {s.id for s in found.statements if s.verdict != "not run"}
     page = registered_page(found)
-    assert ("5", "not run: 11 of 12 runs") in page.waiting
+    assert ("5", f"not run: {whole - 1} of {whole} runs") in page.waiting
 
 
 def test_the_pilots_seeds_and_other_schedules_are_not_confirmation(ledger):
-    pilot = judge_registered(REGISTRATION, CHOICE, None, ledger, evidence(TABLE_5, REGISTRATION.pilot.seeds))
-    assert not pilot.judged
-    assert pilot.families[0].have == 0
-    other = evidence(TABLE_5)
-    for mine in other.runs["cifar"].values():
-        for run in mine:
-            run.recipe = "another"
-    assert not judge_registered(REGISTRATION, CHOICE, None, ledger, other).judged
+    other = next(name for name in REGISTRATION.schedules if name != SCHEDULE)
+    for found in (evidence([]), evidence(TABLE_5, recipe=other), evidence(TABLE_5, REGISTRATION.confirm.seeds[1:])):
+        judged = judge_registered(REGISTRATION, CHOICE, None, ledger, found)
+        assert not judged.judged
+        assert judged.pilot == (12, 12)
+
+
+def test_a_choice_that_the_filed_pilot_does_not_give_counts_for_nothing(ledger):
+    other = next(name for name in REGISTRATION.schedules if name != SCHEDULE)
+    lost, turned = PILOT[1:], pilot((0.1, 1.0, -3.0))
+    for choice, before, fault in (
+        (CHOICE, lost, "not filed"),
+        (CHOICE, turned, "not what the rule makes"),
+        (choice_from(PILOT, schedule=other), PILOT, "not what the rule makes"),
+        (choice_from(PILOT, seeds=REGISTRATION.confirm.seeds[1:]), PILOT, "not what the rule makes"),
+    ):
+        found = judge_registered(REGISTRATION, choice, None, ledger, evidence(TABLE_5, before=before))
+        assert fault in found.fault
+        assert not found.judged
+        assert any(fault in line for line in registered_page(found).protocol)
 
 
 def test_two_names_of_one_network_are_compared_once_both_are_whole(ledger):
@@ -108,11 +155,11 @@ def test_without_evidence_the_section_says_so_and_without_a_registration_there_i
     assert registered_page(None) is None
 
 
-@pytest.mark.parametrize(("gap", "said"), [(2.0, False), (-2.0, True)])
-def test_the_page_says_where_the_pilots_order_depends_on_the_schedule(ledger, gap, said):
-    trials = {name: {**TRIAL, "gap": gap if i else 2.0} for i, name in enumerate(REGISTRATION.schedules)}
-    choice = Choice.model_validate({**CHOICE.model_dump(by_alias=True), "trials": trials})
-    page = registered_page(judge_registered(REGISTRATION, choice, None, ledger, Evidence()))
+@pytest.mark.parametrize(("gaps", "said"), [((1.5, 1.0, 0.5), False), ((1.5, 1.0, -0.5), True)])
+def test_the_page_says_where_the_pilots_order_depends_on_the_schedule(ledger, gaps, said):
+    before = pilot(gaps)
+    found = evidence([], before=before)
+    page = registered_page(judge_registered(REGISTRATION, choice_from(before), None, ledger, found))
     assert any("either order" in line for line in page.protocol) == said
 
 
