@@ -34,7 +34,7 @@ class Examples(Sealed):
 
     schema_: Literal[1] = Field(alias="schema")
     kind: Literal["examples"]
-    profile: Literal["mini", "proxy", "paper"]
+    profile: Literal["mini", "proxy", "cifar", "paper"]
     row: str
     seed: int | None
     recipe: str

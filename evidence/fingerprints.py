@@ -40,11 +40,12 @@ class RowFingerprint(Fingerprint):
     row: str
 
 
-#: What each kind of result depends on. The proxy has a recipe of its own, in params.yaml; released weights too.
+#: What each kind of result depends on. The two of CIFAR-10 have recipes of their own; released weights too.
 PARTS: Mapping[str, tuple[str, ...]] = {
     "cost": ("model", "stated"),
     "mini": ("model", "recipe", "probe", "protocol"),
     "proxy": ("model", "probe", "protocol"),
+    "cifar": ("model", "probe", "protocol"),
     "paper": ("model", "recipe", "probe", "protocol"),
     "released": ("model", "probe", "protocol"),
 }

@@ -14,7 +14,7 @@ from evidence.seal import digest_of, seal
 from paper import conventions
 from paper.faults import one_line
 
-PROFILES = ("mini", "proxy", "paper")
+PROFILES = ("mini", "proxy", "cifar", "paper")
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Count = Annotated[int, Field(gt=0)]
 
@@ -122,12 +122,12 @@ class TrainingEvidence(Sealed):
     fingerprint, code_revision, environment: as they were when the run started; changed: what was no more so when its
     result was filed; examples: by column, which images of the test set it got right. origin: who ran it: this project's
     trainer, OpenMMLab's tools on a row's config, or somebody elsewhere, whose word is all there is; differs: what is
-    not as in the row's recipe.
+    not as in the row's recipe. cpu_s: the processor's seconds of training and evaluation, where they were taken.
     """
 
     schema_: Literal[2] = Field(alias="schema")
     kind: Literal["training"]
-    profile: Literal["mini", "proxy", "paper"]
+    profile: Literal["mini", "proxy", "cifar", "paper"]
     row: str
     seed: int | None
     values: dict[str, Finite]
@@ -145,6 +145,7 @@ class TrainingEvidence(Sealed):
     units: dict[str, str] = {}
     origin: Literal["trainer", "mim", "reported"] = "trainer"
     differs: list[str] = []
+    cpu_s: Annotated[float, Field(ge=0)] | None = None
 
     @property
     def judged(self) -> bool:

@@ -84,7 +84,8 @@ def _data_uri(picture: Path) -> str:
 def _run_fault(run: TrainingEvidence, today: Mapping[str, Any] | None, pins: Mapping[str, Set[str]]) -> str | None:
     """Return why a run cannot count today, or None: other parameters, other data, no seed."""
     if today is not None and run.params.get("train") != dict(today):
-        return "stale: params.yaml states other training parameters today"
+        where = "proxy/orderings.yaml" if run.profile == "cifar" else "params.yaml"
+        return f"stale: {where} states other training parameters today"
     known = pins.get(run.data.name)
     if known is not None and run.data.pin not in known:
         today_is = " or ".join(sorted(pin[:12] + "…" for pin in known))
@@ -169,6 +170,8 @@ def read_evidence(
             if run is None:
                 continue
             today = None if settings is None else settings.get(f"{profile}/{row}")
+            if profile == "cifar" and settings is not None:
+                today = settings.get(f"cifar/{row}/{run.recipe}", {})  # of a schedule that nobody registered: none
             kind = "released" if run.recipe == "released" else profile
             if run.row != row:
                 reject(path, row, f"is of row {run.row!r}, not of the row that names the file")

@@ -28,7 +28,7 @@ def digest_of(evidence: Mapping[str, Any]) -> str:
 
 
 #: What tells where and when a result was computed, not what it is.
-PROVENANCE = frozenset({"code_revision", "environment", "digest", "duration_s", "changed"})
+PROVENANCE = frozenset({"code_revision", "environment", "digest", "duration_s", "cpu_s", "changed"})
 
 
 def file_computed(path: Path, evidence: Mapping[str, Any]) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from evidence.io import read_json
 from evidence.params import Rules, read_params
+from evidence.registration import read_registration
 from evidence.rows import configured_rows, find_row
 from paper.columns import is_cost
 from paper.faults import one_line
@@ -84,4 +85,7 @@ def load_settings(root: Path) -> tuple[Settings, dict[str, dict[str, Any]]]:
             runs[f"mini/{row}"] = params["mini"][task]
         if "proxy" in params:
             runs[f"proxy/{row}"] = params["proxy"]["train"]
+    if registration := read_registration(root):
+        rows = dict.fromkeys([*registration.rows, *registration.pilot.rows])
+        runs |= {f"cifar/{row}/{name}": registration.settings(name) for name in registration.schedules for row in rows}
     return settings, runs

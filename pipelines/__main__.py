@@ -18,6 +18,7 @@ VERBS = {
     "figures": ("pipelines.analysis.figures", "compute the data of the paper's figures"),
     "plan": ("report.plan", "say what it would cost to find out the rest"),
     "train": ("pipelines.training.__main__", "train and evaluate a row: drawn sets, CIFAR-10, or the paper's recipe"),
+    "orderings": ("pipelines.training.orderings", "run, choose and count the registered orderings on CIFAR-10"),
     "show": ("pipelines.training.show", "draw a trained row's predictions"),
     "released": ("pipelines.training.released", "evaluate the authors' released weights on ImageNet"),
     "file": ("pipelines.training.reported", "bring in a run made elsewhere, by its log: shown, never judged"),

@@ -124,7 +124,8 @@ def plan_stem(arch: ArchSpec, wiring: str, relu_max: float | None) -> StemPlan:
     """Plan the stem layer (section 4)."""
     channels, squeeze = arch.stem
     shuffle = (squeeze,) if wiring == "official" else ()
-    return StemPlan(FactorizedStem(channels, squeeze), ReLUSpec(channels, "stem", relu_max), shuffle)
+    stem = FactorizedStem(channels, squeeze, stride=arch.stem_stride)
+    return StemPlan(stem, ReLUSpec(channels, "stem", relu_max), shuffle)
 
 
 def plan_block(

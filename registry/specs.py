@@ -62,6 +62,7 @@ class ArchSpec:
 
     `k_linear` is K at A2 and after the last expansion; `construction` says where the reading comes from. `ends` False
     says that a head of Micro-Blocks follows, so that the last expansion here is one like any other (section 6.1).
+    `stem_stride` is 2 as printed, or 1 for images that are small already.
     """
 
     stem: tuple[int, int]
@@ -72,6 +73,7 @@ class ArchSpec:
     k_linear: int = 1
     construction: str = "printed"
     ends: bool = True
+    stem_stride: int = 2
 
 
 def parse_blocks(strided: Sequence[int], ratios: Sequence[int], rows: str) -> tuple[BlockSpec, ...]:

@@ -31,6 +31,7 @@ from report.gather import Runs, gather, place
 from report.judge import verdicts
 from report.judge.model import Report, build, changes, read_baseline
 from report.judge.plan import read_benches
+from report.judge.registered import read_registered
 from report.page.sources import Sources, read_sources
 from report.render import files
 from report.stamp import STAMP
@@ -56,6 +57,8 @@ def judged(places: Places, settings: Settings, runs: Runs) -> Report:
     report = build(ledger, evidence, settings, [] if ledger.name else read_benches(places.root))
     report.supplements = load_supplements(ledger, places.ledger)
     report.forensics = read_forensics(places.root, places.results)
+    if not places.own:
+        report.registered = read_registered(places.root, places.results, ledger, evidence)
     return report
 
 

@@ -42,6 +42,7 @@ ALWAYS = ("reproduced", "depends", "paper-inconsistent", "differs", "blocked", "
 PROFILES = {
     "mini": "small stand-in data: proves the path, never compared with the paper",
     "proxy": "small real data: orderings only, never compared with the paper",
+    "cifar": "registered orderings on CIFAR-10, never compared with the paper",
     "paper": "the paper's data and recipe",
 }
 #: Entries of a list from which on their number stands for them.

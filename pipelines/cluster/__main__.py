@@ -26,7 +26,6 @@ import sys
 import time
 from pathlib import Path
 
-from evidence.forms import PROFILES
 from pipelines.cluster import collect, slurm, status
 from pipelines.cluster.plan import RECIPES, all_tasks, choose
 from pipelines.cluster.state import FOLDER, Store, Submission, default_name, need_flock
@@ -77,7 +76,7 @@ def parser() -> argparse.ArgumentParser:
     commands = out.add_subparsers(dest="command", required=True)
 
     add = commands.add_parser("submit", parents=[common, which], help="send what is neither finished nor on its way")
-    add.add_argument("--profile", choices=PROFILES, default="mini")
+    add.add_argument("--profile", choices=("mini", "proxy", "paper"), default="mini")
     add.add_argument("--seeds", type=count, help="the first N seeds (default: all of params.yaml)")
     add.add_argument("--recipe", choices=RECIPES, default="paper", help="profile paper's learning rate (README)")
     add.add_argument("--executor", choices=("slurm", "local"), default="slurm")
@@ -104,7 +103,7 @@ def parser() -> argparse.ArgumentParser:
     get = commands.add_parser(
         "collect", parents=[common, which], help="check and record results; 0 only if all are there"
     )
-    get.add_argument("--profile", choices=PROFILES, help="all of its tasks, submitted here or not")
+    get.add_argument("--profile", choices=("mini", "proxy", "paper"), help="all of its tasks, submitted here or not")
     get.add_argument("--recipe", choices=RECIPES, default="paper")
     get.add_argument("--seeds", type=count, help="with --profile: the first N seeds")
     get.add_argument("--requeue", action="store_true", help="send lost tasks again")

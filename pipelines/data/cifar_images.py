@@ -44,15 +44,16 @@ def augment(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
 class CifarImages(Dataset):
     """Serve batches of a packed CIFAR-10 as {'inputs': (N, 3, 32, 32) float, 'data_samples': (N,) labels}.
 
-    Raises PipelineError where the file is missing or damaged.
+    first: so many images alone, in the order of their hashes. Raises PipelineError where the file is missing or
+    damaged.
     """
 
     METAINFO: dict[str, Any] = {}
 
-    def __init__(self, path: str, split: str) -> None:
+    def __init__(self, path: str, split: str, first: int | None = None) -> None:
         data, self.pin = load(Path(path), (f"{split}_images", f"{split}_labels"))
-        self.images = data[f"{split}_images"]
-        self.labels = torch.from_numpy(data[f"{split}_labels"].astype(np.int64))
+        self.images = data[f"{split}_images"][:first]
+        self.labels = torch.from_numpy(data[f"{split}_labels"][:first].astype(np.int64))
         self.train = split == "train"
         self.metainfo: dict[str, Any] = {}
 

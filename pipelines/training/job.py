@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evidence.fingerprints import parts, read_fingerprint
+from evidence.registration import FILE, Registration, random_seed
 from evidence.rows import Row, find_row
 from evidence.seal import digest
 from pipelines.common import ROOT, PipelineError, load_params, section
@@ -63,6 +64,11 @@ class Job:
         return self.row.id if self.profile == "mini" else f"{self.row.id}{recipe}.s{self.seed}"
 
     @property
+    def random_seed(self) -> int:
+        """Return what the run's generators start from: of the registered orderings mixed with the row's name."""
+        return random_seed(self.row.id, self.seed) if self.profile == "cifar" else self.seed
+
+    @property
     def params(self) -> dict[str, Any]:
         """Return what the run's evidence states under `params`."""
         return {"train": dict(self.settings), **self.stated}
@@ -99,6 +105,9 @@ class Job:
     @property
     def command(self) -> str:
         """Return the command that makes the run again."""
+        if self.profile == "cifar":
+            schedule = self.settings["recipe"]
+            return f"python -m pipelines orderings run --row {self.row.id} --schedule {schedule} --seed {self.seed}"
         out = f"python -m pipelines train --row {self.row.id}"
         if self.profile != "mini":
             out += f" --profile {self.profile} --seed {self.seed}"
@@ -145,6 +154,23 @@ def proxy_job(row_id: str, seed: int, root: Path = ROOT) -> Job:
         fault = f"batch_size {settings['batch_size']} is more than the {images} training images"
         raise PipelineError(f"params.yaml: proxy.train.{fault}; lower it")
     return Job(row, "proxy", seed, settings, root / PACKED, settings["data"], pin, fingerprint, root, root)
+
+
+def cifar_job(row_id: str, schedule: str, seed: int, registration: Registration, root: Path = ROOT) -> Job:
+    """Return a row's run by a registered schedule on CIFAR-10. Raises PipelineError where the data does not fit."""
+    from pipelines.data.cifar import PACKED, load
+
+    row, fingerprint = known_row(row_id, root, "cifar")
+    settings = registration.settings(schedule)
+    data, pin = load(root / PACKED, ("train_labels", "test_labels"))
+    if pin != section(load_params(root), "proxy", "pin"):
+        raise PipelineError(f"{PACKED}: its pin is not params.yaml's; run `python -m pipelines cifar` anew")
+    for key, split in (("images", "train"), ("test_images", "test")):
+        if settings[key] > (count := len(data[f"{split}_labels"])):
+            raise PipelineError(f"{FILE}: {schedule}: {settings[key]} of the {count} {split} images; lower {key}")
+    if settings["batch_size"] > settings["images"]:
+        raise PipelineError(f"{FILE}: {schedule}: batch_size is more than its images; lower it")
+    return Job(row, "cifar", seed, settings, root / PACKED, settings["data"], pin, fingerprint, root, root)
 
 
 def recipe_settings(row: Row, recipe: str, seed: int, root: Path = ROOT) -> dict[str, Any]:

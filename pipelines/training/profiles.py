@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from evidence.rows import Row
+from registry.arch import get_arch
 
 
 def own_settings(config: Any) -> dict[str, Any]:
@@ -138,6 +140,25 @@ def proxy(config: Any, row: Row, settings: Mapping[str, Any], folder: Path) -> N
     set_epochs(config, settings["epochs"], settings["epochs"])
 
 
+def cifar(config: Any, row: Row, settings: Mapping[str, Any], folder: Path) -> None:
+    """Put the registered orderings' protocol into a row's config: the proxy's, on larger maps and fewer images.
+
+    Stem and first block keep their stride only as far as registered, so that maps are those of a larger image.
+    """
+    proxy(config, row, settings, folder)
+    backbone = config.model.backbone
+    arch = get_arch(backbone.get("arch", "m1"))
+    first = {**asdict(arch.blocks[0]), "stride": settings["first_stride"]}
+    backbone["arch"] = {
+        "base": backbone.get("arch", "m1"), "stem_stride": settings["stem_stride"],
+        "blocks": [first, *(asdict(block) for block in arch.blocks[1:])],
+    }  # fmt: skip
+    config.train_dataloader.dataset["first"] = settings["images"]
+    for name in ("val_dataloader", "test_dataloader"):
+        config[name].dataset["first"] = settings["test_images"]
+        config[name]["batch_size"] = 100  # as quick as larger ones, in less memory
+
+
 def paper(config: Any, row: Row, settings: Mapping[str, Any], folder: Path) -> None:
     """Put a recipe's changes into a row's own config; where a set is tiny, its classes too."""
     config.optim_wrapper.optimizer.update(
@@ -156,4 +177,4 @@ def paper(config: Any, row: Row, settings: Mapping[str, Any], folder: Path) -> N
         _classes(config, class_count(folder))
 
 
-OVERLAYS = {"mini": small, "proxy": proxy, "paper": paper}
+OVERLAYS = {"mini": small, "proxy": proxy, "cifar": cifar, "paper": paper}

@@ -74,11 +74,11 @@ def resolve(job: Job, work_dir: Path) -> Any:
             from pipelines.training.imagenet_input import packed, read_packed
 
             read_packed(config, job.folder, dict(job.settings), packed.worker_output(options.decode, options.resize))
-    config.train_dataloader.sampler["seed"] = run_seed(job.seed)
+    config.train_dataloader.sampler["seed"] = run_seed(job.random_seed)
     if options.amp:
         config.optim_wrapper.type = "AmpOptimWrapper"
     config.custom_hooks += [
-        {"type": "SeedEachEpoch", "seed": job.seed},
+        {"type": "SeedEachEpoch", "seed": job.random_seed},
         {"type": "KeepCurve"},
         *([{"type": "ProgressBar", "label": job.stem}] if is_main_process() else []),
     ]
@@ -87,7 +87,7 @@ def resolve(job: Job, work_dir: Path) -> Any:
     if options.launcher != "none" and not torch.cuda.is_available():
         config.model_wrapper_cfg = ON_CPU
     config.launcher = options.launcher
-    config.randomness = {"seed": job.seed, "diff_rank_seed": True}
+    config.randomness = {"seed": job.random_seed, "diff_rank_seed": True}
     config.visualizer = {"type": "Visualizer", "vis_backends": None}
     config.log_level = "ERROR"
     config.work_dir = str(work_dir)
@@ -137,7 +137,7 @@ def run(job: Job) -> dict[str, float]:
     """
     if not torch.cuda.is_available():
         torch.set_num_threads(int(job.settings.get("threads", 0)) or max(1, min(2, cores()) // get_world_size()))
-        if job.settings["epochs"] >= LONG:
+        if job.settings["epochs"] >= LONG or job.profile == "cifar":
             native.prepare()
     started = snapshot(job.root)
     started["environment"] |= shift_max_form()
@@ -177,17 +177,18 @@ def _train(job: Job, started: Mapping[str, Any], weights: Path) -> dict[str, Any
         config.load_from, config.resume = str(resume_from), True
         if is_main_process():
             print(f"{job.stem}: resuming from {resume_from.name}", file=sys.stderr)
-    hooks.set_random_seed(job.seed)  # the initial weights
+    hooks.set_random_seed(job.random_seed)  # the initial weights
     runner = build_runner(config)
-    begun = time.monotonic()
+    begun, worked = time.monotonic(), time.process_time()
     with hushed():
         runner.train()
-    seconds = round(time.monotonic() - begun, 1)
+    seconds, worked = round(time.monotonic() - begun, 1), round(time.process_time() - worked, 1)
     curve = in_columns(next(h for h in runner.hooks if isinstance(h, hooks.KeepCurve)).rows, job)
     values = {column: percent(curve[-1].get(column), column, job) for column in TASKS[job.row.task].metrics.values()}
     found = {
         "values": values, "curve": curve, "seconds": seconds, "started": dict(started),
         "correct": correct(runner.val_loop),
+        **({"cpu_seconds": worked} if job.profile == "cifar" and not torch.cuda.is_available() else {}),
     }  # fmt: skip
     if is_main_process():
         model = runner.model.module if hasattr(runner.model, "module") else runner.model

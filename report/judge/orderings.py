@@ -15,7 +15,7 @@ from report.judge import verdicts
 from report.judge.mcnemar import pooled
 from report.judge.recipes import spreads
 from report.judge.resolution import printed_orders, resolution, test_images
-from report.judge.spread import Spread, holm, quantile, spread_of, tail, welch
+from report.judge.spread import Spread, adjusted, holm, quantile, spread_of, tail, welch
 from report.judge.statements import Rule, family, relation
 from report.names import row_name
 
@@ -34,6 +34,7 @@ class Pair:
     gap, half_width: of the small data, in points, with its interval; p: two-sided, of no difference; verdict: with p
     corrected by Holm over the table; resolution: whether the paper's own test set resolves the printed gap, z: that gap
     in its standard errors; images: what the runs' bits say, image by image. Nothing of these enters the verdict.
+    adjusted: p after Holm's correction over the table.
     """
 
     higher: str
@@ -45,6 +46,7 @@ class Pair:
     resolution: str = ""
     z: float | None = None
     images: str = ""
+    adjusted: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -124,13 +126,18 @@ def no_bits(row: str, column: str) -> list[Examples]:
     return []
 
 
-def orderings(ledger: Any, runs: Mapping[str, list[Any]], alpha: float, bits: Bits = no_bits) -> list[Ordering]:
-    """Return every table of which at least two rows have proxy runs."""
+def orderings(
+    ledger: Any, runs: Mapping[str, Sequence[Any]], alpha: float, bits: Bits = no_bits,
+    tables: Sequence[str] | None = None,
+) -> list[Ordering]:  # fmt: skip
+    """Return every table (or of `tables` those) of which at least two rows have runs."""
     from scipy.stats import kendalltau
 
     spread = spreads(runs).get(COLUMN)
     out = []
     for table in ledger.tables.values():
+        if tables is not None and table.id not in tables:
+            continue
         found: dict[str, tuple[str, Any, list[float], Any]] = {}
         for row in table.rows:
             cell, source = row.cells.get(COLUMN), ledger.canonical(row.id)
@@ -152,11 +159,13 @@ def orderings(ledger: Any, runs: Mapping[str, list[Any]], alpha: float, bits: Bi
             for b, (_, lower, theirs, _) in judged.items():
                 if higher.value > lower.value:
                     gaps[a, b] = gap(mine, theirs, alpha, spread)
-        significant = holm({f"{a} {b}": p for (a, b), (_, _, p) in gaps.items()}, alpha)
+        tests = {f"{a} {b}": p for (a, b), (_, _, p) in gaps.items()}
+        significant, corrected = holm(tests, alpha), adjusted(tests)
         pairs = [
             Pair(
                 found[a][0], found[b][0], *g, judge(g[0], f"{a} {b}" in significant),
                 *_resolved(ledger, a, found[a][1], found[b][1]), by_images(bits(a, COLUMN), bits(b, COLUMN)),
+                corrected[f"{a} {b}"],
             )
             for (a, b), g in gaps.items()
         ]  # fmt: skip

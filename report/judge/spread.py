@@ -126,3 +126,12 @@ def holm(p_values: Mapping[str, float], alpha: float) -> frozenset[str]:
             break
         kept.append(name)
     return frozenset(kept)
+
+
+def adjusted(p_values: Mapping[str, float]) -> dict[str, float]:
+    """Return p values after Holm's correction: a name is significant at any `alpha` where its own is at most that."""
+    out, least = {}, 0.0
+    for i, (name, p) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
+        least = max(least, min(1.0, p * (len(p_values) - i)))
+        out[name] = least
+    return out

@@ -22,6 +22,7 @@ from report.judge.certificates import CertificateView
 from report.judge.conventions import FamilyView, HeldOutView
 from report.judge.orderings import Ordering, RelationalClaim
 from report.judge.plan import Plan
+from report.judge.registered import Registered
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,7 @@ class Report:
     held_out: list[HeldOutView] = field(default_factory=list)
     certificates: dict[str, list[CertificateView]] = field(default_factory=dict)
     forensics: list[ForensicsEvidence] = field(default_factory=list)
+    registered: Registered | None = None
 
     @property
     def cells(self) -> list[CellView]:

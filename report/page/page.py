@@ -30,6 +30,7 @@ from report.page.claims import OWN, ClaimPage, claim_pages
 from report.page.conventions import ConventionsPage, GroundPage, conventions_page, grounds_page
 from report.page.dossier import Dossier, Dossiers, rule_names, small_line
 from report.page.provenance import Provenance, provenance
+from report.page.registered import RegisteredPage, registered_page
 from report.page.sections import Filter, PlanPage, filters, plan_page, verdict_rules
 from report.page.sources import Sources
 from report.page.supplements import Supplement, supplements_page
@@ -170,6 +171,7 @@ class Page:
     orders: list[drawn.Orders]
     order_claims: list[tuple[str, str, str, str]]
     proxy_data: str
+    registered: RegisteredPage | None
     training: list[drawn.Figure]
     plan: PlanPage | None
     checks: ChecksPage | None
@@ -399,7 +401,8 @@ def build_page(report: Report, sources: Sources, up: str) -> Page:
         tables=tables,
         figures=drawn.figures(report, sources, up),
         forests=[(spec.title, drawn.forests(report, spec)) for spec in sources.config.forest],
-        orders=drawn.orders(report),
+        orders=drawn.orders(report.orderings),
+        registered=registered_page(report.registered),
         order_claims=[(c.id, c.statement, c.verdict, c.note) for c in report.ordered_claims],
         proxy_data=f"{first.data}, {count(first.epochs, 'epoch')}" if first else "",
         training=drawn.training(report, sources, up),

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from evidence.figures import FigureEvidence
 from report.judge.orderings import Ordering
+from report.judge.registered import told_p
 from report.judge.views import CellView, Report
 from report.names import column_name, count, row_name, spoken
 from report.page.dossier import Value, link
@@ -52,7 +53,8 @@ class Figure:
 class Gap:
     """Hold a printed order of two rows, what the small data says of it, and what the paper's test set resolves.
 
-    z: the printed gap in standard errors of that set; images: the comparison image by image, where bits are filed.
+    z: the printed gap in standard errors of that set; images: the comparison image by image, where bits are filed;
+    p: of no difference, after Holm's correction.
     """
 
     higher: str
@@ -63,6 +65,7 @@ class Gap:
     resolution: str
     z: str
     images: str
+    p: str = ""
 
 
 @dataclass(frozen=True)
@@ -226,10 +229,10 @@ def _mean(mean: float, half: float, seeds: int) -> str:
     return f"{mean:.1f} ± {half:.1f}" if seeds > 1 else f"{mean:.1f}, one seed"
 
 
-def orders(report: Report) -> list[Orders]:
+def orders(orderings: Iterable[Ordering]) -> list[Orders]:
     """Return every table's printed orders with the small data's differences, drawn on one scale a table."""
     out = []
-    for order in report.orderings:
+    for order in orderings:
         if not order.pairs:
             continue
         ends = [p.gap + s * p.half_width for p in order.pairs for s in (-1, 1) if p.half_width < float("inf")]
@@ -237,7 +240,7 @@ def orders(report: Report) -> list[Orders]:
         gaps = [
             Gap(p.higher, p.lower, f"{p.gap:+.2f} ± {p.half_width:.2f}", p.verdict,
                 forest.gap(low, high, p.gap, p.half_width, DRAWN[p.verdict]), p.resolution,
-                "" if p.z is None else f"{p.z:.1f}", p.images)
+                "" if p.z is None else f"{p.z:.1f}", p.images, told_p(p.adjusted))
             for p in order.pairs
         ]  # fmt: skip
         found = Counter(p.verdict for p in order.pairs)

@@ -204,11 +204,19 @@ def test_a_forest_shows_intervals_to_scale():
 )
 def test_orders_are_drawn_against_zero(toy, gap, half, verdict):
     pair = SimpleNamespace(
-        higher="a", lower="b", gap=gap, half_width=half, verdict=verdict, resolution="", z=None, images=""
+        higher="a",
+        lower="b",
+        gap=gap,
+        half_width=half,
+        verdict=verdict,
+        resolution="",
+        z=None,
+        images="",
+        adjusted=0.01,
     )
     report, _ = toy
     order = dataclasses.replace(report.orderings[0], pairs=[pair])
-    found = figures.orders(SimpleNamespace(orderings=[order]))[0].gaps[0]
+    found = figures.orders([order])[0].gaps[0]
     zero, bar = parts(found.svg, "line", "axis")[0], parts(found.svg, "line", "bar")[0]
     left, right, middle = float(bar.get("x1")), float(bar.get("x2")), float(zero.get("x1"))
     assert (left > middle, right < middle) == (verdict == "holds", verdict == "fails")

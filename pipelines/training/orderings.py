@@ -1,0 +1,255 @@
+"""The registered orderings on CIFAR-10: run the pilot, choose by its rule, run what confirms, count costs.
+
+python -m pipelines orderings run --phase pilot      # every registered run that is not filed yet, one after another
+python -m pipelines orderings choose                 # the rule's choice from the pilot's evidence
+python -m pipelines orderings run --phase confirm    # fresh seeds, family by family
+python -m pipelines orderings run --row ROW --seed N [--schedule NAME]    # one run, by the schedule chosen
+python -m pipelines orderings costs                  # of the compared networks at the protocol's resolution
+python -m pipelines orderings status
+
+Several processes may run a phase at once: each takes runs that no other has. A killed one resumes or starts its run
+anew; what is filed is not run again. What is run, and the rule, stand in proxy/orderings.yaml.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+import registry  # noqa: F401  registers the models
+from evidence.forms import TrainingEvidence, formed, read_form
+from evidence.io import EvidenceError
+from evidence.provenance import snapshot
+from evidence.registration import (
+    CHOICE,
+    COSTS,
+    FILE,
+    PROFILE,
+    Choice,
+    OrderingCosts,
+    Registration,
+    choose,
+    read_choice,
+    read_registration,
+    trial,
+)
+from evidence.seal import file_computed
+from paper.ledger import load_ledger
+from pipelines.analysis.cost import values
+from pipelines.common import ROOT, PipelineError, guard
+from pipelines.data import cifar_images  # noqa: F401  its set registers itself
+from pipelines.training.job import Job, cifar_job
+from pipelines.training.run import hushed, resolve, run
+from registry.cost.models import model_cost
+
+RESULTS = Path("results")
+#: (row, schedule, seed)
+Named = tuple[str, str, int]
+PILOT = "run `python -m pipelines orderings run --phase pilot`"
+
+
+def registered(root: Path = ROOT) -> Registration:
+    """Return the registration. Raises PipelineError where there is none, LedgerError where it is malformed."""
+    found = read_registration(root, load_ledger(root / "paper"))
+    if found is None:
+        raise PipelineError(f"{FILE}: missing; register what is run first")
+    return found
+
+
+def chosen(root: Path = ROOT) -> Choice:
+    """Return the filed choice. Raises PipelineError where there is none or it is not of today's registration."""
+    found = read_choice(root, root / RESULTS)
+    if found is None:
+        raise PipelineError(f"{RESULTS / CHOICE}: missing; {PILOT}, then `python -m pipelines orderings choose`")
+    known = registered(root)
+    if found.schedule not in known.schedules or not set(found.seeds) <= set(known.confirm.seeds):
+        raise PipelineError(
+            f"{RESULTS / CHOICE}: is of another registration; run `python -m pipelines orderings choose`"
+        )
+    return found
+
+
+def pilot_runs(registration: Registration) -> Iterator[Named]:
+    """Yield the pilot's runs, seed by seed, so that all schedules are under the same load."""
+    pilot = registration.pilot
+    for seed in pilot.seeds:
+        for row in pilot.rows:
+            for schedule in registration.schedules:
+                yield row, schedule, seed
+
+
+def confirming_runs(registration: Registration, choice: Choice) -> Iterator[Named]:
+    """Yield the confirmatory runs, family by family, the twins after the first, and in each seed by seed."""
+    seen = set()
+    first, *others = (family.rows for family in registration.families)
+    for rows in (first, registration.twins, *others):
+        for seed in choice.seeds:
+            for row in rows:
+                if (row, seed) not in seen:
+                    seen.add((row, seed))
+                    yield row, choice.schedule, seed
+
+
+def filed(job: Job) -> TrainingEvidence | None:
+    """Return a run's evidence where it is sound and of this job."""
+    path = job.out / job.evidence
+    try:
+        found = read_form(path, job.evidence.as_posix(), TrainingEvidence)
+    except EvidenceError:
+        return None
+    same = (found.params, found.data.pin, found.fingerprint) == (job.params, job.pin, dict(job.fingerprint))
+    return found if same and found.seed == job.seed else None
+
+
+def run_all(names: Iterator[Named], registration: Registration, root: Path = ROOT) -> tuple[int, int]:
+    """Run what is not filed and what no other process has; returns (runs made here, runs that others have)."""
+    made = others = 0
+    folder = root / "work_dirs" / PROFILE
+    folder.mkdir(parents=True, exist_ok=True)
+    for row, schedule, seed in names:
+        job = cifar_job(row, schedule, seed, registration, root)
+        if filed(job):
+            continue
+        try:
+            with FileLock(folder / f"{job.stem}.lock", timeout=0):
+                if filed(job):  # by another, since the look above
+                    continue
+                found = run(job)
+                made += 1
+                print(f"{job.stem}: top1 {found['top1']:.2f} %", flush=True)
+        except Timeout:
+            others += 1
+    return made, others
+
+
+def pilot_evidence(registration: Registration, root: Path = ROOT) -> dict[str, dict[str, list[TrainingEvidence]]]:
+    """Return the pilot's evidence by schedule and row. Raises PipelineError where one of its runs is missing."""
+    pilot = registration.pilot
+    out: dict[str, dict[str, list[TrainingEvidence]]] = {}
+    for row, schedule, seed in pilot_runs(registration):
+        job = cifar_job(row, schedule, seed, registration, root)
+        found = filed(job)
+        if found is None:
+            raise PipelineError(f"{job.evidence}: missing, or not of the registered run; {PILOT}")
+        out.setdefault(schedule, {row: [] for row in pilot.rows})[row].append(found)
+    return out
+
+
+def file_choice(root: Path = ROOT) -> Choice:
+    """Compute the rule's choice from the pilot's evidence and file it."""
+    registration = registered(root)
+    found = pilot_evidence(registration, root)
+    try:
+        trials = {name: trial(runs, registration.pilot.gap) for name, runs in found.items()}
+    except ValueError as error:
+        raise PipelineError(f"results/{PROFILE}: the pilot decides nothing: {error}") from None
+    schedule, needed, seeds = choose(registration, trials)
+    evidence = formed(Choice, {
+        "schema": 1, "kind": "choice", "schedule": schedule, "seeds": seeds, "needed": needed,
+        "trials": {name: t.model_dump() for name, t in trials.items()},
+        "pilot": {
+            cifar_job(r.row, name, int(r.seed or 0), registration, root).evidence.as_posix(): r.digest
+            for name, runs in found.items() for mine in runs.values() for r in mine
+        },
+    })  # fmt: skip
+    file_computed(root / RESULTS / CHOICE, evidence)
+    return Choice.model_validate(evidence)
+
+
+def file_costs(root: Path = ROOT) -> bool:
+    """Count every registered network at the protocol's resolution and file it; returns whether that is new."""
+    registration = registered(root)
+    schedule = next(iter(registration.schedules))
+    size = registration.train.image_size
+    rows = {}
+    for row in registration.rows:
+        with hushed():
+            config = resolve(cifar_job(row, schedule, 0, registration, root), root / "work_dirs" / PROFILE)
+        rows[row] = values(model_cost(config.model, (size, size)))
+    train = registration.train
+    return file_computed(root / RESULTS / COSTS, formed(OrderingCosts, {
+        "schema": 1, "kind": "ordering_costs", "input_size": [3, size, size], "stem_stride": train.stem_stride,
+        "first_stride": train.first_stride, "rows": rows, **snapshot(root),
+    }))  # fmt: skip
+
+
+def tell_status(root: Path = ROOT) -> None:
+    """Print how many registered runs are filed, by phase and family."""
+    registration = registered(root)
+
+    def count(names: list[Named]) -> str:
+        have = sum(filed(cifar_job(*name, registration, root)) is not None for name in names)
+        return f"{have} of {len(names)} runs"
+
+    print(f"pilot: {count(list(pilot_runs(registration)))}")
+    choice = read_choice(root, root / RESULTS)
+    if choice is None:
+        print("choice: none yet")
+        return
+    print(f"choice: {choice.schedule}, {len(choice.seeds)} seeds ({choice.needed} needed)")
+    for family in registration.families:
+        names = [(row, choice.schedule, seed) for row in family.rows for seed in choice.seeds]
+        print(f"Table {family.table}: {count(names)}")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    out = argparse.ArgumentParser(
+        prog="micronet orderings", description="Run and choose the registered orderings on CIFAR-10.",
+        epilog=(__doc__ or "").partition("\n\n")[2], formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    verbs = out.add_subparsers(dest="verb", required=True)
+    one = verbs.add_parser("run", help="run what is registered and not filed")
+    one.add_argument("--phase", choices=("pilot", "confirm"))
+    one.add_argument("--row", help="one run: of this row")
+    one.add_argument("--schedule", help="one run: by this schedule (default: the chosen one)")
+    one.add_argument("--seed", type=int, help="one run: with this seed")
+    verbs.add_parser("choose", help="apply the rule to the pilot's evidence")
+    verbs.add_parser("costs", help="count the compared networks at the protocol's resolution")
+    verbs.add_parser("status", help="how many runs are filed")
+    return out
+
+
+def one_run(options: argparse.Namespace, registration: Registration) -> Named:
+    """Return the run that a command line names. Raises PipelineError for one that is not registered."""
+    if options.row is None or options.seed is None:
+        raise PipelineError("orderings run: give --phase, or --row and --seed")
+    schedule = options.schedule or chosen().schedule
+    pilot, confirm = registration.pilot, registration.confirm
+    known = (options.row in pilot.rows and options.seed in pilot.seeds) or (
+        options.row in registration.rows and options.seed in confirm.seeds
+    )
+    if schedule not in registration.schedules or not known:
+        raise PipelineError(f"{FILE}: registers no run of {options.row} by {schedule} with seed {options.seed}")
+    return options.row, schedule, options.seed
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run, choose, count or tell."""
+    options = parser().parse_args(argv)
+    if options.verb == "run":
+        registration = registered()
+        if options.phase == "pilot":
+            names = pilot_runs(registration)
+        elif options.phase == "confirm":
+            names = confirming_runs(registration, chosen())
+        else:
+            names = iter([one_run(options, registration)])
+        made, others = run_all(names, registration)
+        print(f"{made} runs made; {others} are another process's; results/{PROFILE}/", file=sys.stderr)
+    elif options.verb == "choose":
+        found = file_choice()
+        print(f"{RESULTS / CHOICE}: {found.schedule}, seeds {', '.join(map(str, found.seeds))}")
+    elif options.verb == "costs":
+        print(f"{RESULTS / COSTS}: {'written' if file_costs() else 'nothing changed'}")
+    else:
+        tell_status()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(guard(main))

@@ -1,0 +1,112 @@
+"""Running the registered orderings: larger maps, few images, what is filed is not run again, the pilot's choice."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from helpers import ROOT
+from mmengine.registry import MODELS
+
+from evidence.read import read_evidence
+from evidence.registration import FILE, Registration, read_choice
+from evidence.settings import data_pins, load_settings
+from pipelines.analysis.structure import model_hash
+from pipelines.common import PipelineError
+from pipelines.data import cifar
+from pipelines.training import orderings
+from pipelines.training.job import cifar_job
+from pipelines.training.run import resolve
+
+ROW = "t5_relu"
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """Return a checkout with a few random images and a registration of two schedules on them."""
+    for name in ("configs", "fingerprints", "paper"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for split, n in (("train", 48), ("test", 20)):
+        arrays[f"{split}_images"] = rng.integers(0, 256, (n, 32, 32, 3), np.uint8)
+        arrays[f"{split}_labels"] = rng.integers(0, 10, n).astype(np.uint8)
+    (tmp_path / "data").mkdir()
+    np.savez(tmp_path / cifar.PACKED, pin=np.array("0" * 64), **arrays)
+    params = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
+    params["proxy"]["pin"] = "0" * 64
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params), "utf-8")
+    raw = yaml.safe_load((ROOT / FILE).read_text("utf-8"))
+    raw["train"] |= {"batch_size": 16, "test_images": 10}
+    raw["schedules"] = {"i32e1": {"images": 32, "epochs": 1}}
+    (tmp_path / FILE).parent.mkdir()
+    (tmp_path / FILE).write_text(yaml.safe_dump(raw), "utf-8")
+    return tmp_path
+
+
+def test_the_first_maps_keep_the_images_size_and_both_names_are_one_network(checkout):
+    known = orderings.registered(checkout)
+    configs = [resolve(cifar_job(row, "i32e1", 0, known, checkout), checkout / "w") for row in known.twins]
+    assert model_hash(configs[0]) == model_hash(configs[1])
+    job = cifar_job(ROW, "i32e1", 0, known, checkout)
+    backbone = MODELS.build({**resolve(job, checkout / "w").model.backbone, "out_indices": (0, 1, 2, 3)})
+    with torch.no_grad():
+        sizes = [tuple(x.shape[2:]) for x in backbone.eval()(torch.zeros(1, 3, 32, 32))]
+    assert sizes == [(32, 32), (16, 16), (8, 8), (4, 4)]
+    printed = MODELS.build({"type": "MicroNet", "arch": "m1", "activation": {"type": "ReLU"}})
+    shapes = {name: p.shape for name, p in printed.named_parameters()}
+    assert {name: p.shape for name, p in backbone.named_parameters()} == shapes  # strides alone differ
+
+
+def test_a_run_is_filed_once_and_counts_under_its_registered_schedule_alone(checkout):
+    known = orderings.registered(checkout)
+    names = [(ROW, "i32e1", 0)]
+    assert orderings.run_all(iter(names), known, checkout) == (1, 0)
+    job = cifar_job(*names[0], known, checkout)
+    before = (checkout / job.evidence).read_bytes()
+    assert orderings.run_all(iter(names), known, checkout) == (0, 0)
+    assert (checkout / job.evidence).read_bytes() == before
+    found = read_evidence(checkout, load_settings(checkout)[1], data_pins(checkout))
+    assert not found.problems
+    (run,) = found.runs["cifar"][ROW]
+    assert run.params["train"]["images"] == 32
+    assert run.cpu_s is not None
+    assert run.environment["cpu"]
+    (bits,) = found.bits("cifar", ROW, "top1")
+    assert bits.images == 10
+    assert bits.percent == pytest.approx(run.values["top1"])
+    raw = yaml.safe_load((checkout / FILE).read_text("utf-8"))
+    raw["train"]["lr"] = 0.5
+    (checkout / FILE).write_text(yaml.safe_dump(raw), "utf-8")
+    (problem,) = read_evidence(checkout, load_settings(checkout)[1], data_pins(checkout)).problems
+    assert "proxy/orderings.yaml" in problem.fault
+    assert orderings.filed(cifar_job(*names[0], orderings.registered(checkout), checkout)) is None
+
+
+def test_nothing_is_chosen_before_the_whole_pilot_is_filed(checkout):
+    with pytest.raises(PipelineError, match=r"missing.*--phase pilot"):
+        orderings.file_choice(checkout)
+    with pytest.raises(PipelineError, match="choose"):
+        orderings.chosen(checkout)
+    assert read_choice(checkout, checkout / "results") is None
+
+
+def test_families_are_run_whole_one_after_the_other_and_shared_rows_once():
+    known = Registration.model_validate(yaml.safe_load((ROOT / FILE).read_text("utf-8")))
+    choice = type("C", (), {"seeds": known.confirm.seeds[:2], "schedule": "x"})()
+    runs = list(orderings.confirming_runs(known, choice))
+    assert len(set(runs)) == len(runs) == 2 * len(known.rows)
+    first = 2 * len(known.families[0].rows)
+    assert {row for row, _, _ in runs[:first]} == set(known.families[0].rows)
+    assert set(known.twins) <= {row for row, _, _ in runs[: first + 2]}
+
+
+def test_the_stage_list_has_a_stage_for_every_registered_row():
+    found = yaml.safe_load((ROOT / "proxy/orderings/dvc.yaml").read_text("utf-8"))
+    known = Registration.model_validate(yaml.safe_load((ROOT / FILE).read_text("utf-8")))
+    (lists,) = (v for v in found["vars"] if isinstance(v, dict))
+    assert sorted(lists["rows"]) == sorted(known.rows)
+    assert found["stages"]["confirm"]["matrix"] == {"row": "${rows}", "seed": "${seeds}"}
