@@ -109,7 +109,7 @@ class TrainingEvidence(Sealed):
     fingerprint, code_revision, environment: as they were when the run started; changed: what was no more so when its
     result was filed; examples: by column, which images of the test set it got right. origin: who ran it: this project's
     trainer, OpenMMLab's tools on a row's config, or somebody elsewhere, whose word is all there is; differs: what is
-    not as in the row's recipe.
+    not as in the row's recipe. best_epoch: whose values these are, where a recipe keeps the best by the test images.
     """
 
     schema_: Literal[2] = Field(alias="schema")
@@ -132,6 +132,7 @@ class TrainingEvidence(Sealed):
     units: dict[str, str] = {}
     origin: Literal["trainer", "mim", "reported"] = "trainer"
     differs: list[str] = []
+    best_epoch: Count | None = None
 
     @property
     def judged(self) -> bool:

@@ -10,7 +10,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from evidence.provenance import snapshot
 from evidence.rows import Row, all_rows
 from evidence.seal import digest
 from paper.ledger import LedgerError
-from pipelines.analysis.structure import SPEED, UNRELATED, model_hash, recipe_hash
+from pipelines.analysis.structure import deciding, model_hash, recipe_hash
 from pipelines.common import ROOT, PipelineError
 from pipelines.data.digits import read_manifest
 from pipelines.data.verify import check_verified
@@ -88,29 +88,11 @@ def row_of(config: Any, root: Path = ROOT) -> Row | None:
     return own or next((row for row in mine if row.id.endswith(f"_{path.stem}")), None)
 
 
-def flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield every leaf of a config by its dotted key."""
-    if isinstance(value, Mapping):
-        for name, inner in value.items():
-            yield from flat(inner, f"{key}.{name}" if key else str(name))
-    elif isinstance(value, list | tuple):
-        for i, inner in enumerate(value):
-            yield from flat(inner, f"{key}.{i}")
-    else:
-        yield key, value
-
-
 def differences(config: Any, own: Any) -> list[str]:
     """Return in words what differs from a row's own config of all that decides a result."""
 
     def leaves(tree: Any) -> dict[str, Any]:
-        kept = {}
-        for key, value in flat(tree.to_dict()):
-            names = key.split(".")
-            speed = names[0].endswith("_dataloader") and names[1:2] and names[1] in SPEED
-            if names[0] not in (*UNRELATED, *LAUNCH) and not speed and key not in PRECISION:
-                kept[key] = value
-        return kept
+        return {key: value for key, value in deciding(tree, LAUNCH).items() if key not in PRECISION}
 
     mine, theirs = leaves(config), leaves(own)
     out = [

@@ -26,15 +26,16 @@ from mmengine.registry import MODELS
 from torch import nn
 
 from evidence.provenance import snapshot
+from pipelines.analysis.overlays import recipe_config
 from pipelines.analysis.structure import deployed, model_hash, recipe_hash
 from pipelines.common import PipelineError, cores
-from pipelines.tasks import TASKS, row_config
+from pipelines.tasks import TASKS
 from pipelines.training import hooks
 from pipelines.training.checkpoints import finished, load_weights, newest_checkpoint, open_work_dir, save_weights
 from pipelines.training.filing import file_run, shift_max_form
 from pipelines.training.job import Job
+from pipelines.training.official import KeepBest
 from pipelines.training.profiles import OVERLAYS
-from registry.classification.models import TopK
 from registry.ops import native
 
 #: mmengine would name a GPU to each process.
@@ -52,14 +53,33 @@ def share_of(batch_size: int) -> int:
     return share
 
 
+def parts_of(batch_size: int, norm_batch: int) -> int:
+    """Return into how many parts a process divides its share of a batch, each with BatchNorm statistics of its own.
+
+    Raises PipelineError where its share is no multiple of a part.
+    """
+    parts, rest = divmod(share_of(batch_size), norm_batch)
+    if rest or not parts:
+        raise PipelineError(
+            f"the recipe's BatchNorm takes {norm_batch} images of a batch of {batch_size}, which {get_world_size()} "
+            f"processes cannot share so; start a number of them that divides {batch_size // norm_batch}"
+        )
+    return parts
+
+
 def run_seed(seed: int) -> int:
     """Return a seed for samplers that is near no other run's: they add the epoch to it."""
     return int(np.random.SeedSequence(seed).generate_state(1)[0]) >> 2
 
 
+def recipe_of(job: Job) -> str:
+    """Return the name of a job's recipe; mini and proxy change a row's own."""
+    return str(job.settings.get("recipe", "paper"))
+
+
 def resolve(job: Job, work_dir: Path) -> Any:
     """Return the row's own mmengine config with the profile, the launch and what a killed run needs put in."""
-    config = row_config(job.row, job.root, job.folder)
+    config = recipe_config(job.row, recipe_of(job), job.root, job.folder)
     OVERLAYS[job.profile](config, job.row, job.settings, job.folder)
     options = job.options
     if job.profile == "paper":
@@ -70,6 +90,8 @@ def resolve(job: Job, work_dir: Path) -> Any:
             batch_size=share_of(job.settings["batch_size"]), worker_init_fn={"type": "torch_worker_seed"},
             pin_memory=torch.cuda.is_available(),
         )  # fmt: skip
+        if "norm_batch" in job.settings:
+            config.model.parts = parts_of(job.settings["batch_size"], job.settings["norm_batch"])
         if "input" in job.stated:
             from pipelines.training.imagenet_input import packed, read_packed
 
@@ -83,7 +105,8 @@ def resolve(job: Job, work_dir: Path) -> Any:
         *([{"type": "ProgressBar", "label": job.stem}] if is_main_process() else []),
     ]
     config.default_hooks.pop("evidence", None)  # filed here
-    config.default_hooks.update(checkpoint={"type": "CheckpointHook", "interval": 1, "max_keep_ckpts": 2}, logger=None)
+    config.default_hooks.logger = None
+    config.default_hooks["checkpoint"] = {"type": "CheckpointHook", "interval": 1, "max_keep_ckpts": 2}
     if options.launcher != "none" and not torch.cuda.is_available():
         config.model_wrapper_cfg = ON_CPU
     config.launcher = options.launcher
@@ -122,7 +145,7 @@ def build_runner(config: Any) -> hooks.AtomicRunner:
 
 def check_fingerprint(job: Job) -> None:
     """Raise PipelineError where fingerprints/ROW.json is not of today's network and config."""
-    config = row_config(job.row, job.root)
+    config = recipe_config(job.row, recipe_of(job), job.root)
     today = {"model": model_hash(config)}
     if "recipe" in job.fingerprint:
         today["recipe"] = recipe_hash(config)
@@ -184,10 +207,14 @@ def _train(job: Job, started: Mapping[str, Any], weights: Path) -> dict[str, Any
         runner.train()
     seconds = round(time.monotonic() - begun, 1)
     curve = in_columns(next(h for h in runner.hooks if isinstance(h, hooks.KeepCurve)).rows, job)
-    values = {column: percent(curve[-1].get(column), column, job) for column in TASKS[job.row.task].metrics.values()}
+    best = next((h for h in runner.hooks if isinstance(h, KeepBest)), None)
+    kept_epoch = curve[-1]["epoch"] if best is None else best.restore(runner)
+    kept = next(epoch for epoch in curve if epoch["epoch"] == kept_epoch)
+    values = {column: percent(kept.get(column), column, job) for column in TASKS[job.row.task].metrics.values()}
     found = {
         "values": values, "curve": curve, "seconds": seconds, "started": dict(started),
-        "correct": correct(runner.val_loop),
+        "correct": hooks.correct(runner.val_loop) if best is None else best.correct,
+        **({} if best is None else {"best_epoch": kept_epoch}),
     }  # fmt: skip
     if is_main_process():
         model = runner.model.module if hasattr(runner.model, "module") else runner.model
@@ -202,15 +229,6 @@ def _train(job: Job, started: Mapping[str, Any], weights: Path) -> dict[str, Any
     return found
 
 
-def correct(loop: Any) -> dict[str, str]:
-    """Return which images a loop's last evaluation got right by column, "1" or "0" an image; none of other tasks.
-
-    On the first of several processes alone.
-    """
-    found = [metric.correct for metric in loop.evaluator.metrics if isinstance(metric, TopK)]
-    return {column: "".join("01"[hit] for hit in hits) for of in found for column, hits in of.items()}
-
-
 def _evaluated(job: Job) -> dict[str, Any]:
     """Return the metrics of a finished row's weights, and which images they get right."""
     runner = trained_runner(job)
@@ -219,7 +237,7 @@ def _evaluated(job: Job) -> dict[str, Any]:
     shutil.rmtree(runner.work_dir, ignore_errors=True)
     metrics = TASKS[job.row.task].metrics
     values = {column: percent(found.get(name), name, job) for name, column in metrics.items()}
-    return {"values": values, "correct": correct(runner.test_loop)}
+    return {"values": values, "correct": hooks.correct(runner.test_loop)}
 
 
 def agreed(values: list[Any]) -> list[Any]:
