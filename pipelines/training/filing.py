@@ -84,7 +84,8 @@ def file_run(job: Job, found: Mapping[str, Any]) -> dict[str, Any]:
     found: values, curve, seconds, correct images and the provenance at the start (`started`). A tracked file that says
     the same but for provenance and duration stays as it is. Raises EvidenceError.
     """
-    more = {key: value for key, value in found["started"]["environment"].items() if key in ("processes", "precision")}
+    stated = ("processes", "batchnorm", "precision")
+    more = {key: value for key, value in found["started"]["environment"].items() if key in stated}
     now = snapshot(job.root)
     now["environment"] |= more | shift_max_form()
     recipe = str(job.settings.get("recipe", ""))

@@ -32,6 +32,7 @@ from pipelines.common import ROOT, PipelineError
 from pipelines.data.digits import read_manifest
 from pipelines.data.verify import check_verified
 from pipelines.tasks import TASKS, row_config
+from pipelines.training import batchnorm
 from pipelines.training.filing import training_evidence
 from pipelines.training.profiles import own_settings
 from registry.inputs.errors import DataError
@@ -41,8 +42,8 @@ OUT = "MICRONET_OUT"
 SCOPES = {"mmpose": ("pose", "mmpose"), "mmseg": ("segmentation", "mmsegmentation")}
 #: Of a config, what only says how a run is started.
 LAUNCH = ("work_dir", "launcher", "experiment_name", "randomness", "runner_type", "model_wrapper_cfg", "filename")
-#: Mixed precision is stated with a run's environment, as the trainer's is.
-PRECISION = ("optim_wrapper.type", "optim_wrapper.loss_scale")
+#: Mixed precision and synchronised BatchNorm are stated with a run's environment, as the trainer's are.
+PRECISION = ("optim_wrapper.type", "optim_wrapper.loss_scale", "sync_bn")
 TESTED = ("model", "test_dataloader", "test_evaluator", "test_cfg")
 KEY = "micronet"
 
@@ -64,6 +65,14 @@ class SharedBatchRunner(Runner):
                     "of them that divides it"
                 )
             self._train_dataloader = {**loader, "batch_size": share}
+
+    def wrap_model(self, model_wrapper_cfg: Any, model: nn.Module) -> nn.Module:
+        """Synchronise BatchNorm where each process has few samples, then wrap as mmengine does."""
+        loader: Any = vars(self)["_train_dataloader"]
+        if isinstance(loader, Mapping) and batchnorm.synchronised(loader["batch_size"] // get_world_size()):
+            self.cfg["sync_bn"] = self.cfg.get("sync_bn") or "torch"
+        wrapped: nn.Module = super().wrap_model(model_wrapper_cfg, model)
+        return wrapped
 
 
 class Record(BaseModel):
@@ -179,7 +188,7 @@ class FileEvidence(Hook):
         started = snapshot(ROOT)
         started["environment"] |= self._more(runner)
         if loaded is not None and self.resumed:  # of the process that began it
-            started = loaded.started
+            started = batchnorm.resumed(loaded.started, started)
         self.record = Record(row=self.row.id, seed=runner.seed, epoch=runner.epoch, differs=differs,
                              settings=settings, started=started)  # fmt: skip
         how = f"as a variant ({'; '.join(differs)})" if differs else "by the row's recipe"
@@ -250,11 +259,8 @@ class FileEvidence(Hook):
 
     def _more(self, runner: Runner) -> dict[str, str]:
         """Return what the trainer states of a full-size run's environment."""
-        modules = runner.model.modules()
-        synced = any(isinstance(module, nn.SyncBatchNorm) for module in modules)
-        return {"processes": str(get_world_size()), "precision": precision(runner.cfg)} | (
-            {"batchnorm": "synchronised"} if synced else {}
-        )
+        synced = any(isinstance(module, nn.SyncBatchNorm) for module in runner.model.modules())
+        return batchnorm.told(synced) | {"precision": precision(runner.cfg)}
 
     def _path(self) -> Path:
         assert self.row is not None

@@ -25,13 +25,14 @@ from mmengine.logging import MMLogger
 from mmengine.registry import MODELS
 from torch import nn
 
+from evidence.io import write_json_atomic
 from evidence.provenance import snapshot
 from pipelines.analysis.overlays import recipe_config
 from pipelines.analysis.structure import deployed, model_hash, recipe_hash
 from pipelines.common import PipelineError, cores
 from pipelines.tasks import TASKS
-from pipelines.training import hooks
-from pipelines.training.checkpoints import finished, load_weights, newest_checkpoint, open_work_dir, save_weights
+from pipelines.training import batchnorm, hooks
+from pipelines.training.checkpoints import START, finished, load_weights, newest_checkpoint, open_work_dir, save_weights
 from pipelines.training.filing import file_run, shift_max_form
 from pipelines.training.job import Job
 from pipelines.training.official import KeepBest
@@ -67,6 +68,11 @@ def parts_of(batch_size: int, norm_batch: int) -> int:
     return parts
 
 
+def synced(job: Job) -> bool:
+    """Tell whether a job's processes synchronise BatchNorm: of a recipe that does not say how many images it takes."""
+    return "norm_batch" not in job.settings and batchnorm.synchronised(share_of(job.settings["batch_size"]))
+
+
 def run_seed(seed: int) -> int:
     """Return a seed for samplers that is near no other run's: they add the epoch to it."""
     return int(np.random.SeedSequence(seed).generate_state(1)[0]) >> 2
@@ -92,6 +98,8 @@ def resolve(job: Job, work_dir: Path) -> Any:
         )  # fmt: skip
         if "norm_batch" in job.settings:
             config.model.parts = parts_of(job.settings["batch_size"], job.settings["norm_batch"])
+        elif synced(job):
+            config.sync_bn = "torch"
         if "input" in job.stated:
             from pipelines.training.imagenet_input import packed, read_packed
 
@@ -165,9 +173,8 @@ def run(job: Job) -> dict[str, float]:
     started = snapshot(job.root)
     started["environment"] |= shift_max_form()
     if job.profile == "paper":
-        started["environment"] |= {
-            "processes": str(get_world_size()), "precision": "mixed" if job.options.amp else "fp32"
-        }  # fmt: skip
+        started["environment"] |= batchnorm.told(synced(job))
+        started["environment"]["precision"] = "mixed" if job.options.amp else "fp32"
     weights = job.out / job.weights
     found = finished(weights, job.identity) if is_main_process() else None
     (found,) = agreed([found])
@@ -192,8 +199,10 @@ def _train(job: Job, started: Mapping[str, Any], weights: Path) -> dict[str, Any
     work_dir, resume_from = None, None
     if is_main_process():
         folder = job.out / "work_dirs" / job.profile / job.stem
-        work_dir, started = open_work_dir(folder, job.identity, started)
+        work_dir, first = open_work_dir(folder, job.identity, started)
         resume_from = newest_checkpoint(work_dir)
+        started = batchnorm.resumed(first, started) if resume_from else started
+        write_json_atomic(work_dir / START, started)
     work_dir, resume_from = agreed([work_dir, resume_from])
     config = resolve(job, work_dir)
     if resume_from is not None:

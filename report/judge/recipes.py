@@ -54,6 +54,8 @@ def norm(run: TrainingEvidence) -> str:
     if isinstance(train, Mapping) and isinstance(train.get("norm_batch"), int):
         return f"BatchNorm over {train['norm_batch']} images"
     batch, processes = isinstance(train, Mapping) and train.get("batch_size"), run.environment.get("processes", "")
+    if "then" in processes:
+        return f"BatchNorm over numbers of images that changed ({processes} processes)"
     if not isinstance(batch, int) or not processes.isdigit() or int(processes) < 1:
         return ""
     if run.environment.get("batchnorm") == "synchronised":

@@ -113,6 +113,19 @@ def test_runs_whose_batchnorm_sees_other_numbers_of_images_are_not_pooled():
     assert found[0].name.endswith("(learning rate 0.02), BatchNorm over 128 images")
 
 
+def test_a_run_that_went_on_with_other_processes_is_pooled_with_none_of_either():
+    def run(seed, processes):
+        data = {**evidence_of("paper", seed, 51.0), "params": {"train": {"recipe": "paper", "batch_size": 512}}}
+        return TrainingEvidence.model_validate({**data, "environment": {"processes": processes}})
+
+    found = groups([run(0, "8"), run(1, "8, then 4"), run(2, "4")], list("abc"), "top1")
+    assert [(g.norm, g.files) for g in found] == [
+        ("BatchNorm over 128 images", ["c"]),
+        ("BatchNorm over 64 images", ["a"]),
+        ("BatchNorm over numbers of images that changed (8, then 4 processes)", ["b"]),
+    ]
+
+
 def test_a_recipe_that_says_how_many_images_batchnorm_takes_is_one_group():
     def run(seed, processes):
         train = {"recipe": "official", "batch_size": 512, "norm_batch": 128}
