@@ -14,12 +14,13 @@ import shutil
 import sys
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 from mmengine.dist import broadcast_object_list, get_world_size, is_main_process
 from mmengine.logging import MMLogger
 from mmengine.registry import MODELS
@@ -41,6 +42,8 @@ from registry.ops import native
 
 #: mmengine would name a GPU to each process.
 ON_CPU = {"type": "MMDistributedDataParallel", "device_ids": None, "forward_sync_buffers": False}
+#: Seconds of waiting for another process after which processes hear of each other: within the backends' timeouts.
+TURN = 60.0
 #: Epochs from which a run on a CPU has Shift-Max compiled first: seconds that it earns back in its first epoch.
 LONG = 20
 MEND = "run `python -m pipelines fingerprint`"
@@ -164,8 +167,41 @@ def check_fingerprint(job: Job) -> None:
 def run(job: Job) -> dict[str, float]:
     """Train a job where it is not trained, and return its metrics in percent; weights, curve and evidence are filed.
 
-    Raises PipelineError: a set, config or batch that does not fit, a run that diverged, a full disk.
+    A run that another process trains is waited for. Raises PipelineError: a set, config or batch that does not fit, a
+    run that diverged, a full disk.
     """
+    with alone(job):
+        return _run(job)
+
+
+@contextlib.contextmanager
+def alone(job: Job) -> Iterator[None]:
+    """Hold a run's files alone, whoever else starts it: a stage of DVC, a task of a cluster, somebody by hand.
+
+    Waits for the other, and says so; it then finds the run finished, or goes on from where it was killed.
+    """
+    lock = FileLock(job.out / "work_dirs" / job.profile / f"{job.stem}.lock")
+    waits = False
+    while not agreed([not is_main_process() or _acquired(lock, TURN if waits else 0)])[0]:
+        if is_main_process() and not waits:
+            print(f"{job.stem}: another process trains it (it holds {lock.lock_file}); waiting for it", file=sys.stderr)
+        waits = True
+    try:
+        yield  # the file stays: others may have it open, and would lock what nobody sees
+    finally:
+        lock.release()
+
+
+def _acquired(lock: FileLock, wait: float) -> bool:
+    Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        lock.acquire(timeout=wait)
+    except Timeout:
+        return False
+    return True
+
+
+def _run(job: Job) -> dict[str, float]:
     if not torch.cuda.is_available():
         torch.set_num_threads(int(job.settings.get("threads", 0)) or max(1, min(2, cores()) // get_world_size()))
         if job.settings["epochs"] >= LONG:
