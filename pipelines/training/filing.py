@@ -21,15 +21,16 @@ from registry.ops import native
 def training_evidence(
     *, row: Row, profile: str, seed: int | None, values: Mapping[str, float], params: Mapping[str, Any],
     fingerprint: Mapping[str, Any], data: tuple[str, str], epochs: int | None, seconds: float, command: str,
+    best_epoch: int | None = None,
     started: Mapping[str, Any], now: Mapping[str, Any], examples: Mapping[str, Any] | None = None,
-    origin: str = "trainer", differs: Sequence[str] = (), extra: Sequence[str] = (), best_epoch: int | None = None,
+    origin: str = "trainer", differs: Sequence[str] = (), extra: Sequence[str] = (),
 ) -> dict[str, Any]:  # fmt: skip
     """Return a run's sealed evidence.
 
+    best_epoch: of a recipe that keeps the best epoch.
     values: metrics in percent. params: what decides the result. data: the set's name and pin. seconds: what training
     took. seed, epochs: None where nobody tells (a released checkpoint). started, now: provenance at the run's start
     and as it is filed; what differs is stated, and `extra`. examples: the files of per-example correctness, by column.
-    best_epoch: of a recipe that keeps it.
     origin, differs: who ran it, and what is not as in the row's recipe (evidence.forms.TrainingEvidence).
     """
     return formed(TrainingEvidence, {
@@ -46,11 +47,11 @@ def training_evidence(
         "code_revision": started["code_revision"],
         "environment": dict(started["environment"]),
         "epochs": epochs,
+        **({"best_epoch": best_epoch} if best_epoch else {}),
         "duration_s": float(seconds),
         "command": command,
         "changed": [*differences(started, now), *extra],
         **({"examples": dict(examples)} if examples else {}),
-        **({"best_epoch": best_epoch} if best_epoch else {}),
         **({"origin": origin, "differs": list(differs)} if origin != "trainer" else {}),
     })  # fmt: skip
 
@@ -96,8 +97,9 @@ def file_run(job: Job, found: Mapping[str, Any]) -> dict[str, Any]:
     )  # fmt: skip
     evidence = training_evidence(
         row=job.row, profile=job.profile, seed=job.seed, values=found["values"], params=job.params,
+        best_epoch=found.get("best_epoch"),
         fingerprint=job.fingerprint, data=(job.name, job.pin), epochs=job.settings["epochs"], seconds=found["seconds"],
-        command=job.command, started=found["started"], now=now, examples=examples, best_epoch=found.get("best_epoch"),
+        command=job.command, started=found["started"], now=now, examples=examples,
     )  # fmt: skip
     write_text_atomic(job.out / job.curve, curve_csv(found["curve"]))
     file_computed(job.out / job.evidence, evidence)

@@ -35,6 +35,7 @@ from pipelines.tasks import TASKS
 from pipelines.training import batchnorm, hooks
 from pipelines.training.checkpoints import START, finished, load_weights, newest_checkpoint, open_work_dir, save_weights
 from pipelines.training.filing import file_run, shift_max_form
+from pipelines.training.hooks import correct
 from pipelines.training.job import Job
 from pipelines.training.official import KeepBest
 from pipelines.training.profiles import OVERLAYS
@@ -258,9 +259,10 @@ def _train(job: Job, started: Mapping[str, Any], weights: Path) -> dict[str, Any
     values = {column: percent(kept.get(column), column, job) for column in TASKS[job.row.task].metrics.values()}
     found = {
         "values": values, "curve": curve, "seconds": seconds, "started": dict(started),
-        "correct": hooks.correct(runner.val_loop) if best is None else best.correct,
-        **({} if best is None else {"best_epoch": kept_epoch}),
+        "correct": correct(runner.val_loop),
     }  # fmt: skip
+    if best is not None:
+        found |= {"correct": best.correct, "best_epoch": kept_epoch}
     if is_main_process():
         model = runner.model.module if hasattr(runner.model, "module") else runner.model
         meta = {"identity": job.identity, "row": job.row.id, "profile": job.profile, "seed": job.seed,
@@ -282,7 +284,7 @@ def _evaluated(job: Job) -> dict[str, Any]:
     shutil.rmtree(runner.work_dir, ignore_errors=True)
     metrics = TASKS[job.row.task].metrics
     values = {column: percent(found.get(name), name, job) for name, column in metrics.items()}
-    return {"values": values, "correct": hooks.correct(runner.test_loop)}
+    return {"values": values, "correct": correct(runner.test_loop)}
 
 
 def agreed(values: list[Any]) -> list[Any]:
