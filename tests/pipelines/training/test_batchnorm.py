@@ -36,6 +36,7 @@ def job_of(row, tmp_path, recipe="paper"):
     return paper_job(row, recipe, 0, tmp_path, "pin", Options(), out=tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("row", "processes", "synced"),
     [

@@ -66,6 +66,7 @@ def test_a_released_network_has_its_scripts_settings(row, tmp_path):
     assert not {"SyncBuffersHook", "RampMixup"} & set(hooks)
 
 
+@pytest.mark.slow
 def test_the_networks_are_the_released_ones():
     for row, other in (("t2_micronet_m0", "iccv2021_m1"), ("t2_micronet_m1", "iccv2021_m2")):
         mine, released = (model_hash(recipe_config(find_row(name), "official")) for name in (row, other))
@@ -131,6 +132,7 @@ def test_the_learning_rate_is_the_scripts():
             scheduler.step()
 
 
+@pytest.mark.slow
 def test_parts_are_data_parallels():
     """DataParallel: a replica a part, outputs gathered before the loss, buffers of the first replica."""
     torch.manual_seed(0)
