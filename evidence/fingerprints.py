@@ -17,12 +17,21 @@ MEND = "run `python -m pipelines fingerprint`"
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
+class Parts(Strict):
+    """Hold the parts that a recipe decides."""
+
+    model: Sha256
+    recipe: Sha256
+    probe: list[str]
+
+
 class Fingerprint(Strict):
     """Hold what a row's results depend on.
 
     model: sha256 of the network's structure. recipe: sha256 of the resolved config. probe: two losses of the network
     on fixed numbers, six digits. stated: sha256 of the config's variants, notes and construction, which costs state.
-    protocol: a number raised by hand for what none of these sees.
+    protocol: a number raised by hand for what none of these sees. recipes: the first three under each further recipe
+    that the row has (pipelines/analysis/overlays.py).
     """
 
     model: Sha256
@@ -30,6 +39,7 @@ class Fingerprint(Strict):
     probe: list[str]
     stated: Sha256
     protocol: int
+    recipes: dict[str, Parts] = {}
 
 
 class RowFingerprint(Fingerprint):
@@ -67,9 +77,13 @@ def read_fingerprint(root: Path, row: str) -> RowFingerprint:
     return found
 
 
-def parts(found: Fingerprint, kind: str) -> dict[str, Any]:
-    """Return the parts of a fingerprint that a kind of result (a profile, cost, released) depends on."""
-    return {name: getattr(found, name) for name in PARTS[kind]}
+def parts(found: Fingerprint, kind: str, recipe: str = "") -> dict[str, Any]:
+    """Return the parts of a fingerprint that a kind of result (a profile, cost, released) by a recipe depends on.
+
+    A recipe that the row does not have depends on its own config's.
+    """
+    of = found.recipes.get(recipe)
+    return {name: getattr(of if of and name in Parts.model_fields else found, name) for name in PARTS[kind]}
 
 
 def network_parts(network: str, size: Sequence[int] | None, others: Sequence[Sequence[int]] = ()) -> dict[str, str]:

@@ -119,6 +119,7 @@ class ExamplesFile(Strict):
 class TrainingEvidence(Sealed):
     """Hold one seed's trained metrics, in percent; measured ones (latency) in the unit that `units` names.
 
+    best_epoch: whose values these are, where a recipe keeps the best by the test images.
     fingerprint, code_revision, environment: as they were when the run started; changed: what was no more so when its
     result was filed; examples: by column, which images of the test set it got right. origin: who ran it: this project's
     trainer, OpenMMLab's tools on a row's config, or somebody elsewhere, whose word is all there is; differs: what is
@@ -138,6 +139,7 @@ class TrainingEvidence(Sealed):
     code_revision: str
     environment: dict[str, str]
     epochs: Count | None
+    best_epoch: Count | None = None
     duration_s: Annotated[float, Field(ge=0)]
     command: str
     changed: list[str] = []

@@ -61,7 +61,8 @@ class Evidence:
 def _fingerprint_fault(root: Path, evidence: CostEvidence | TrainingEvidence, kind: str) -> str | None:
     """Return why evidence is stale, or None: what its row's results depend on is not today's."""
     try:
-        today = parts(read_fingerprint(root, evidence.row), kind)
+        recipe = evidence.recipe if isinstance(evidence, TrainingEvidence) else ""
+        today = parts(read_fingerprint(root, evidence.row), kind, recipe)
     except EvidenceError as error:
         return f"cannot be held to today's code: {error}"
     if today == evidence.fingerprint:

@@ -71,12 +71,13 @@ class RawQuotations(Strict):
 
 
 class RawDifference(Strict):
-    """State what the released code does otherwise."""
+    """State what the released code does otherwise; keys: of a row's config, what following it changes."""
 
     topic: Text
     paper: Text
     code: Text
     here: Literal[HERE_WAYS]  # type: ignore[valid-type]
+    keys: list[Text] = []
 
 
 class RawReleased(Strict):

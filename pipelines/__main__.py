@@ -15,6 +15,7 @@ VERBS = {
     "conventions": ("pipelines.counting.conventions", "say which ways of counting give a printed cost of any module"),
     "forensics": ("pipelines.analysis.forensics", "find the smallest edits of an architecture that reach its totals"),
     "claims": ("pipelines.analysis.claims", "compute what the paper states of costs and structure"),
+    "recipes": ("pipelines.analysis.compared", "list what a recipe changes of the rows' own configs"),
     "figures": ("pipelines.analysis.figures", "compute the data of the paper's figures"),
     "plan": ("report.plan", "say what it would cost to find out the rest"),
     "train": ("pipelines.training.__main__", "train and evaluate a row: drawn sets, CIFAR-10, or the paper's recipe"),

@@ -1,6 +1,8 @@
 """mmengine's runtime for classification: hooks, logging, and where the plugin and the data sets register."""
 
-custom_imports = dict(imports=["micronet_plugin", "pipelines.data.imagenet"])
+custom_imports = dict(imports=["micronet_plugin", "pipelines.data.imagenet", "pipelines.training.mim"])
+# The batch is the config's on any number of processes, where mmpretrain's tools train it.
+runner_type = "SharedBatchRunner"
 default_scope = "mmengine"
 default_hooks = dict(
     timer=dict(type="IterTimerHook"),

@@ -15,6 +15,7 @@ import registry  # noqa: F401  registers the models
 from evidence.fingerprints import read_fingerprint
 from evidence.io import EvidenceError, read_json, remove_others, write_json_atomic
 from evidence.rows import FINGERPRINTS, TASKS, Row, configured_rows, find_row
+from pipelines.analysis.overlays import by_recipe, recipes_of
 from pipelines.analysis.probe import probe
 from pipelines.analysis.structure import model_hash, recipe_hash, scope, stated_hash
 from pipelines.common import ROOT, PipelineError, guard, told
@@ -28,15 +29,25 @@ ROWS = "rows.json"
 def row_fingerprint(row: Row, root: Path = ROOT) -> dict[str, Any]:
     """Return a row's fingerprint as its file has it. Raises PipelineError naming a config that cannot be built."""
     config = row_config(row, root)
+    others = {name: by_recipe(config, name) for name in recipes_of(row)}
     try:
-        with scope(config):
-            found = {"model": model_hash(config), "probe": probe(config.model, row.task)}
+        own = _network(config, row.task)
+        recipes = {
+            name: {**(own if other.model == config.model else _network(other, row.task)), "recipe": recipe_hash(other)}
+            for name, other in others.items()
+        }
     except (ValueError, TypeError, KeyError) as error:
         raise PipelineError(f"{row.config}: cannot be built: {error}") from None
     return {
-        "schema": 1, "kind": "fingerprint", "row": row.id, **found, "recipe": recipe_hash(config),
-        "stated": stated_hash(config), "protocol": PROTOCOL[row.task],
+        "schema": 1, "kind": "fingerprint", "row": row.id, **own, "recipe": recipe_hash(config),
+        "stated": stated_hash(config), "protocol": PROTOCOL[row.task], **({"recipes": recipes} if recipes else {}),
     }  # fmt: skip
+
+
+def _network(config: Any, task: str) -> dict[str, Any]:
+    """Return what a config's network is and computes."""
+    with scope(config):
+        return {"model": model_hash(config), "probe": probe(config.model, task)}
 
 
 def same_probe(one: list[str], other: list[str]) -> bool:
@@ -50,11 +61,13 @@ def same_probe(one: list[str], other: list[str]) -> bool:
 def file_fingerprint(root: Path, found: dict[str, Any]) -> bool:
     """Write a row's fingerprint where it says something new; returns whether it did."""
     try:
-        old = read_fingerprint(root, found["row"]).model_dump(by_alias=True)
+        old = read_fingerprint(root, found["row"]).model_dump(by_alias=True, exclude_defaults=True)
     except EvidenceError:
         old = {}
-    if old and same_probe(old["probe"], found["probe"]):
-        found = {**found, "probe": old["probe"]}
+    known = old.get("recipes", {})
+    for before, now in [(old, found), *((known.get(name), now) for name, now in found.get("recipes", {}).items())]:
+        if before and same_probe(before["probe"], now["probe"]):
+            now["probe"] = before["probe"]
     if old != found:
         write_json_atomic(root / FINGERPRINTS / f"{found['row']}.json", found)
     return bool(old != found)

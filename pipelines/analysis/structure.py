@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -74,6 +74,29 @@ def recipe_hash(config: Any) -> str:
     for name in ("train_dataloader", "val_dataloader", "test_dataloader"):
         whole[name] = {key: value for key, value in whole.get(name, {}).items() if key not in SPEED}
     return digest(whole)
+
+
+def flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every leaf of a config by its dotted key."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from flat(inner, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, list | tuple):
+        for i, inner in enumerate(value):
+            yield from flat(inner, f"{key}.{i}")
+    else:
+        yield key, value
+
+
+def deciding(config: Any, launch: Collection[str] = ()) -> dict[str, Any]:
+    """Return the leaves of a config that decide a result, by dotted key; launch: further keys that do not."""
+    out = {}
+    for key, value in flat(config.to_dict()):
+        names = key.split(".")
+        speed = names[0].endswith("_dataloader") and names[1:2] and names[1] in SPEED
+        if names[0] not in (*UNRELATED, *launch) and not speed:
+            out[key] = value
+    return out
 
 
 def stated_hash(config: Any) -> str:

@@ -78,7 +78,7 @@ def parser() -> argparse.ArgumentParser:
     add = commands.add_parser("submit", parents=[common, which], help="send what is neither finished nor on its way")
     add.add_argument("--profile", choices=("mini", "proxy", "paper"), default="mini")
     add.add_argument("--seeds", type=count, help="the first N seeds (default: all of params.yaml)")
-    add.add_argument("--recipe", choices=RECIPES, default="paper", help="profile paper's learning rate (README)")
+    add.add_argument("--recipe", choices=RECIPES, default="paper", help="profile paper's (docs/recipes.md)")
     add.add_argument("--executor", choices=("slurm", "local"), default="slurm")
     add.add_argument("--jobs", type=count, default=2, help="local: tasks at a time (default 2)")
     add.add_argument("--gpus-per-task", type=natural, metavar="N", help="default 1 for profile paper, else 0")

@@ -72,7 +72,8 @@ class Task(Strict):
         if self.profile == "proxy":
             return f"proxy/dvc.yaml:train@{self.row}-{self.seed}"
         if self.kind == "classification":
-            return f"full/dvc.yaml:imagenet@{self.row}-{self.recipe}-{self.seed}"
+            stage = "official" if self.recipe == "official" else "imagenet"
+            return f"full/dvc.yaml:{stage}@{self.row}-{self.recipe}-{self.seed}"
         return f"full/dvc.yaml:{'coco' if self.kind == 'pose' else 'cityscapes'}@{self.row}-{self.seed}"
 
     @property

@@ -221,7 +221,12 @@ class PackedPreprocessor(BaseDataPreprocessor):
         super().__init__(non_blocking=True)
         self.size = size
         self.normalize = v2.Normalize(MEAN, STD, inplace=True)
-        self.mix = v2.MixUp(alpha=mixup, num_classes=classes) if mixup else None
+        self.classes = classes
+        self.set_mixup(mixup)
+
+    def set_mixup(self, alpha: float) -> None:
+        """Mix batches from now on by Beta(alpha, alpha); 0 mixes nothing."""
+        self.mix = v2.MixUp(alpha=alpha, num_classes=self.classes) if alpha else None
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
         labels = self.cast_data(data["data_samples"])

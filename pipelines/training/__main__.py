@@ -9,8 +9,9 @@ srun ... python -m pipelines.training --row t2_micronet_m3 --profile paper --lau
 python -m pipelines train --row t9_micronet_m3 --profile paper --dry-run        # a few steps on a tiny set
 python -m pipelines train --row t2_micronet_m3 --profile paper --packed         # data/imagenet_packed (pipelines pack)
 
-Recipes: `paper` has the learning rate 0.02 that the paper prints, `official` (classification) the released scripts'
-0.2, `hrnet` (keypoints) scale and rotation as the code of reference [28] draws them, wider than printed. A batch is
+Recipes: `paper` is as printed, `official` (classification) the released scripts' whole recipe: learning rate 0.2 for
+0.02, their wiring, BatchNorm over 128 images, the best epoch and more; `hrnet` (keypoints) has scale and rotation as
+the code of reference [28] draws them, wider than printed. `python -m pipelines recipes` lists what differs. A batch is
 the recipe's whatever the number of processes. A killed run resumes from its last epoch. A packed set's pixels differ
 slightly from the folder's, so the evidence states which was read; `--data` recognizes either.
 """
@@ -29,6 +30,7 @@ from mmengine.dist import barrier, get_world_size, init_dist, is_main_process
 
 import registry  # noqa: F401  registers the models
 from evidence.rows import Row, find_row
+from pipelines.analysis.overlays import RECIPES
 from pipelines.common import ROOT, PipelineError, guard
 from pipelines.data import cifar_images, imagenet, images, people, streets  # noqa: F401  their sets register themselves
 from pipelines.data.folders import data_root
@@ -36,7 +38,7 @@ from pipelines.data.verify import check_imagenet, check_verified
 from pipelines.tasks import TASKS
 from pipelines.training import hooks, imagenet_input, launch  # noqa: F401  hooks register themselves
 from pipelines.training.checkpoints import load_weights
-from pipelines.training.job import DRY, RECIPES, Job, Options, mini_job, paper_job, proxy_job
+from pipelines.training.job import DRY, Job, Options, mini_job, paper_job, proxy_job
 from pipelines.training.run import agreed, deployed_network, run
 
 MODULE = "pipelines.training"

@@ -69,11 +69,16 @@ def finished(path: Path, identity: str) -> dict[str, Any] | None:
 
 def save_weights(model: nn.Module, path: Path, meta: Mapping[str, Any]) -> None:
     """Write the weights used at test time and `meta`, atomically. Raises PipelineError when the disk is full."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     state = model.deployed_state_dict() if hasattr(model, "deployed_state_dict") else model.state_dict()
+    save_whole({"state_dict": {k: v.cpu() for k, v in state.items()}, "meta": dict(meta)}, path)
+
+
+def save_whole(data: Mapping[str, Any], path: Path) -> None:
+    """Write a checkpoint atomically. Raises PipelineError when the disk is full."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     try:
-        torch.save({"state_dict": {k: v.cpu() for k, v in state.items()}, "meta": dict(meta)}, partial)
+        torch.save(dict(data), partial)
         os.replace(partial, path)
     except (OSError, RuntimeError) as error:
         partial.unlink(missing_ok=True)

@@ -21,11 +21,13 @@ from registry.ops import native
 def training_evidence(
     *, row: Row, profile: str, seed: int | None, values: Mapping[str, float], params: Mapping[str, Any],
     fingerprint: Mapping[str, Any], data: tuple[str, str], epochs: int | None, seconds: float, command: str,
+    best_epoch: int | None = None,
     started: Mapping[str, Any], now: Mapping[str, Any], examples: Mapping[str, Any] | None = None,
     origin: str = "trainer", differs: Sequence[str] = (), extra: Sequence[str] = (), cpu_seconds: float | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Return a run's sealed evidence.
 
+    best_epoch: of a recipe that keeps the best epoch.
     values: metrics in percent. params: what decides the result. data: the set's name and pin. seconds: what training
     took. seed, epochs: None where nobody tells (a released checkpoint). started, now: provenance at the run's start
     and as it is filed; what differs is stated, and `extra`. examples: the files of per-example correctness, by column.
@@ -46,6 +48,7 @@ def training_evidence(
         "code_revision": started["code_revision"],
         "environment": dict(started["environment"]),
         "epochs": epochs,
+        **({"best_epoch": best_epoch} if best_epoch else {}),
         "duration_s": float(seconds),
         "command": command,
         "changed": [*differences(started, now), *extra],
@@ -84,7 +87,8 @@ def file_run(job: Job, found: Mapping[str, Any]) -> dict[str, Any]:
     found: values, curve, seconds, correct images and the provenance at the start (`started`). A tracked file that says
     the same but for provenance and duration stays as it is. Raises EvidenceError.
     """
-    more = {key: value for key, value in found["started"]["environment"].items() if key in ("processes", "precision")}
+    stated = ("processes", "batchnorm", "precision")
+    more = {key: value for key, value in found["started"]["environment"].items() if key in stated}
     now = snapshot(job.root)
     now["environment"] |= more | shift_max_form()
     recipe = str(job.settings.get("recipe", ""))
@@ -95,6 +99,7 @@ def file_run(job: Job, found: Mapping[str, Any]) -> dict[str, Any]:
     )  # fmt: skip
     evidence = training_evidence(
         row=job.row, profile=job.profile, seed=job.seed, values=found["values"], params=job.params,
+        best_epoch=found.get("best_epoch"),
         fingerprint=job.fingerprint, data=(job.name, job.pin), epochs=job.settings["epochs"], seconds=found["seconds"],
         command=job.command, started=found["started"], now=now, examples=examples,
         cpu_seconds=found.get("cpu_seconds"),

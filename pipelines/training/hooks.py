@@ -16,6 +16,7 @@ from mmengine.runner import Runner, set_random_seed
 from tqdm import tqdm
 
 from pipelines.common import PipelineError
+from registry.classification.models import TopK
 
 #: Steps between looks at a loss that lies on a GPU.
 LOOK = 50
@@ -46,6 +47,15 @@ class AtomicRunner(Runner):
         except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
             partial.unlink(missing_ok=True)
             raise PipelineError(f"{target}: cannot be written ({error}); free disk space and run again") from None
+
+
+def correct(loop: Any) -> dict[str, str]:
+    """Return which images a loop's last evaluation got right by column, "1" or "0" an image; none of other tasks.
+
+    On the first of several processes alone.
+    """
+    found = [metric.correct for metric in loop.evaluator.metrics if isinstance(metric, TopK)]
+    return {column: "".join("01"[hit] for hit in hits) for of in found for column, hits in of.items()}
 
 
 @HOOKS.register_module()

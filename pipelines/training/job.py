@@ -11,16 +11,12 @@ from evidence.fingerprints import parts, read_fingerprint
 from evidence.registration import FILE, Registration, random_seed
 from evidence.rows import Row, find_row
 from evidence.seal import digest
+from pipelines.analysis.overlays import recipe_config
 from pipelines.common import ROOT, PipelineError, load_params, section
 from pipelines.data.digits import check_batch, read_manifest
-from pipelines.tasks import TASKS, row_config
+from pipelines.tasks import TASKS
 from pipelines.training.profiles import own_settings
 
-#: What a recipe changes of a row's own config: the released scripts' learning rate in place of the printed one, or the
-#: augmentation as [28]'s code draws it in place of the printed ranges.
-RECIPES: Mapping[str, Mapping[str, Any]] = {"paper": {}, "official": {"lr": 0.2}, "hrnet": {"augmentation": "clipped"}}
-#: The task that a recipe is of, where not every row has it.
-RECIPE_OF = {"official": "classification", "hrnet": "pose"}
 #: What a dry run shrinks; all else is the recipe's.
 DRY = {"classification": {"batch_size": 8, "epochs": 2}, "pose": {"batch_size": 4, "epochs": 2},
        "segmentation": {"batch_size": 2, "epochs": 2}}  # fmt: skip
@@ -118,12 +114,15 @@ class Job:
         return out + (" --amp" if self.options.amp else "")
 
 
-def known_row(row_id: str, root: Path, profile: str) -> tuple[Row, dict[str, Any]]:
-    """Return a row and the fingerprint's parts for a profile. Raises LedgerError, EvidenceError, PipelineError."""
+def known_row(row_id: str, root: Path, profile: str, recipe: str = "") -> tuple[Row, dict[str, Any]]:
+    """Return a row and the fingerprint's parts for a profile and recipe.
+
+    Raises LedgerError, EvidenceError, PipelineError.
+    """
     row = find_row(row_id, root)
     if not (root / row.config).is_file():
         raise PipelineError(f"{row.config}: no such config; row {row_id!r} has no experiment of its own")
-    return row, parts(read_fingerprint(root, row_id), profile)
+    return row, parts(read_fingerprint(root, row_id), profile, recipe)
 
 
 def mini_job(row_id: str, root: Path = ROOT) -> Job:
@@ -174,11 +173,8 @@ def cifar_job(row_id: str, schedule: str, seed: int, registration: Registration,
 
 
 def recipe_settings(row: Row, recipe: str, seed: int, root: Path = ROOT) -> dict[str, Any]:
-    """Return a row's own schedule with a recipe's change. Raises PipelineError where the recipe is of other rows."""
-    if (task := RECIPE_OF.get(recipe, row.task)) != row.task:
-        why = "the released scripts train classification only" if recipe == "official" else f"is of {task} only"
-        raise PipelineError(f"--recipe {recipe}: {why}; leave it out")
-    return {**own_settings(row_config(row, root)), **RECIPES[recipe], "recipe": recipe, "seed": seed}
+    """Return what evidence states of a row's recipe. Raises PipelineError where the recipe is of other rows."""
+    return {**own_settings(recipe_config(row, recipe, root)), "recipe": recipe, "seed": seed}
 
 
 def paper_job(
@@ -186,8 +182,11 @@ def paper_job(
     out: Path | None = None, changes: Mapping[str, Any] | None = None,
 ) -> Job:  # fmt: skip
     """Return a row's run by a recipe on verified data. changes: what a dry run shrinks; out: where that is filed."""
-    row, fingerprint = known_row(row_id, root, "paper")
-    settings = {**recipe_settings(row, recipe, seed, root), **(changes or {})}
+    row, fingerprint = known_row(row_id, root, "paper", recipe)
+    own = recipe_settings(row, recipe, seed, root)
+    settings = {**own, **(changes or {})}
+    if "norm_batch" in own:  # as many parts of a smaller batch
+        settings["norm_batch"] = own["norm_batch"] * settings["batch_size"] // own["batch_size"]
     stated: dict[str, Any] = {}
     if row.task == "classification":
         from pipelines.training.imagenet_input import is_packed, packed

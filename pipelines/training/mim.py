@@ -10,7 +10,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,12 @@ from evidence.provenance import snapshot
 from evidence.rows import Row, all_rows
 from evidence.seal import digest
 from paper.ledger import LedgerError
-from pipelines.analysis.structure import SPEED, UNRELATED, model_hash, recipe_hash
+from pipelines.analysis.structure import deciding, model_hash, recipe_hash
 from pipelines.common import ROOT, PipelineError
 from pipelines.data.digits import read_manifest
 from pipelines.data.verify import check_verified
 from pipelines.tasks import TASKS, row_config
+from pipelines.training import batchnorm
 from pipelines.training.filing import training_evidence
 from pipelines.training.profiles import own_settings
 from registry.inputs.errors import DataError
@@ -41,8 +42,8 @@ OUT = "MICRONET_OUT"
 SCOPES = {"mmpose": ("pose", "mmpose"), "mmseg": ("segmentation", "mmsegmentation")}
 #: Of a config, what only says how a run is started.
 LAUNCH = ("work_dir", "launcher", "experiment_name", "randomness", "runner_type", "model_wrapper_cfg", "filename")
-#: Mixed precision is stated with a run's environment, as the trainer's is.
-PRECISION = ("optim_wrapper.type", "optim_wrapper.loss_scale")
+#: Mixed precision and synchronised BatchNorm are stated with a run's environment, as the trainer's are.
+PRECISION = ("optim_wrapper.type", "optim_wrapper.loss_scale", "sync_bn")
 TESTED = ("model", "test_dataloader", "test_evaluator", "test_cfg")
 KEY = "micronet"
 
@@ -64,6 +65,14 @@ class SharedBatchRunner(Runner):
                     "of them that divides it"
                 )
             self._train_dataloader = {**loader, "batch_size": share}
+
+    def wrap_model(self, model_wrapper_cfg: Any, model: nn.Module) -> nn.Module:
+        """Synchronise BatchNorm where each process has few samples, then wrap as mmengine does."""
+        loader: Any = vars(self)["_train_dataloader"]
+        if isinstance(loader, Mapping) and batchnorm.synchronised(loader["batch_size"] // get_world_size()):
+            self.cfg["sync_bn"] = self.cfg.get("sync_bn") or "torch"
+        wrapped: nn.Module = super().wrap_model(model_wrapper_cfg, model)
+        return wrapped
 
 
 class Record(BaseModel):
@@ -88,29 +97,11 @@ def row_of(config: Any, root: Path = ROOT) -> Row | None:
     return own or next((row for row in mine if row.id.endswith(f"_{path.stem}")), None)
 
 
-def flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield every leaf of a config by its dotted key."""
-    if isinstance(value, Mapping):
-        for name, inner in value.items():
-            yield from flat(inner, f"{key}.{name}" if key else str(name))
-    elif isinstance(value, list | tuple):
-        for i, inner in enumerate(value):
-            yield from flat(inner, f"{key}.{i}")
-    else:
-        yield key, value
-
-
 def differences(config: Any, own: Any) -> list[str]:
     """Return in words what differs from a row's own config of all that decides a result."""
 
     def leaves(tree: Any) -> dict[str, Any]:
-        kept = {}
-        for key, value in flat(tree.to_dict()):
-            names = key.split(".")
-            speed = names[0].endswith("_dataloader") and names[1:2] and names[1] in SPEED
-            if names[0] not in (*UNRELATED, *LAUNCH) and not speed and key not in PRECISION:
-                kept[key] = value
-        return kept
+        return {key: value for key, value in deciding(tree, LAUNCH).items() if key not in PRECISION}
 
     mine, theirs = leaves(config), leaves(own)
     out = [
@@ -197,7 +188,7 @@ class FileEvidence(Hook):
         started = snapshot(ROOT)
         started["environment"] |= self._more(runner)
         if loaded is not None and self.resumed:  # of the process that began it
-            started = loaded.started
+            started = batchnorm.resumed(loaded.started, started)
         self.record = Record(row=self.row.id, seed=runner.seed, epoch=runner.epoch, differs=differs,
                              settings=settings, started=started)  # fmt: skip
         how = f"as a variant ({'; '.join(differs)})" if differs else "by the row's recipe"
@@ -268,11 +259,8 @@ class FileEvidence(Hook):
 
     def _more(self, runner: Runner) -> dict[str, str]:
         """Return what the trainer states of a full-size run's environment."""
-        modules = runner.model.modules()
-        synced = any(isinstance(module, nn.SyncBatchNorm) for module in modules)
-        return {"processes": str(get_world_size()), "precision": precision(runner.cfg)} | (
-            {"batchnorm": "synchronised"} if synced else {}
-        )
+        synced = any(isinstance(module, nn.SyncBatchNorm) for module in runner.model.modules())
+        return batchnorm.told(synced) | {"precision": precision(runner.cfg)}
 
     def _path(self) -> Path:
         assert self.row is not None

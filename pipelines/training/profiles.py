@@ -22,15 +22,40 @@ def own_settings(config: Any) -> dict[str, Any]:
         **{key: optimizer[key] for key in ("lr", "momentum", "weight_decay") if key in optimizer},
         **({"mixup": collate["alpha"]} if "alpha" in collate else {}),
         **({"image_size": size} if size else {}),
+        **_further(config),
     }
+
+
+def _further(config: Any) -> dict[str, Any]:
+    """Return what recipes other than `paper` have in a config, by the names that evidence uses."""
+    hooks = {hook["type"]: hook for hook in config.get("custom_hooks", [])}
+    steps = {step.get("type") for step in config.train_dataloader.dataset.get("pipeline", [])}
+    warmup = [s["end"] for s in schedulers(config) if s["type"] == "LinearLR"]
+    out: dict[str, Any] = {}
+    if "parts" in config.model:
+        out["norm_batch"] = config.train_dataloader.batch_size // config.model.parts
+    if "KeepBest" in hooks:
+        out["kept"] = "best epoch"
+    if "RampMixup" in hooks:
+        out["mixup_ramp"] = hooks["RampMixup"]["epochs"]
+    if warmup:
+        out["warmup"] = warmup[0]
+    if "ClippedBBoxTransform" in steps:
+        out["augmentation"] = "clipped"
+    return out
+
+
+def schedulers(config: Any) -> list[Any]:
+    """Return a config's schedules of the learning rate."""
+    return config.param_scheduler if isinstance(config.param_scheduler, list) else [config.param_scheduler]
 
 
 def set_epochs(config: Any, epochs: int, every: int) -> None:
     """Set a run's length and how often it validates; the learning rate's schedule shrinks in proportion."""
-    schedulers = config.param_scheduler if isinstance(config.param_scheduler, list) else [config.param_scheduler]
-    for scheduler in schedulers:
-        whole = scheduler["end"]
-        scheduler["end"] = round(scheduler["end"] * epochs / whole)
+    whole = config.train_cfg.max_epochs
+    for scheduler in schedulers(config):
+        for name in ("begin", "end"):  # what has some length keeps an epoch
+            scheduler[name] = max(min(scheduler[name], 1), round(scheduler[name] * epochs / whole))
         if "milestones" in scheduler:
             scheduler["milestones"] = [round(epoch * epochs / whole) for epoch in scheduler["milestones"]]
     config.train_cfg.update(max_epochs=epochs, val_interval=every)
@@ -160,17 +185,10 @@ def cifar(config: Any, row: Row, settings: Mapping[str, Any], folder: Path) -> N
 
 
 def paper(config: Any, row: Row, settings: Mapping[str, Any], folder: Path) -> None:
-    """Put a recipe's changes into a row's own config; where a set is tiny, its classes too."""
-    config.optim_wrapper.optimizer.update(
-        {key: settings[key] for key in ("lr", "momentum", "weight_decay") if key in settings}
-    )
+    """Put what a dry run shrinks into a recipe's config; where a set is tiny, its classes too."""
     if settings["epochs"] != config.train_cfg.max_epochs:
         set_epochs(config, settings["epochs"], min(config.train_cfg.val_interval, settings["epochs"]))
     config.train_dataloader.batch_size = settings["batch_size"]
-    if settings.get("augmentation") == "clipped":
-        for step in config.train_dataloader.dataset.pipeline:
-            if step["type"] == "RandomBBoxTransform":
-                step["type"] = "ClippedBBoxTransform"
     if row.task == "classification":
         from pipelines.training.imagenet_input import class_count
 

@@ -14,31 +14,37 @@ import shutil
 import sys
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 from mmengine.dist import broadcast_object_list, get_world_size, is_main_process
 from mmengine.logging import MMLogger
 from mmengine.registry import MODELS
 from torch import nn
 
+from evidence.io import write_json_atomic
 from evidence.provenance import snapshot
+from pipelines.analysis.overlays import recipe_config
 from pipelines.analysis.structure import deployed, model_hash, recipe_hash
 from pipelines.common import PipelineError, cores
-from pipelines.tasks import TASKS, row_config
-from pipelines.training import hooks
-from pipelines.training.checkpoints import finished, load_weights, newest_checkpoint, open_work_dir, save_weights
+from pipelines.tasks import TASKS
+from pipelines.training import batchnorm, hooks
+from pipelines.training.checkpoints import START, finished, load_weights, newest_checkpoint, open_work_dir, save_weights
 from pipelines.training.filing import file_run, shift_max_form
+from pipelines.training.hooks import correct
 from pipelines.training.job import Job
+from pipelines.training.official import KeepBest
 from pipelines.training.profiles import OVERLAYS
-from registry.classification.models import TopK
 from registry.ops import native
 
 #: mmengine would name a GPU to each process.
 ON_CPU = {"type": "MMDistributedDataParallel", "device_ids": None, "forward_sync_buffers": False}
+#: Seconds of waiting for another process after which processes hear of each other: within the backends' timeouts.
+TURN = 60.0
 #: Epochs from which a run on a CPU has Shift-Max compiled first: seconds that it earns back in its first epoch.
 LONG = 20
 MEND = "run `python -m pipelines fingerprint`"
@@ -52,14 +58,38 @@ def share_of(batch_size: int) -> int:
     return share
 
 
+def parts_of(batch_size: int, norm_batch: int) -> int:
+    """Return into how many parts a process divides its share of a batch, each with BatchNorm statistics of its own.
+
+    Raises PipelineError where its share is no multiple of a part.
+    """
+    parts, rest = divmod(share_of(batch_size), norm_batch)
+    if rest or not parts:
+        raise PipelineError(
+            f"the recipe's BatchNorm takes {norm_batch} images of a batch of {batch_size}, which {get_world_size()} "
+            f"processes cannot share so; start a number of them that divides {batch_size // norm_batch}"
+        )
+    return parts
+
+
+def synced(job: Job) -> bool:
+    """Tell whether a job's processes synchronise BatchNorm: of a recipe that does not say how many images it takes."""
+    return "norm_batch" not in job.settings and batchnorm.synchronised(share_of(job.settings["batch_size"]))
+
+
 def run_seed(seed: int) -> int:
     """Return a seed for samplers that is near no other run's: they add the epoch to it."""
     return int(np.random.SeedSequence(seed).generate_state(1)[0]) >> 2
 
 
+def recipe_of(job: Job) -> str:
+    """Return the name of a job's recipe; mini and proxy change a row's own."""
+    return str(job.settings.get("recipe", "paper"))
+
+
 def resolve(job: Job, work_dir: Path) -> Any:
     """Return the row's own mmengine config with the profile, the launch and what a killed run needs put in."""
-    config = row_config(job.row, job.root, job.folder)
+    config = recipe_config(job.row, recipe_of(job), job.root, job.folder)
     OVERLAYS[job.profile](config, job.row, job.settings, job.folder)
     options = job.options
     if job.profile == "paper":
@@ -70,6 +100,10 @@ def resolve(job: Job, work_dir: Path) -> Any:
             batch_size=share_of(job.settings["batch_size"]), worker_init_fn={"type": "torch_worker_seed"},
             pin_memory=torch.cuda.is_available(),
         )  # fmt: skip
+        if "norm_batch" in job.settings:
+            config.model.parts = parts_of(job.settings["batch_size"], job.settings["norm_batch"])
+        elif synced(job):
+            config.sync_bn = "torch"
         if "input" in job.stated:
             from pipelines.training.imagenet_input import packed, read_packed
 
@@ -83,7 +117,8 @@ def resolve(job: Job, work_dir: Path) -> Any:
         *([{"type": "ProgressBar", "label": job.stem}] if is_main_process() else []),
     ]
     config.default_hooks.pop("evidence", None)  # filed here
-    config.default_hooks.update(checkpoint={"type": "CheckpointHook", "interval": 1, "max_keep_ckpts": 2}, logger=None)
+    config.default_hooks.logger = None
+    config.default_hooks["checkpoint"] = {"type": "CheckpointHook", "interval": 1, "max_keep_ckpts": 2}
     if options.launcher != "none" and not torch.cuda.is_available():
         config.model_wrapper_cfg = ON_CPU
     config.launcher = options.launcher
@@ -122,7 +157,7 @@ def build_runner(config: Any) -> hooks.AtomicRunner:
 
 def check_fingerprint(job: Job) -> None:
     """Raise PipelineError where fingerprints/ROW.json is not of today's network and config."""
-    config = row_config(job.row, job.root)
+    config = recipe_config(job.row, recipe_of(job), job.root)
     today = {"model": model_hash(config)}
     if "recipe" in job.fingerprint:
         today["recipe"] = recipe_hash(config)
@@ -133,8 +168,41 @@ def check_fingerprint(job: Job) -> None:
 def run(job: Job) -> dict[str, float]:
     """Train a job where it is not trained, and return its metrics in percent; weights, curve and evidence are filed.
 
-    Raises PipelineError: a set, config or batch that does not fit, a run that diverged, a full disk.
+    A run that another process trains is waited for. Raises PipelineError: a set, config or batch that does not fit, a
+    run that diverged, a full disk.
     """
+    with alone(job):
+        return _run(job)
+
+
+@contextlib.contextmanager
+def alone(job: Job) -> Iterator[None]:
+    """Hold a run's files alone, whoever else starts it: a stage of DVC, a task of a cluster, somebody by hand.
+
+    Waits for the other, and says so; it then finds the run finished, or goes on from where it was killed.
+    """
+    lock = FileLock(job.out / "work_dirs" / job.profile / f"{job.stem}.lock")
+    waits = False
+    while not agreed([not is_main_process() or _acquired(lock, TURN if waits else 0)])[0]:
+        if is_main_process() and not waits:
+            print(f"{job.stem}: another process trains it (it holds {lock.lock_file}); waiting for it", file=sys.stderr)
+        waits = True
+    try:
+        yield  # the file stays: others may have it open, and would lock what nobody sees
+    finally:
+        lock.release()
+
+
+def _acquired(lock: FileLock, wait: float) -> bool:
+    Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        lock.acquire(timeout=wait)
+    except Timeout:
+        return False
+    return True
+
+
+def _run(job: Job) -> dict[str, float]:
     if not torch.cuda.is_available():
         torch.set_num_threads(int(job.settings.get("threads", 0)) or max(1, min(2, cores()) // get_world_size()))
         if job.settings["epochs"] >= LONG or job.profile == "cifar":
@@ -142,9 +210,8 @@ def run(job: Job) -> dict[str, float]:
     started = snapshot(job.root)
     started["environment"] |= shift_max_form()
     if job.profile == "paper":
-        started["environment"] |= {
-            "processes": str(get_world_size()), "precision": "mixed" if job.options.amp else "fp32"
-        }  # fmt: skip
+        started["environment"] |= batchnorm.told(synced(job))
+        started["environment"]["precision"] = "mixed" if job.options.amp else "fp32"
     weights = job.out / job.weights
     found = finished(weights, job.identity) if is_main_process() else None
     (found,) = agreed([found])
@@ -169,8 +236,10 @@ def _train(job: Job, started: Mapping[str, Any], weights: Path) -> dict[str, Any
     work_dir, resume_from = None, None
     if is_main_process():
         folder = job.out / "work_dirs" / job.profile / job.stem
-        work_dir, started = open_work_dir(folder, job.identity, started)
+        work_dir, first = open_work_dir(folder, job.identity, started)
         resume_from = newest_checkpoint(work_dir)
+        started = batchnorm.resumed(first, started) if resume_from else started
+        write_json_atomic(work_dir / START, started)
     work_dir, resume_from = agreed([work_dir, resume_from])
     config = resolve(job, work_dir)
     if resume_from is not None:
@@ -184,12 +253,17 @@ def _train(job: Job, started: Mapping[str, Any], weights: Path) -> dict[str, Any
         runner.train()
     seconds, worked = round(time.monotonic() - begun, 1), round(time.process_time() - worked, 1)
     curve = in_columns(next(h for h in runner.hooks if isinstance(h, hooks.KeepCurve)).rows, job)
-    values = {column: percent(curve[-1].get(column), column, job) for column in TASKS[job.row.task].metrics.values()}
+    best = next((h for h in runner.hooks if isinstance(h, KeepBest)), None)
+    kept_epoch = curve[-1]["epoch"] if best is None else best.restore(runner)
+    kept = next(epoch for epoch in curve if epoch["epoch"] == kept_epoch)
+    values = {column: percent(kept.get(column), column, job) for column in TASKS[job.row.task].metrics.values()}
     found = {
         "values": values, "curve": curve, "seconds": seconds, "started": dict(started),
         "correct": correct(runner.val_loop),
         **({"cpu_seconds": worked} if job.profile == "cifar" and not torch.cuda.is_available() else {}),
     }  # fmt: skip
+    if best is not None:
+        found |= {"correct": best.correct, "best_epoch": kept_epoch}
     if is_main_process():
         model = runner.model.module if hasattr(runner.model, "module") else runner.model
         meta = {"identity": job.identity, "row": job.row.id, "profile": job.profile, "seed": job.seed,
@@ -201,15 +275,6 @@ def _train(job: Job, started: Mapping[str, Any], weights: Path) -> dict[str, Any
         with contextlib.suppress(OSError):  # another run's folder lies there
             work_dir.parent.rmdir()
     return found
-
-
-def correct(loop: Any) -> dict[str, str]:
-    """Return which images a loop's last evaluation got right by column, "1" or "0" an image; none of other tasks.
-
-    On the first of several processes alone.
-    """
-    found = [metric.correct for metric in loop.evaluator.metrics if isinstance(metric, TopK)]
-    return {column: "".join("01"[hit] for hit in hits) for of in found for column, hits in of.items()}
 
 
 def _evaluated(job: Job) -> dict[str, Any]:

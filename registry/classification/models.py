@@ -88,17 +88,19 @@ class Classifier(BaseModel):
     """Train and evaluate a backbone and a head on images (N, 3, H, W) with integer labels (N,).
 
     forward(inputs, data_samples, mode): `tensor` gives logits, `loss` the cross-entropy, `predict` a list with each
-    image's scores and label. Label smoothing is the paper's for M3 (section 5.1).
+    image's scores and label. Label smoothing is the paper's for M3 (section 5.1). parts: into how many a batch is
+    divided for the loss, as torch's DataParallel shares it out: each BatchNorm normalizes by a part's statistics, and
+    keeps those of the first part.
     """
 
     def __init__(
         self, backbone: dict, head: dict, label_smoothing: float = 0.0, data_preprocessor: Any = None,
-        init_cfg: Any = None,
+        init_cfg: Any = None, parts: int = 1,
     ) -> None:  # fmt: skip
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         self.backbone = MODELS.build(backbone)
         self.head = MODELS.build({"channels": self.backbone.out_channels[-1], **head})
-        self.label_smoothing = label_smoothing
+        self.label_smoothing, self.parts = label_smoothing, parts
 
     def forward(self, inputs: Tensor, data_samples: Tensor | None = None, mode: str = "tensor") -> Any:
         if mode not in ("tensor", "loss", "predict"):
@@ -109,8 +111,24 @@ class Classifier(BaseModel):
             raise ValueError(f"mode {mode!r} needs labels in data_samples")
         labels = data_samples.to(inputs.device)
         if mode == "loss":
-            return self.losses(inputs, labels)
+            return self.losses_in_parts(inputs, labels) if self.parts > 1 else self.losses(inputs, labels)
         return [{"scores": s, "label": y} for s, y in zip_strict(self.logits(inputs), labels)]
+
+    def losses_in_parts(self, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Return the losses' means over all images of a batch, computed part by part; buffers are the first part's."""
+        parts = self.parts
+        while parts > 1 and len(inputs.chunk(parts)[-1]) < 2:  # one image alone has no variance
+            parts -= 1
+        out: dict[str, Tensor] = {}
+        kept: list[Tensor] = []
+        for images, mine in zip_strict(inputs.chunk(parts), labels.chunk(parts)):
+            for name, loss in self.losses(images, mine).items():
+                share = loss * (len(images) / len(inputs))
+                out[name] = out[name] + share if name in out else share
+            kept = kept or [buffer.clone() for buffer in self.buffers()]
+        for buffer, first in zip_strict(self.buffers(), kept):
+            buffer.data.copy_(first)  # by .data: autograd takes a buffer for changed that backward does not read
+        return out
 
     def logits(self, inputs: Tensor) -> Tensor:
         """Return logits (N, classes)."""
@@ -129,11 +147,12 @@ class NetClassifier(Classifier):
     """
 
     def __init__(
-        self, net: dict, head: dict, label_smoothing: float = 0.0, data_preprocessor: Any = None, init_cfg: Any = None
-    ) -> None:
+        self, net: dict, head: dict, label_smoothing: float = 0.0, data_preprocessor: Any = None,
+        init_cfg: Any = None, parts: int = 1,
+    ) -> None:  # fmt: skip
         BaseModel.__init__(self, data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         self.net = build_net(net, head["classes"])
-        self.label_smoothing = label_smoothing
+        self.label_smoothing, self.parts = label_smoothing, parts
 
     def logits(self, inputs: Tensor) -> Tensor:
         """Return logits (N, classes)."""

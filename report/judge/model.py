@@ -1,4 +1,4 @@
-"""The view model: ledger, evidence and settings in; every line of the report out, as plain data."""
+"""The view model: ledger, evidence and settings in; every cell judged, every line of the report out, as plain data."""
 
 from __future__ import annotations
 
@@ -12,24 +12,23 @@ from evidence.examples import Examples
 from evidence.read import Evidence
 from evidence.settings import Settings
 from paper.columns import is_cost, stem
-from paper.expressions import ExpressionError, compile_expr
-from paper.ledger import Cell, Claim, Ledger, Row
+from paper.expressions import compile_expr
+from paper.ledger import Cell, Ledger, Row
 from paper.spans import Truth
 from report.judge import verdicts
-from report.judge.arithmetic import worked
 from report.judge.baseline import changes, read_baseline
 from report.judge.budget import table_budget
 from report.judge.certificates import certificates
+from report.judge.claims import Claims
 from report.judge.conventions import family, held_out
 from report.judge.costs import CostJudge, agreement
 from report.judge.counting import drop_stale
 from report.judge.family import Family
 from report.judge.measured import margin_of, prepare
-from report.judge.orderings import orderings, paired_orders, relational_claims
+from report.judge.orderings import orderings, relational_claims
 from report.judge.plan import make_plan
 from report.judge.recipes import Group, beside, called, groups
 from report.judge.relations import own_truth
-from report.judge.resolution import unresolved
 from report.judge.verdicts import Estimate, Verdict
 from report.judge.views import CellView, ClaimView, Report, RowView, TableView
 from report.names import column_name, quantity, show
@@ -50,8 +49,8 @@ __all__ = [
 SPELLED = {"miou": "mIoU", "top1": "top-1", "top5": "top-5"}
 
 
-class _Builder:
-    """Judge every cell and claim once."""
+class Cells:
+    """Judge every cell once."""
 
     def __init__(self, ledger: Ledger, evidence: Evidence, settings: Settings) -> None:
         prepared = prepare(ledger, evidence)
@@ -63,8 +62,6 @@ class _Builder:
             for cell in issue.cells:
                 self.issue_of.setdefault(cell, []).append(issue.id)
         self.family = Family(ledger, settings, evidence.runs.get("paper", {}), self.costs.span, self.costs.truth)
-
-    # cells
 
     def cost_value(self, row_id: str, column: str) -> int | None:
         """Return a computed params or MAdds (default rule) of a row, or None."""
@@ -223,8 +220,6 @@ class _Builder:
             self.evidence.pictures.get((profile, row.id)),
         )
 
-    # claims
-
     def achieved(self, row_id: str, column: str) -> Estimate | None:
         """Return what was achieved for a cell, with its uncertainty; None of a network that this project drew."""
         if self.ledger.ground(row_id, column).constructed:
@@ -235,110 +230,6 @@ class _Builder:
         found = self.trained_groups(row_id, column)
         spread = self.family.spread(column)
         return verdicts.estimate(found[0].values, self.settings.alpha, spread) if found else None
-
-    def value(self, row_id: str, column: str) -> Decimal | None:
-        """Return an achieved value: a lookup for expressions."""
-        found = self.achieved(row_id, column)
-        return None if found is None else found.value
-
-    def shown(self, row_id: str, column: str) -> str | None:
-        """Return how an achieved value reads."""
-        found, cell = self.achieved(row_id, column), self.ledger.cell(row_id, column)
-        if found is None or not cell.numeric:
-            return None
-        half = f" ± {show(found.half_width, cell.printed, 1, cell.unit)}" if found.n > 1 else ""
-        return show(found.value, cell.printed, 1 if found.n else 2, cell.unit) + half
-
-    def printed(self, row_id: str, column: str) -> str | None:
-        """Return how a printed value reads."""
-        cell = self.ledger.cell(row_id, column)
-        return cell.printed if cell.numeric else None
-
-    def claim(self, claim: Claim) -> ClaimView:
-        """Judge one claim."""
-        if claim.kind in ("relation", "print"):
-            return self.relation(claim)
-        source = self.evidence.claims.get(claim.id)
-        problem = self.evidence.problem("claims", claim.id)
-        achieved = None
-        if problem:
-            verdict = Verdict("invalid-evidence", problem.fault)
-        elif source is None:
-            why = "needs the dataset" if claim.kind == "data" else "its computation has not run; `dvc repro claims`"
-            verdict = Verdict("not-run", why)
-        elif source.computation != (claim.computation or claim.kind):
-            verdict = Verdict("invalid-evidence", f"is of computation {source.computation!r}; run `dvc repro claims`")
-        else:
-            achieved = source.computed
-            shows = claim.shows or ("recipe" if claim.kind == "recipe" else None)
-            try:
-                verdict = verdicts.computed_claim(claim.expression, self.ledger.printed_value, achieved, shows)
-            except ExpressionError as error:
-                verdict = Verdict("invalid-evidence", f"cannot be judged: {error}")
-            if verdict.name == "paper-inconsistent" and self.doubtful(claim):
-                verdict = Verdict("undecided", "the transcription may be at fault")
-        judged = achieved is not None and verdict.name not in ("invalid-evidence", "not-run")
-        holds = verdict.name in verdicts.PASSED if judged else None
-        own = None
-        if claim.shows == "print" and judged:
-            own = "holds" if holds else "cannot" if verdict.name == "paper-inconsistent" else "undecided"
-        detail = [verdict.note, source.detail if source and not problem else ""]
-        lines = worked(claim.expression, self.ledger.printed_value, self.printed, {"computed": achieved})
-        return ClaimView(
-            claim.id, claim.section, claim.statement, claim.kind, claim.expression.text, holds, "", achieved,
-            quantity(achieved), verdict.name, self.evidence.paths.get(("claims", claim.id)),
-            "; ".join(filter(None, [*detail, *self.remarks(claim)])), "; ".join(filter(None, detail)),
-            claim.reading or "", claim.issue or "", (), tuple(lines) if achieved is not None else (), own,
-        )  # fmt: skip
-
-    def doubtful(self, claim: Claim) -> bool:
-        """Tell whether a claim's known issue is one of the transcription."""
-        return claim.issue is not None and self.ledger.issues[claim.issue].kind == "transcription"
-
-    def relation(self, claim: Claim) -> ClaimView:
-        """Judge a relation on the paper's own numbers, then on achieved ones."""
-        outcome = claim.expression.evaluate(self.ledger.printed_value)
-        truth, remark = own_truth(claim.expression, self.ledger)
-        margins = self.family.rule.margins
-        margin = max((margins.get(c, 0) for _, c in claim.expression.refs if not is_cost(c)), default=0)
-        if claim.kind == "print" or claim.expression.about_print:
-            names = {Truth.HOLDS: "agrees-with-itself", Truth.UNDECIDED: "undecided"}
-            verdict, achieved = Verdict(names.get(truth, "paper-inconsistent")), None
-        else:
-            verdict, achieved = self.family.statement(claim)
-            if self.evidence.own and any(not is_cost(column) for _, column in claim.expression.refs):
-                verdict = Verdict(verdicts.REPORTED.get(verdict.name, verdict.name), verdict.note)
-        if truth is Truth.CANNOT:
-            own = f"the paper's own numbers fail at {outcome.part}, however they were rounded"
-            own += "" if achieved is None else f"; on achieved ones: {verdict.name}"
-            verdict = Verdict("paper-inconsistent", own)
-        elif verdict.name == "not-run" and self.drawn(claim):
-            verdict = Verdict("not-run", f"{verdict.note}; a network that this project drew says nothing of the paper")
-        if remark:
-            verdict = Verdict(verdict.name, "; ".join(filter(None, (verdict.note, remark))))
-        value = None if achieved is None else float(achieved)
-        theirs = worked(claim.expression, self.ledger.printed_value, self.printed)
-        mine = worked(claim.expression, self.value, self.shown, margin=Decimal(str(margin)))
-        known = claim.kind != "print" and any(self.achieved(*ref) for ref in claim.expression.refs)
-        return ClaimView(
-            claim.id, claim.section, claim.statement, claim.kind, claim.expression.text, outcome.holds,
-            quantity(outcome.quantity), value, quantity(value), verdict.name, None,
-            "; ".join(filter(None, [
-                verdict.note, *self.remarks(claim), *unresolved(self.ledger, claim.expression),
-                *paired_orders(self.ledger, claim.expression, self.bits),
-            ])),
-            verdict.note, claim.reading or "",
-            claim.issue or "", tuple(theirs), tuple(mine) if known else (), truth.value,
-        )  # fmt: skip
-
-    def drawn(self, claim: Claim) -> bool:
-        """Tell whether a claim reads a cell of a network that this project drew."""
-        return any(self.ledger.ground(*ref).constructed for ref in claim.expression.refs)
-
-    def remarks(self, claim: Claim) -> list[str]:
-        """Return the reading and the known issue of a claim."""
-        reading = f"read as: {claim.reading}" if claim.reading else ""
-        return [reading, f"known issue {claim.issue}" if claim.issue else ""]
 
 
 #: How a trained cell of a network that this project drew comes out.
@@ -353,7 +244,7 @@ def _metric_order(item: tuple[str, float]) -> int:
 def build(ledger: Ledger, evidence: Evidence, settings: Settings, benches: Sequence[tuple[str, Bench]] = ()) -> Report:
     """Return the report's view model; the plan's hours are of the first of `benches`."""
     drop_stale(ledger, evidence)
-    builder = _Builder(ledger, evidence, settings)
+    builder = Cells(ledger, evidence, settings)
     tables = []
     for table in ledger.tables.values():
         rows = [builder.row(row) for row in table.rows]
@@ -365,7 +256,8 @@ def build(ledger: Ledger, evidence: Evidence, settings: Settings, benches: Seque
         )
     known = ledger.conventions.members
     rules = {} if evidence.rules is None else {k: v for k, v in evidence.rules.rules.items() if k in known}
-    claims = [builder.claim(c) for c in ledger.claims]
+    statements = Claims(ledger, builder.evidence, builder.family, builder.achieved, builder.bits)
+    claims = [statements.claim(c) for c in ledger.claims]
     proxy, bits = evidence.runs.get("proxy", {}), partial(evidence.bits, "proxy")
     report = Report(
         ledger, settings, tables, claims, evidence.problems, rules, orderings(ledger, proxy, settings.alpha, bits),

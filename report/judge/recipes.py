@@ -15,7 +15,7 @@ from report.judge.spread import Spread, pooled
 RECIPES = {
     "paper": "the printed recipe (learning rate 0.02)",
     "hrnet": "the printed recipe with augmentation as HRNet's code draws it",
-    "official": "the released scripts' recipe (learning rate 0.2)",
+    "official": "the released scripts' recipe (learning rate 0.2, the best epoch)",
     "released": "a released checkpoint, evaluated",
 }
 
@@ -47,9 +47,15 @@ def called(group: Group, ledger: Ledger) -> str:
 
 
 def norm(run: TrainingEvidence) -> str:
-    """Return over how many images a run's BatchNorms computed their statistics: a process's share, or all."""
+    """Return over how many images a run's BatchNorms computed their statistics: as its recipe says, a process's share
+    of the batch, or all of it.
+    """
     train = run.params.get("train")
+    if isinstance(train, Mapping) and isinstance(train.get("norm_batch"), int):
+        return f"BatchNorm over {train['norm_batch']} images"
     batch, processes = isinstance(train, Mapping) and train.get("batch_size"), run.environment.get("processes", "")
+    if "then" in processes:
+        return f"BatchNorm over numbers of images that changed ({processes} processes)"
     if not isinstance(batch, int) or not processes.isdigit() or int(processes) < 1:
         return ""
     if run.environment.get("batchnorm") == "synchronised":

@@ -11,8 +11,8 @@ import yaml
 from paper import LedgerError, load_ledger
 from paper.ledger import HERE
 from paper.supplements import CORRECT, OTHERWISE, UNSEEN, RawQuote, load_supplements, quoted
+from pipelines.analysis.overlays import RECIPES
 from pipelines.analysis.recipes import configured
-from pipelines.training.job import RECIPES
 from registry.blocks import WIRINGS
 
 LEDGER = load_ledger()
@@ -64,8 +64,6 @@ def test_what_a_difference_offers_exists():
     ways = {d.here for d in load_supplements(LEDGER).differences}
     assert {way.split()[1] for way in ways if way.startswith("wiring")} <= set(WIRINGS)
     assert {way.split()[1] for way in ways if way.startswith("recipe")} <= set(RECIPES)
-    rate = next(d for d in load_supplements(LEDGER).differences if d.topic == "learning rate")
-    assert rate.code.startswith(str(RECIPES["official"]["lr"]))
 
 
 def test_assumptions_are_what_the_configs_run_with():

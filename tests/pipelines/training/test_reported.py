@@ -12,7 +12,7 @@ from evidence.settings import load_settings
 from paper import load_ledger
 from pipelines.common import PipelineError
 from pipelines.training import entered, reported
-from report.judge.model import _Builder
+from report.judge.model import Cells
 
 ROW = "t2_micronet_m1"
 #: Best in its second epoch of three.
@@ -52,7 +52,7 @@ def test_a_log_is_shown_and_decides_nothing(out, tmp_path, capsys, checkout):
     assert (run.origin, run.judged, run.seed, run.epochs) == ("reported", False, None, 3)
     ledger = load_ledger()
     row = ledger.row(ROW)
-    cell = _Builder(ledger, found, load_settings(checkout)[0]).cell(row, row.cells["top1"])
+    cell = Cells(ledger, found, load_settings(checkout)[0]).cell(row, row.cells["top1"])
     assert (cell.verdict, cell.achieved) == ("not-run", None)
     assert cell.readings == (f"beside it, reported elsewhere: 59.50 ({path}); never judged",)
 

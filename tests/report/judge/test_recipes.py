@@ -28,7 +28,9 @@ def evidence_of(recipe, seed, top1, epochs=600):
     return seal({
         "schema": 2, "kind": "training", "profile": "paper", "row": "t2_micronet_m0", "seed": seed,
         "values": {"top1": top1, "top5": 70.0}, "config": CONFIG.as_posix(),
-        "fingerprint": parts(read_fingerprint(ROOT, "t2_micronet_m0"), "released" if recipe == "released" else "paper"),
+        "fingerprint": parts(
+            read_fingerprint(ROOT, "t2_micronet_m0"), "released" if recipe == "released" else "paper", recipe
+        ),
         "params": params, "data": {"name": "imagenet", "pin": "x"}, "code_revision": "abc",
         "environment": {}, "epochs": epochs, "duration_s": 1.0, "command": "x",
     })  # fmt: skip
@@ -72,7 +74,7 @@ def test_the_printed_recipe_decides_and_the_others_stand_beside(checkout):
     assert cell.verdict == "not-reproduced"
     assert cell.achieved == pytest.approx(40.01)
     assert cell.evidence.endswith("t2_micronet_m0.paper.s0.json")
-    assert "beside it, the released scripts' recipe (learning rate 0.2): 51.41, reproduced" in cell.note
+    assert "beside it, the released scripts' recipe (learning rate 0.2, the best epoch): 51.41, reproduced" in cell.note
     assert "beside it, a released checkpoint, evaluated: 51.40, consistent (n = 1)" in cell.note
 
 
@@ -110,3 +112,36 @@ def test_runs_whose_batchnorm_sees_other_numbers_of_images_are_not_pooled():
         ("BatchNorm over 512 images, synchronised", ["d"]),
     ]
     assert found[0].name.endswith("(learning rate 0.02), BatchNorm over 128 images")
+
+
+def test_a_run_that_went_on_with_other_processes_is_pooled_with_none_of_either():
+    def run(seed, processes):
+        data = {**evidence_of("paper", seed, 51.0), "params": {"train": {"recipe": "paper", "batch_size": 512}}}
+        return TrainingEvidence.model_validate({**data, "environment": {"processes": processes}})
+
+    found = groups([run(0, "8"), run(1, "8, then 4"), run(2, "4")], list("abc"), "top1")
+    assert [(g.norm, g.files) for g in found] == [
+        ("BatchNorm over 128 images", ["c"]),
+        ("BatchNorm over 64 images", ["a"]),
+        ("BatchNorm over numbers of images that changed (8, then 4 processes)", ["b"]),
+    ]
+
+
+def test_a_recipe_that_says_how_many_images_batchnorm_takes_is_one_group():
+    def run(seed, processes):
+        train = {"recipe": "official", "batch_size": 512, "norm_batch": 128}
+        data = {**evidence_of("official", seed, 51.0), "params": {"train": train}}
+        return TrainingEvidence.model_validate({**data, "environment": {"processes": processes}})
+
+    found = groups([run(0, "1"), run(1, "4")], list("ab"), "top1")
+    assert [(g.norm, g.files) for g in found] == [("BatchNorm over 128 images", ["a", "b"])]
+
+
+def test_a_run_of_the_learning_rate_alone_is_no_run_of_the_released_recipe(checkout):
+    """Before the recipe was whole, evidence by that name held the row's own network and recipe."""
+    old = {**evidence_of("official", 0, 51.4)}
+    old["fingerprint"] = parts(read_fingerprint(ROOT, "t2_micronet_m0"), "paper")
+    write(checkout, "official.s0", seal({k: v for k, v in old.items() if k != "digest"}))
+    cell, evidence = judged(checkout)
+    assert cell.verdict == "invalid-evidence"
+    assert "its network and its recipe and what its network computes changed since" in evidence.problems[0].fault

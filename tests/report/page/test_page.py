@@ -78,10 +78,10 @@ def test_a_trained_cell_shows_its_mean_with_interval_and_its_seeds(page):
     assert seeds[0].href == "../../results/paper/one_plain.paper.s0.json"
     assert "2026-01-02" in seeds[0].text
     assert "unknown" in seeds[1].text
-    other = behind["Seeds, the released scripts' recipe (learning rate 0.2)"]
+    other = behind["Seeds, the released scripts' recipe (learning rate 0.2, the best epoch)"]
     assert [s.text.partition(",")[0] for s in other] == ["seed 0: 62.00"]  # beside it, never in its mean
     assert behind["Other readings"][1].text.startswith(
-        "beside it, the released scripts' recipe (learning rate 0.2): 62.00"
+        "beside it, the released scripts' recipe (learning rate 0.2, the best epoch): 62.00"
     )
     assert [v.text for v in behind["To rerun"]] == [f"train one_plain {s}" for s in range(3)]
     assert behind["Data"][0].text == f"dots, pin {synthetic.PIN}"
