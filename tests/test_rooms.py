@@ -82,3 +82,9 @@ def test_no_circle_of_files():
 
     packages = {name for name in MODULES if (ROOT / name.replace(".", "/") / "__init__.py").is_file()}
     assert [name for name in graph if name not in packages and name in reached(name)] == []
+
+
+def test_every_file_of_tests_has_a_name_of_its_own():
+    """Their folders are no packages: pytest cannot collect two files of one name."""
+    names = [p.name for p in (ROOT / "tests").rglob("test_*.py")]
+    assert {n for n in names if names.count(n) > 1} == set()
