@@ -95,6 +95,12 @@ def _protocol(found: Registered) -> list[str]:
             "In the pilot the same two networks came out in either order, by the schedule: what follows is of the "
             "chosen schedule, not of CIFAR-10 at large."
         )
+    tried = choice.trials[choice.schedule]
+    if found.spread and found.spread.sd > tried.sd:
+        lines.append(
+            f"The pilot's {tried.runs} runs by this schedule had a spread of {tried.sd:.2f} points, the confirmatory "
+            f"runs {found.spread.sd:.2f}: fewer orders are decided than the number of seeds was chosen for."
+        )
     if found.judged:
         told = f"{found.spread.told()[:1].upper()}{found.spread.told()[1:]}. " if found.spread else ""
         revisions = ", ".join(r if r.endswith(("+", "-dirty")) else r[:7] for r in found.revisions)

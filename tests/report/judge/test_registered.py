@@ -163,6 +163,15 @@ def test_the_page_says_where_the_pilots_order_depends_on_the_schedule(ledger, ga
     assert any("either order" in line for line in page.protocol) == said
 
 
+@pytest.mark.parametrize(("scale", "said"), [(0.5, False), (4.0, True)])
+def test_the_page_says_where_the_pilot_was_too_hopeful_of_the_spread(ledger, scale, said):
+    found = evidence(TABLE_5)
+    for run in (r for mine in found.runs["cifar"].values() for r in mine if r.seed in SEEDS):
+        run.values["top1"] = MEANS[run.row] + scale * (run.values["top1"] - MEANS[run.row])
+    page = registered_page(judge_registered(REGISTRATION, CHOICE, None, ledger, found))
+    assert any("fewer orders are decided" in line for line in page.protocol) == said
+
+
 def test_costs_are_shown_with_their_ratio(ledger):
     rows = {row: {"params": 10, "terms": {"conv": 100 * (i + 1)}} for i, row in enumerate(REGISTRATION.rows)}
     costs = OrderingCosts.model_validate({
