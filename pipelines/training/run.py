@@ -83,8 +83,8 @@ def run_seed(seed: int) -> int:
 
 
 def recipe_of(job: Job) -> str:
-    """Return the name of a job's recipe; mini and proxy change a row's own."""
-    return str(job.settings.get("recipe", "paper"))
+    """Return the name of a job's recipe; other profiles change a row's own, and may name their schedules so."""
+    return str(job.settings["recipe"]) if job.profile == "paper" else "paper"
 
 
 def resolve(job: Job, work_dir: Path) -> Any:
