@@ -115,7 +115,7 @@ def run_all(names: Iterator[Named], registration: Registration, root: Path = ROO
         if filed(job):
             continue
         try:
-            with FileLock(folder / f"{job.stem}.lock", timeout=0):
+            with FileLock(folder / f"{job.stem}.turn.lock", timeout=0):  # not the trainer's, which waits
                 if filed(job):  # by another, since the look above
                     continue
                 found = run(job)
