@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from evidence.rows import ROOT, find_row
+from pipelines.analysis.overlays import recipe_config
 from pipelines.common import PipelineError
-from pipelines.tasks import row_config
 from pipelines.training.job import recipe_settings
-from pipelines.training.profiles import paper
 from registry.pose.augment import ClippedBBoxTransform
 
 # isort: split
@@ -34,11 +33,10 @@ def test_spreads_of_each_reading(kind, scale, rotation, beyond, ends):
     assert np.abs(turns).max() <= (45 if kind is RandomBBoxTransform else 90)
 
 
-def test_the_recipe_changes_the_draws_alone(tmp_path):
+def test_the_recipe_changes_the_draws_alone():
     row = find_row("t8_micronet_m0")
-    own, changed = row_config(row, ROOT), row_config(row, ROOT)
+    own, changed = recipe_config(row, "paper", ROOT), recipe_config(row, "hrnet", ROOT)
     settings = recipe_settings(row, "hrnet", 0)
-    paper(changed, row, settings, tmp_path)
     steps = [(a, b) for a, b in zip(own.train_dataloader.dataset.pipeline, changed.train_dataloader.dataset.pipeline,
                                     strict=True) if a != b]  # fmt: skip
     ((before, after),) = steps
