@@ -107,7 +107,7 @@ def _protocol(found: Registered) -> list[str]:
         noun = "revision" if len(found.revisions) == 1 else "revisions"
         lines.append(
             f"{told}Code {noun} {revisions}; processor {', '.join(found.processors)}. The compiled form of Shift-Max "
-            "gives the plain form's values bit for bit, gradients equal within rounding (tests/registry/test_native.py)."
+            "gives the plain form's values bit for bit, gradients within rounding (tests/registry/test_native.py)."
         )
     return lines
 
