@@ -32,17 +32,13 @@ def run(layers: nn.Module, x: Tensor) -> Tensor:
         return layers(x)
     for step, norm in _steps(layers):
         if norm is None:
-            x = _convolve(step, x, step.weight, step.bias) if _thin(step) else run(step, x)
+            plain = type(step) is nn.Conv2d and _plain(step)
+            x = _convolve(step, x, step.weight, step.bias) if plain else run(step, x)
         elif learned or norm.training or _outputs(step, x) < GAINS:
             x = norm(_convolve(step, x, step.weight, step.bias))
         else:
             x = _folded(step, norm, x)
     return x
-
-
-def _thin(layer: nn.Module) -> bool:
-    """Tell whether a layer is a convolution along one axis whose passes nobody watches."""
-    return type(layer) is nn.Conv2d and _plain(layer) and native_factorized.axis_of(layer) is not None
 
 
 def _convolve(conv: nn.Conv2d, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -31,6 +31,7 @@ from torch.autograd import Function
 from . import native_factorized
 from .eager import differentiable_gradients, eager_shift_max, shift_index
 from .factorized_source import SOURCE as FACTORIZED
+from .native_factorized import DTYPES, threads
 from .native_source import SOURCE as SHIFT_MAX
 
 SOURCE = SHIFT_MAX + FACTORIZED
@@ -40,11 +41,8 @@ COMPILERS = ("cc", "gcc", "clang", "c++", "g++")
 #: Tried in this order: without OpenMP's library the form runs in one thread.
 FLAGS = (("-march=native", "-fopenmp"), ("-fopenmp",), ("-march=native",), ())
 ALWAYS = ("-O3", "-ffp-contract=off", "-fno-math-errno", "-fPIC", "-shared", "-x", "c", "-std=gnu11")
-DTYPES = {torch.float32: "float", torch.float64: "double"}
 #: J and K's product that the source has room for.
 MANY = 32
-#: Elements from which more threads than one gain.
-THREADED = 1 << 17
 _state: dict[str, Any] = {"asked": False, "library": None}
 
 
@@ -211,7 +209,7 @@ def _forward(found: ctypes.CDLL, x: Tensor, a: Tensor, groups: int, shift: str) 
     y = torch.empty_like(x)
     getattr(found, f"shift_max_{DTYPES[x.dtype]}")(
         x.data_ptr(), a.data_ptr(), y.data_ptr(), _index(channels, groups, j, shift), n, channels, height * width, k, j,
-        len(a) == 1, _threads(x),
+        len(a) == 1, threads(x),
     )  # fmt: skip
     return y
 
@@ -226,14 +224,9 @@ def _backward(
     da = x.new_empty(n, k, j, channels)
     getattr(found, f"shift_max_backward_{DTYPES[x.dtype]}")(
         x.data_ptr(), a.data_ptr(), grad.data_ptr(), None if dx is None else dx.data_ptr(), da.data_ptr(),
-        _index(channels, groups, j, shift), n, channels, height * width, k, j, len(a) == 1, _threads(x),
+        _index(channels, groups, j, shift), n, channels, height * width, k, j, len(a) == 1, threads(x),
     )  # fmt: skip
     return dx, da.sum(0, keepdim=True) if len(a) == 1 < n else da
-
-
-def _threads(x: Tensor) -> int:
-    """Return how many threads share a tensor's work: torch's own number where that gains."""
-    return torch.get_num_threads() if x.numel() >= THREADED else 1
 
 
 class NativeShiftMax(Function):

@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.nn import functional as F
 
+#: What the library is built for.
 DTYPES = {torch.float32: "float", torch.float64: "double"}
 #: Taps that the source has room for.
 MANY = 128
-#: Elements of an output from which more threads than one gain.
+#: Elements from which more threads than one gain.
 THREADED = 1 << 17
 
 
@@ -99,7 +100,7 @@ def _forward(library: ctypes.CDLL, x: Tensor, weight: Tensor, bias: Tensor | Non
     y = x.new_empty(shape)
     failed = getattr(library, f"axis_conv_{DTYPES[x.dtype]}")(
         x.data_ptr(), weight.data_ptr(), _pointer(bias), y.data_ptr(), *axis.arguments(tuple(x.shape), len(weight)),
-        _threads(y),
+        threads(y),
     )  # fmt: skip
     if failed:
         raise MemoryError("no memory for a factorized convolution")
@@ -113,14 +114,14 @@ def _backward(
     dx, dw = torch.empty_like(x) if wants[0] else None, torch.empty_like(weight) if wants[1] else None
     failed = getattr(library, f"axis_conv_backward_{DTYPES[x.dtype]}")(
         x.data_ptr(), weight.data_ptr(), grad.data_ptr(), _pointer(dx), _pointer(dw),
-        *axis.arguments(tuple(x.shape), len(weight)), _threads(grad),
+        *axis.arguments(tuple(x.shape), len(weight)), threads(grad),
     )  # fmt: skip
     if failed:
         raise MemoryError("no memory for a factorized convolution's gradient")
     return dx, dw
 
 
-def _threads(y: Tensor) -> int:
+def threads(y: Tensor) -> int:
     """Return how many threads share the work: torch's own number where that gains."""
     return torch.get_num_threads() if y.numel() >= THREADED else 1
 

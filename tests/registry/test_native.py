@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shift_max_cases import case
 
-from registry.ops import fused, native
+from registry.ops import fused, native, native_factorized
 from registry.ops.eager import SHIFTS, eager_shift_max
 from registry.ops.shift_max import DynamicShiftMax, shift_max
 
@@ -74,7 +74,7 @@ def test_gradients_are_the_derivative_once_and_twice(shift):
 def test_threads_share_the_work_and_change_nothing():
     x = torch.randn(4, 48, 29, 29, requires_grad=True)
     a = torch.randn(4, 2, 2, 48, requires_grad=True)
-    assert x.numel() >= native.THREADED
+    assert x.numel() >= native_factorized.THREADED
     held, found = torch.get_num_threads(), []
     try:
         for threads in (1, 3):
@@ -132,7 +132,7 @@ def test_a_cache_that_cannot_be_written_does_not_stop_it(unprepared, monkeypatch
     assert native.prepare()
 
 
-@pytest.mark.parametrize("fault", ["no compiler", "no C", "wrong values", "wrong gradients"])
+@pytest.mark.parametrize("fault", ["no compiler", "no C", *FAULTS])
 def test_what_fails_is_one_warning_and_the_other_forms_serve(unprepared, monkeypatch, tmp_path, fault):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     if fault == "no compiler":
@@ -142,10 +142,7 @@ def test_what_fails_is_one_warning_and_the_other_forms_serve(unprepared, monkeyp
         monkeypatch.setattr(native, "SOURCE", "int f( {")
         said = "does not compile it"
     else:
-        old, new = {
-            "wrong values": ("y[p] = best", "y[p] = -best"),
-            "wrong gradients": ("dx[i] += sum", "dx[i] = sum"),
-        }[fault]
+        old, new = FAULTS[fault]
         assert native.SOURCE.count(old) == 1
         monkeypatch.setattr(native, "SOURCE", native.SOURCE.replace(old, new))
         said = "its results differ"
