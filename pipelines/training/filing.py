@@ -58,7 +58,7 @@ def training_evidence(
     })  # fmt: skip
 
 
-def shift_max_form() -> dict[str, str]:
+def compiled_operators() -> dict[str, str]:
     """Return what provenance says where operators are compiled: their sums are rounded in another order."""
     return {"shift_max": "compiled", "factorized": "compiled"} if native.library() is not None else {}
 
@@ -90,7 +90,7 @@ def file_run(job: Job, found: Mapping[str, Any]) -> dict[str, Any]:
     stated = ("processes", "batchnorm", "precision")
     more = {key: value for key, value in found["started"]["environment"].items() if key in stated}
     now = snapshot(job.root)
-    now["environment"] |= more | shift_max_form()
+    now["environment"] |= more | compiled_operators()
     recipe = str(job.settings.get("recipe", ""))
     results = job.out / job.row.results
     examples = file_examples(

@@ -18,8 +18,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 import registry  # noqa: F401  registers the models
 from evidence.forms import TrainingEvidence, formed, read_form
 from evidence.io import EvidenceError
@@ -43,7 +41,7 @@ from pipelines.analysis.cost import values
 from pipelines.common import ROOT, PipelineError, guard
 from pipelines.data import cifar_images  # noqa: F401  its set registers itself
 from pipelines.training.job import Job, cifar_job
-from pipelines.training.run import hushed, resolve, run
+from pipelines.training.run import alone, hushed, resolve, run_held
 from registry.cost.models import model_cost
 
 RESULTS = Path("results")
@@ -108,21 +106,17 @@ def filed(job: Job) -> TrainingEvidence | None:
 def run_all(names: Iterator[Named], registration: Registration, root: Path = ROOT) -> tuple[int, int]:
     """Run what is not filed and what no other process has; returns (runs made here, runs that others have)."""
     made = others = 0
-    folder = root / "work_dirs" / PROFILE
-    folder.mkdir(parents=True, exist_ok=True)
     for row, schedule, seed in names:
         job = cifar_job(row, schedule, seed, registration, root)
         if filed(job):
             continue
-        try:
-            with FileLock(folder / f"{job.stem}.turn.lock", timeout=0):  # not the trainer's, which waits
-                if filed(job):  # by another, since the look above
-                    continue
-                found = run(job)
+        with alone(job, wait=False) as held:
+            if not held:
+                others += 1
+            elif not filed(job):  # by another, since the look above
+                found = run_held(job)
                 made += 1
                 print(f"{job.stem}: top1 {found['top1']:.2f} %", flush=True)
-        except Timeout:
-            others += 1
     return made, others
 
 

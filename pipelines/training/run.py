@@ -34,10 +34,10 @@ from pipelines.common import PipelineError, cores
 from pipelines.tasks import TASKS
 from pipelines.training import batchnorm, hooks
 from pipelines.training.checkpoints import START, finished, load_weights, newest_checkpoint, open_work_dir, save_weights
-from pipelines.training.filing import file_run, shift_max_form
+from pipelines.training.filing import compiled_operators, file_run
 from pipelines.training.hooks import correct
 from pipelines.training.job import Job
-from pipelines.training.official import KeepBest
+from pipelines.training.official import KeepBest, bare
 from pipelines.training.profiles import OVERLAYS
 from registry.ops import native
 
@@ -172,23 +172,27 @@ def run(job: Job) -> dict[str, float]:
     run that diverged, a full disk.
     """
     with alone(job):
-        return _run(job)
+        return run_held(job)
 
 
 @contextlib.contextmanager
-def alone(job: Job) -> Iterator[None]:
+def alone(job: Job, wait: bool = True) -> Iterator[bool]:
     """Hold a run's files alone, whoever else starts it: a stage of DVC, a task of a cluster, somebody by hand.
 
-    Waits for the other, and says so; it then finds the run finished, or goes on from where it was killed.
+    Waits for the other, and says so; it then finds the run finished, or goes on from where it was killed. Yields
+    whether they are held: without `wait` not where another has them.
     """
     lock = FileLock(job.out / "work_dirs" / job.profile / f"{job.stem}.lock")
     waits = False
     while not agreed([not is_main_process() or _acquired(lock, TURN if waits else 0)])[0]:
+        if not wait:
+            yield False
+            return
         if is_main_process() and not waits:
             print(f"{job.stem}: another process trains it (it holds {lock.lock_file}); waiting for it", file=sys.stderr)
         waits = True
     try:
-        yield  # the file stays: others may have it open, and would lock what nobody sees
+        yield True  # the file stays: others may have it open, and would lock what nobody sees
     finally:
         lock.release()
 
@@ -202,13 +206,14 @@ def _acquired(lock: FileLock, wait: float) -> bool:
     return True
 
 
-def _run(job: Job) -> dict[str, float]:
+def run_held(job: Job) -> dict[str, float]:
+    """Do what `run` does where `alone` holds the job's files."""
     if not torch.cuda.is_available():
         torch.set_num_threads(int(job.settings.get("threads", 0)) or max(1, min(2, cores()) // get_world_size()))
         if job.settings["epochs"] >= LONG or job.profile == "cifar":
             native.prepare()
     started = snapshot(job.root)
-    started["environment"] |= shift_max_form()
+    started["environment"] |= compiled_operators()
     if job.profile == "paper":
         started["environment"] |= batchnorm.told(synced(job))
         started["environment"]["precision"] = "mixed" if job.options.amp else "fp32"
@@ -265,7 +270,7 @@ def _train(job: Job, started: Mapping[str, Any], weights: Path) -> dict[str, Any
     if best is not None:
         found |= {"correct": best.correct, "best_epoch": kept_epoch}
     if is_main_process():
-        model = runner.model.module if hasattr(runner.model, "module") else runner.model
+        model = bare(runner.model)
         meta = {"identity": job.identity, "row": job.row.id, "profile": job.profile, "seed": job.seed,
                 "data": job.name, "pin": job.pin, **found}  # fmt: skip
         if job.picture:

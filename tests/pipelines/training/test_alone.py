@@ -27,7 +27,7 @@ def job(tmp_path):
 
 def test_a_run_waits_for_another_of_the_same(job, monkeypatch, capsys):
     monkeypatch.setattr(runs, "TURN", 0.05)
-    monkeypatch.setattr(runs, "_run", lambda job: {"AP": 1.0})
+    monkeypatch.setattr(runs, "run_held", lambda job: {"AP": 1.0})
     path = job.out / "work_dirs/paper/t8_micronet_m0.paper.s0.lock"
     path.parent.mkdir(parents=True)
     found = []
@@ -45,7 +45,7 @@ def test_a_run_waits_for_another_of_the_same(job, monkeypatch, capsys):
 
 
 def test_a_killed_process_lets_go(job, monkeypatch):
-    monkeypatch.setattr(runs, "_run", lambda job: {"AP": 1.0})
+    monkeypatch.setattr(runs, "run_held", lambda job: {"AP": 1.0})
     path = job.out / "work_dirs/paper/t8_micronet_m0.paper.s0.lock"
     path.parent.mkdir(parents=True)
     code = f"import filelock as f, time; k = f.FileLock({str(path)!r}); k.acquire(); print('held', flush=True)"
@@ -61,7 +61,7 @@ def test_a_killed_process_lets_go(job, monkeypatch):
 
 
 def test_others_are_not_waited_for(job, tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "_run", lambda job: {"AP": float(job.seed)})
+    monkeypatch.setattr(runs, "run_held", lambda job: {"AP": float(job.seed)})
     other = paper_job("t8_micronet_m0", "paper", 1, tmp_path, "pin", Options(), out=tmp_path)
     with runs.alone(job):
         assert runs.run(other) == {"AP": 1.0}
