@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,12 @@ class Log:
         """Return the first evaluation that is best in a column."""
         sign = -1 if column in ERRORS else 1
         return max(self.epochs, key=lambda e: (sign * e[1].get(column, -sign * math.inf), -e[0]))
+
+    def taken(self, path: Path, which: str, column: str) -> tuple[int, dict[str, float], dict[str, str]]:
+        """Return the last or best evaluation, the best by a column, and what evidence states of a log at `path`."""
+        at, values = self.last() if which == "last" else self.best(column)
+        content = sha256(path.read_bytes()).hexdigest()
+        return at, values, {"log": path.name, "log_sha256": content, "form": self.form, "epoch": f"{which}, {at}"}
 
 
 def column_of(name: str, columns: Sequence[str], named: Mapping[str, str] | None = None) -> str | None:

@@ -16,7 +16,6 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -99,14 +98,12 @@ def logged(path: Path, epoch: str, names: dict[str, str], table: Table) -> Logge
     if missing := [c for c in names if not any(c in values for _, values in log.epochs)]:
         raise EvidenceError(f"--column {missing[0]}={names[missing[0]]}: {path} logs no such metric; mend the name")
     first = next(c for c in trained if any(c in values for _, values in log.epochs))
-    at, found = log.last() if epoch == "last" else log.best(first)
+    _, found, about = log.taken(path, epoch, first)
     values = {}
     for column, value in found.items():
         numbers = [row.cells[column].value for row in table.rows if row.cells[column].numeric]
         fraction = table.column(column).share and table.column(column).unit != "%" and max(numbers, default=100) <= 1
         values[column] = round(value / 100, 8) if fraction and column not in names else value
-    content = sha256(path.read_bytes()).hexdigest()
-    about = {"log": path.name, "log_sha256": content, "form": log.form, "epoch": f"{epoch}, {at}"}
     return Logged(values, about, log.trained)
 
 

@@ -139,12 +139,12 @@ def main(argv: list[str] | None = None) -> int:
     row = find_row(args.row)
     columns = trained_columns(row)
     log = read_log(args.log, columns)
-    epoch, values = log.last() if args.epoch == "last" else log.best(columns[0])
+    epoch, values, about = log.taken(args.log, args.epoch, columns[0])
     values, faults = metric_faults([f"{c}={v!r}" for c, v in values.items()], columns)
     if faults:
         raise PipelineError(f"{args.log}: epoch {epoch}: {faults[0].removeprefix('--metric ')}")
     source = {
-        "log": args.log.name, "log_sha256": file_hash(args.log), "form": log.form, "epoch": f"{args.epoch}, {epoch}",
+        **about,
         **({"checkpoint_sha256": check_checkpoint(args.checkpoint, row)} if args.checkpoint else {}),
         **({"source": args.source} if args.source else {}),
     }  # fmt: skip

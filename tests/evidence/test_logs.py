@@ -7,33 +7,11 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from small_runs import LOGS
 
 from evidence.io import EvidenceError
 from evidence.logs import LOGGED, column_of, read_log
 from pipelines.tasks import TASKS
-
-#: The same run in each form: best in its second epoch of three, after which a kill cut the last line off.
-LOGS = {
-    "20240101.log": "".join(
-        f"2024/01/01 10:00:00 - mmengine - INFO - Epoch({line}\n" for line in (
-            "train)  [3][100/100]  lr: 1.0e-01  loss: 2.0",
-            "val) [1][79/79]    accuracy/top1: 40.0  accuracy/top5: 65.0  data_time: 0.1  time: 0.2",
-            "val) [2][79/79]    accuracy/top1: 59.5000  accuracy/top5: 81.0000  data_time: 0.1  time: 0.2",
-            "val) [3][79/79]    accuracy/top1: 59.2500  accuracy/top5: 80.7500  data_time: 0.1  time: 0.2", "val) [4",
-        )
-    ),
-    "scalars.json": "\n".join([
-        json.dumps({"lr": 0.1, "loss": 2.0, "epoch": 1, "step": 10}),
-        json.dumps({"accuracy/top1": 40.0, "accuracy/top5": 65.0, "step": 1}),
-        json.dumps({"accuracy/top1": 59.5, "accuracy/top5": 81.0, "step": 2}),
-        json.dumps({"accuracy/top1": 59.25, "accuracy/top5": 80.75, "step": 3}), '{"lr": 0.',
-    ]),
-    "log.txt": "Epoch\tLearning Rate\tTrain Loss\tValid Loss\tTrain Acc.\tValid Acc.\tValid Acc5.\t\n"
-    "1.000000\t0.2\t3.0\t2.0\t30.0\t40.0\t65.0\t\n2.000000\t0.1\t2.0\t2.0\t40.0\t59.5\t81.0\t\n"
-    "3.000000\t0.0\t1.9\t1.9\t41.0\t59.25\t80.75\t\n4.00",
-    "summary.csv": "epoch,train_loss,eval_loss,eval_top1,eval_top5\n0,3.0,2.0,40.0,65.0\n1,2.0,1.9,59.5,81.0\n"
-    "2,1.9,1.8,59.25,80.75\n",
-}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", list(LOGS))

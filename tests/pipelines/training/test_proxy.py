@@ -11,6 +11,7 @@ import pytest
 import torch
 import yaml
 from helpers import ROOT
+from small_runs import PIN, random_cifar
 
 from evidence.read import read_evidence
 from evidence.rows import find_row
@@ -29,14 +30,8 @@ def checkout(tmp_path):
     """Return a checkout whose CIFAR-10 has a few random images, as its params.yaml pins."""
     for name in ("configs", "fingerprints"):
         shutil.copytree(ROOT / name, tmp_path / name)
-    rng = np.random.default_rng(0)
-    arrays = {}
-    for split, n in (("train", 64), ("test", 16)):
-        arrays[f"{split}_images"] = rng.integers(0, 256, (n, 32, 32, 3), np.uint8)
-        arrays[f"{split}_labels"] = rng.integers(0, 10, n).astype(np.uint8)
-    (tmp_path / "data").mkdir()
-    np.savez(tmp_path / cifar.PACKED, pin=np.array("0" * 64), **arrays)
-    write_params(tmp_path, pin="0" * 64)
+    random_cifar(tmp_path, train=64, test=16)
+    write_params(tmp_path, pin=PIN)
     write_params(tmp_path, "train", batch_size=16, epochs=2)
     return tmp_path
 

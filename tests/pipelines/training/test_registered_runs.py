@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import shutil
 
-import numpy as np
 import pytest
 import torch
 import yaml
 from helpers import ROOT
 from mmengine.registry import MODELS
+from small_runs import PIN, random_cifar
 
 from evidence.read import read_evidence
 from evidence.registration import FILE, Registration, read_choice
 from evidence.settings import data_pins, load_settings
 from pipelines.analysis.structure import model_hash
 from pipelines.common import PipelineError
-from pipelines.data import cifar
 from pipelines.training import orderings
 from pipelines.training.job import cifar_job
-from pipelines.training.run import resolve
+from pipelines.training.run import alone, resolve
 
 ROW = "t5_relu"
 
@@ -29,15 +28,9 @@ def checkout(tmp_path):
     """Return a checkout with a few random images and a registration of two schedules on them."""
     for name in ("configs", "fingerprints", "paper"):
         shutil.copytree(ROOT / name, tmp_path / name)
-    rng = np.random.default_rng(0)
-    arrays = {}
-    for split, n in (("train", 48), ("test", 20)):
-        arrays[f"{split}_images"] = rng.integers(0, 256, (n, 32, 32, 3), np.uint8)
-        arrays[f"{split}_labels"] = rng.integers(0, 10, n).astype(np.uint8)
-    (tmp_path / "data").mkdir()
-    np.savez(tmp_path / cifar.PACKED, pin=np.array("0" * 64), **arrays)
+    random_cifar(tmp_path, train=48, test=20)
     params = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
-    params["proxy"]["pin"] = "0" * 64
+    params["proxy"]["pin"] = PIN
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params), "utf-8")
     raw = yaml.safe_load((ROOT / FILE).read_text("utf-8"))
     raw["train"] |= {"batch_size": 16, "test_images": 10}
@@ -64,6 +57,8 @@ def test_the_first_maps_keep_the_images_size_and_both_names_are_one_network(chec
 def test_a_run_is_filed_once_and_counts_under_its_registered_schedule_alone(checkout):
     known = orderings.registered(checkout)
     names = [(ROW, "i32e1", 0)]
+    with alone(cifar_job(*names[0], known, checkout)):  # another process's, which is not waited for
+        assert orderings.run_all(iter(names), known, checkout) == (0, 1)
     assert orderings.run_all(iter(names), known, checkout) == (1, 0)
     job = cifar_job(*names[0], known, checkout)
     before = (checkout / job.evidence).read_bytes()

@@ -6,6 +6,7 @@ import json
 
 import pytest
 import torch
+from small_runs import LOGS
 
 from evidence.read import read_evidence
 from evidence.settings import load_settings
@@ -15,14 +16,6 @@ from pipelines.training import entered, reported
 from report.judge.model import Cells
 
 ROW = "t2_micronet_m1"
-#: Best in its second epoch of three.
-LOGS = {
-    "log.txt": "Epoch\tLearning Rate\tTrain Loss\tValid Loss\tTrain Acc.\tValid Acc.\tValid Acc5.\t\n"
-    "1.000000\t0.2\t3.0\t2.0\t30.0\t40.0\t65.0\t\n2.000000\t0.1\t2.0\t2.0\t40.0\t59.5\t81.0\t\n"
-    "3.000000\t0.0\t1.9\t1.9\t41.0\t59.25\t80.75\t\n4.00",
-    "summary.csv": "epoch,train_loss,eval_loss,eval_top1,eval_top5\n0,3.0,2.0,40.0,65.0\n1,2.0,1.9,59.5,81.0\n"
-    "2,1.9,1.8,59.25,80.75\n",
-}  # fmt: skip
 
 
 @pytest.fixture
