@@ -25,7 +25,7 @@ class Parts(Strict):
     probe: list[str]
 
 
-class Fingerprint(Strict):
+class Fingerprint(Parts):
     """Hold what a row's results depend on.
 
     model: sha256 of the network's structure. recipe: sha256 of the resolved config. probe: two losses of the network
@@ -34,9 +34,6 @@ class Fingerprint(Strict):
     that the row has (pipelines/analysis/overlays.py).
     """
 
-    model: Sha256
-    recipe: Sha256
-    probe: list[str]
     stated: Sha256
     protocol: int
     recipes: dict[str, Parts] = {}

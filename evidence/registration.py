@@ -6,6 +6,7 @@ seeds by `choose`, fresh seeds confirm. No torch.
 
 from __future__ import annotations
 
+import itertools
 import math
 import zlib
 from collections.abc import Mapping, Sequence
@@ -197,17 +198,12 @@ def _check(file: YamlFile, found: Registration) -> None:
             raise file.error(where, f"row {rows[0]!r} stands twice; name two")
     taken: dict[int, str] = {}
     for rows, seeds in ((pilot.rows, pilot.seeds), (found.rows, confirm.seeds)):
-        for name in (f"{row}, seed {seed}" for row in rows for seed in seeds):
-            mixed = random_seed(*_split(name))
+        for row, seed in itertools.product(rows, seeds):
+            mixed, name = random_seed(row, seed), f"{row}, seed {seed}"
             if mixed in taken:
                 fault = f"{name} draws the same numbers as {taken[mixed]}; change one of the seeds"
                 raise file.error(("confirm", "seeds"), fault)
             taken[mixed] = name
-
-
-def _split(name: str) -> tuple[str, int]:
-    row, _, seed = name.partition(", seed ")
-    return row, int(seed)
 
 
 def _check_rows(file: YamlFile, found: Registration, ledger: Ledger) -> None:

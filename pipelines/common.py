@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -112,6 +113,14 @@ def last_error(text: str) -> str:
         return own[-1]
     others = [line for line in lines if not line.startswith(("ERROR: failed to reproduce", "WARNING:", "+"))]
     return (others or lines or ["no message"])[-1]
+
+
+def ledger_path(verb: str, doc: str | None, argv: Sequence[str] | None) -> Path:
+    """Return the --path of a command line that names a ledger's folder and nothing else."""
+    parser = argparse.ArgumentParser(prog=f"micronet {verb}", description=(doc or "").splitlines()[0])
+    parser.add_argument("--path", type=Path, required=True, metavar="FOLDER", help="the folder of its paper.yaml")
+    path: Path = parser.parse_args(argv).path
+    return path
 
 
 def told(new: Sequence[str], gone: Sequence[str] = ()) -> str:

@@ -13,10 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from evidence.forms import ClaimEvidence, formed
 from evidence.io import read_json
-from evidence.provenance import environment
-from evidence.revision import code_revision
 from paper.ledger import Claim, Ledger, add_ledger_arguments, folder_of, load_ledger
 from pipelines.analysis.computations.load import load_all
 from pipelines.analysis.recipes import configured
@@ -77,17 +74,8 @@ def counted(claim_id: str, computation: str, root: Path) -> dict[str, Any] | Non
         sha256 = str(manifest["sha256"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PipelineError(f"{path}: corrupt ({error}); run `python -m pipelines verify {dataset}` anew") from None
-    evidence = {
-        "schema": 1,
-        "kind": "claim",
-        "claim": claim_id,
-        "computation": computation,
-        "computed": counts[0] if len(counts) == 1 else counts,
-        "detail": f"{', '.join(keys).replace('_', ' ')} of {dataset}, {files} files, sha256 {sha256[:12]}",
-        "code_revision": code_revision(root),
-        "environment": environment(),
-    }
-    return formed(ClaimEvidence, evidence)
+    detail = f"{', '.join(keys).replace('_', ' ')} of {dataset}, {files} files, sha256 {sha256[:12]}"
+    return evidence_of(claim_id, computation, (counts[0] if len(counts) == 1 else counts, detail), root)
 
 
 def _recipe(ledger: Ledger) -> Callable[[Claim], Found]:

@@ -5,7 +5,6 @@ micronet claims --path FOLDER
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,7 +17,7 @@ from evidence.revision import code_revision
 from evidence.seal import file_computed
 from paper.faults import one_line
 from paper.ledger import Claim, Ledger, folder_of, load_ledger
-from pipelines.common import ROOT, PipelineError, guard, told
+from pipelines.common import ROOT, PipelineError, guard, ledger_path, told
 from pipelines.counting.statements import OF_NETWORKS, OWN, Value, of_networks, own_computations, run_own
 
 CLAIMS = Path("results/claims")
@@ -96,11 +95,9 @@ def file_claims(found: Mapping[str, dict[str, Any]], faults: list[str], folder: 
 
 def main(argv: list[str] | None = None) -> int:
     """Write FOLDER/results/claims/, one file a claim."""
-    parser = argparse.ArgumentParser(prog="micronet claims", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--path", type=Path, required=True, metavar="FOLDER", help="the folder of its paper.yaml")
-    args = parser.parse_args(argv)
-    root = folder_of(path=args.path)
-    return file_claims(*of_another(load_ledger(root), root), root / CLAIMS, (args.path / CLAIMS).as_posix())
+    path = ledger_path("claims", __doc__, argv)
+    root = folder_of(path=path)
+    return file_claims(*of_another(load_ledger(root), root), root / CLAIMS, (path / CLAIMS).as_posix())
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ micronet cost --path FOLDER
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +16,7 @@ from evidence.provenance import snapshot
 from evidence.seal import file_computed
 from paper.conventions import Conventions, members
 from paper.ledger import Ledger, folder_of, load_ledger
-from pipelines.common import ROOT, PipelineError, guard, told
+from pipelines.common import ROOT, PipelineError, guard, ledger_path, told
 from pipelines.counting.evidence import network_costs
 
 COSTS = Path("results/cost")
@@ -67,11 +66,9 @@ def file_costs(
 
 def main(argv: list[str] | None = None) -> int:
     """Write FOLDER/results/cost/."""
-    parser = argparse.ArgumentParser(prog="micronet cost", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--path", type=Path, required=True, metavar="FOLDER", help="the folder of its paper.yaml")
-    args = parser.parse_args(argv)
-    root = folder_of(path=args.path)
-    return file_costs(load_ledger(root), root, root / COSTS, (args.path / COSTS).as_posix(), snapshot(ROOT))
+    path = ledger_path("cost", __doc__, argv)
+    root = folder_of(path=path)
+    return file_costs(load_ledger(root), root, root / COSTS, (path / COSTS).as_posix(), snapshot(ROOT))
 
 
 if __name__ == "__main__":

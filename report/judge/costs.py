@@ -18,7 +18,7 @@ from paper.printed import Interval
 from paper.spans import Span, Truth
 from paper.weighing import Counts, Truths
 from report.judge.conventions import Finding, Grid, admissible, grid, judge, units
-from report.judge.counting import COLUMNS, Counting, applies
+from report.judge.counting import COLUMNS, Counting, applies, counted_values
 from report.judge.verdicts import Verdict
 from report.names import show
 
@@ -103,12 +103,11 @@ class CostJudge:
 
     def counted(self, row_id: str, column: str) -> int | None:
         """Return a computed cost of a row by the default convention, or None where there is none."""
-        found, about = self.evidence.cost.get(self.ledger.canonical(row_id)), self.ledger.cell(row_id, column).about
-        values = found.values_at(about.input) if found is not None and about.counted else None
+        values = counted_values(self.ledger, self.evidence, row_id, column)
         if values is None:
             return None
         if stem(column) == "size":
-            return values.params * about.weight_bytes
+            return values.params * self.ledger.cell(row_id, column).about.weight_bytes
         return values.params if stem(column) == "params" else values.madds.get(self.evidence.rule)
 
     def source(self, row_id: str, column: str) -> str:

@@ -91,6 +91,12 @@ class Group:
         return {cell.name for cell in self.found.cells}
 
 
+def counted_values(ledger: Ledger, evidence: Evidence, row_id: str, column: str) -> CostValues | None:
+    """Return what a cell prints as it is counted, or None: no cost is filed, or none at the column's input."""
+    found, about = evidence.cost.get(ledger.canonical(row_id)), ledger.cell(row_id, column).about
+    return found.values_at(about.input) if found is not None and about.counted else None
+
+
 class Counting:
     """Judge params and MAdds by all conventions that a ledger leaves open, each column at once."""
 
@@ -108,8 +114,7 @@ class Counting:
 
     def values(self, row_id: str, column: str) -> CostValues | None:
         """Return what a cell prints as it is counted, or None: no cost is filed, or none at the column's input."""
-        found, about = self._cost(row_id), self.ledger.cell(row_id, column).about
-        return found.values_at(about.input) if found is not None and about.counted else None
+        return counted_values(self.ledger, self.evidence, row_id, column)
 
     def blind(self, row_id: str, column: str) -> str:
         """Return the operators that a row's count of work does not know, in words, or ""."""

@@ -15,7 +15,7 @@ from report.judge import verdicts
 from report.judge.mcnemar import pooled
 from report.judge.recipes import spreads
 from report.judge.resolution import printed_orders, resolution, test_images
-from report.judge.spread import Spread, adjusted, holm, quantile, spread_of, tail, welch
+from report.judge.spread import Spread, adjusted, quantile, spread_of, tail, welch
 from report.judge.statements import Rule, family, relation
 from report.names import row_name
 
@@ -160,10 +160,10 @@ def orderings(
                 if higher.value > lower.value:
                     gaps[a, b] = gap(mine, theirs, alpha, spread)
         tests = {f"{a} {b}": p for (a, b), (_, _, p) in gaps.items()}
-        significant, corrected = holm(tests, alpha), adjusted(tests)
+        corrected = adjusted(tests)
         pairs = [
             Pair(
-                found[a][0], found[b][0], *g, judge(g[0], f"{a} {b}" in significant),
+                found[a][0], found[b][0], *g, judge(g[0], corrected[f"{a} {b}"] <= alpha),
                 *_resolved(ledger, a, found[a][1], found[b][1]), by_images(bits(a, COLUMN), bits(b, COLUMN)),
                 corrected[f"{a} {b}"],
             )

@@ -120,12 +120,7 @@ def welch(parts: Sequence[tuple[float, float]]) -> tuple[float, float]:
 
 def holm(p_values: Mapping[str, float], alpha: float) -> frozenset[str]:
     """Return the names that stay significant when the whole family's error is held at `alpha` (Holm)."""
-    kept = []
-    for i, (name, p) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
-        if p * (len(p_values) - i) > alpha:
-            break
-        kept.append(name)
-    return frozenset(kept)
+    return frozenset(name for name, p in adjusted(p_values).items() if p <= alpha)
 
 
 def adjusted(p_values: Mapping[str, float]) -> dict[str, float]:
