@@ -1,7 +1,7 @@
 """Run a block's convolutions by the fastest form that may serve: compiled ones, and folded with their BatchNorm.
 
 Where nothing is learned, a convolution and its BatchNorm run as one: a pass over memory less each. Convolutions along
-one axis run compiled where the library was prepared (registry.ops.native), in training too.
+one axis, and a training batch's BatchNorm, run compiled where the library was prepared (registry.ops.native).
 
 The folded weights are made anew in each pass, from what the modules hold at that time, so nothing can grow stale.
 Results differ from the two steps' by rounding alone. Whatever needs the steps apart gets them: gradients, hooks,
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as _hooks
 
-from . import fused, native, native_factorized
+from . import fused, native, native_factorized, native_norm
 
 #: Elements of a BatchNorm's input from which folding takes less time than the pass it saves: measured, one thread.
 GAINS = 20_000
@@ -35,7 +35,7 @@ def run(layers: nn.Module, x: Tensor) -> Tensor:
             plain = type(step) is nn.Conv2d and _plain(step)
             x = _convolve(step, x, step.weight, step.bias) if plain else run(step, x)
         elif learned or norm.training or _outputs(step, x) < GAINS:
-            x = norm(_convolve(step, x, step.weight, step.bias))
+            x = _normalize(norm, _convolve(step, x, step.weight, step.bias))
         else:
             x = _folded(step, norm, x)
     return x
@@ -47,6 +47,14 @@ def _convolve(conv: nn.Conv2d, x: Tensor, weight: Tensor, bias: Tensor | None) -
     if library is not None and axis is not None and native_factorized.takes(x, weight, bias, axis):
         return native_factorized.convolve(library, x, weight, bias, axis)
     return conv._conv_forward(x, weight, bias)
+
+
+def _normalize(norm: nn.BatchNorm2d, x: Tensor) -> Tensor:
+    """Return norm(x): compiled where it is by the batch's own statistics and that serves."""
+    library = native.library()
+    if library is not None and native_norm.takes(x, norm):
+        return native_norm.normalize(library, norm, x)
+    return norm(x)
 
 
 def _steps(layers: nn.Sequential) -> Iterator[tuple[Any, nn.BatchNorm2d | None]]:

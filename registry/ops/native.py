@@ -1,8 +1,9 @@
-"""MicroNet's operators compiled by the machine's own C compiler: Shift-Max and the factorized convolutions.
+"""MicroNet's operators compiled by the machine's own C compiler: Shift-Max, factorized convolutions, BatchNorm.
 
-`prepare` compiles registry.ops.native_source and factorized_source once, in some seconds, and keeps the library in the
-user's cache; the forms then serve by themselves on CPUs. Shift-Max's forward values are the straightforward form's, bit
-for bit; its gradients and the convolutions are equal within rounding, since their sums run in another order.
+`prepare` compiles registry.ops.native_source, factorized_source and norm_source once, in some seconds, and keeps the
+library in the user's cache; the forms then serve by themselves on CPUs. Shift-Max's forward values are the
+straightforward form's, bit for bit; its gradients, the convolutions and BatchNorm are equal within rounding, since
+their sums run in another order.
 MICRONET_COMPILE=0 switches it off, 1 on from the first use; without it long training runs on a CPU switch it on
 themselves. Where no compiler is at hand or the library's results are wrong, one warning says so and the other forms
 serve.
@@ -28,13 +29,14 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from . import native_factorized
+from . import native_factorized, native_norm
 from .eager import differentiable_gradients, eager_shift_max, shift_index
 from .factorized_source import SOURCE as FACTORIZED
 from .native_factorized import DTYPES, threads
 from .native_source import SOURCE as SHIFT_MAX
+from .norm_source import SOURCE as NORM
 
-SOURCE = SHIFT_MAX + FACTORIZED
+SOURCE = SHIFT_MAX + FACTORIZED + NORM
 
 VARIABLE = "MICRONET_COMPILE"
 COMPILERS = ("cc", "gcc", "clang", "c++", "g++")
@@ -163,12 +165,13 @@ def load(path: Path) -> ctypes.CDLL:
             function.argtypes = [ctypes.c_void_p] * pointers + [ctypes.c_int64] * 7
             function.restype = None
     native_factorized.declare(found)
+    native_norm.declare(found)
     return found
 
 
 def check(found: ctypes.CDLL) -> None:
     """Compare the library with the straightforward forms on small tensors. Raises NativeError where they differ."""
-    if (fault := native_factorized.fault(found)) is not None:
+    if (fault := native_factorized.fault(found) or native_norm.fault(found)) is not None:
         raise NativeError(fault)
     generator = torch.Generator().manual_seed(0)
     for dtype, limit in ((torch.float32, 1e-5), (torch.float64, 1e-12)):
