@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import NormalDist, fmean, variance
 from typing import Annotated, Any, Literal
@@ -79,6 +79,13 @@ class Confirmation(Strict):
     power: Annotated[float, Field(gt=0, lt=1)]
 
 
+class Former(Strict):
+    """Hold what an earlier registration ran: evidence by these schedules and seeds stays filed and enters nothing."""
+
+    schedules: Annotated[dict[Name, Schedule], Field(min_length=1)]
+    seeds: Seeds
+
+
 class Family(Strict):
     """Hold a table's rows; they are judged together, with Holm's correction, or not at all."""
 
@@ -89,11 +96,13 @@ class Family(Strict):
 class Registration(Strict):
     """Hold proxy/orderings.yaml. families: in the order in which they are run. twins: two names of one network.
 
-    before: what was run before it was registered; amendments: what was changed since, when, knowing what, and why.
+    before: what was run before it was registered; former: what of that is filed by the same settings; amendments: what
+    was changed since, when, knowing what, and why.
     """
 
     schema_: Literal[1] = Field(alias="schema")
     before: Text
+    former: Former | None = None
     amendments: list[Text] = []
     train: Training
     schedules: Annotated[dict[Name, Schedule], Field(min_length=1)]
@@ -109,24 +118,30 @@ class Registration(Strict):
         return list(dict.fromkeys(row for family in self.families for row in family.rows))
 
     @property
+    def known(self) -> dict[str, Schedule]:
+        """Return every schedule that filed runs may be of, earlier registrations' last."""
+        return {**self.schedules, **(self.former.schedules if self.former else {})}
+
+    @property
     def pairs(self) -> int:
         """Return how many differences the largest table has."""
         return max(math.comb(len(family.rows), 2) for family in self.families)
 
     def settings(self, schedule: str) -> dict[str, Any]:
         """Return what evidence states of a run by a schedule."""
-        found = self.schedules[schedule]
+        found = self.known[schedule]
         return {**self.train.model_dump(), "images": found.images, "epochs": found.epochs, "recipe": schedule}
 
 
 class Trial(Strict):
-    """Hold what the pilot says of one schedule: the gap and the pooled spread in points, seconds a run, and the gain.
+    """Hold what the pilot says of one schedule: gap, its own spread and what it is held to in points, seconds a run.
 
-    gain: (gap / spread)^2 per second; runs: how many it rests on.
+    pooled: the spread over all rows and schedules; gain: (gap / pooled)^2 per second; runs: how many it rests on.
     """
 
     gap: float
-    sd: Annotated[float, Field(gt=0)]
+    sd: Annotated[float, Field(ge=0)]
+    pooled: Annotated[float, Field(gt=0)]
     seconds: Annotated[float, Field(gt=0)]
     gain: Annotated[float, Field(ge=0)]
     runs: Count
@@ -182,7 +197,12 @@ def read_registration(root: Path, ledger: Ledger | None = None) -> Registration 
 
 def _check(file: YamlFile, found: Registration) -> None:
     """Raise where pilot and confirmation overlap, or one names what the other parts lack."""
-    confirm, pilot = found.confirm, found.pilot
+    confirm, pilot, former = found.confirm, found.pilot, found.former
+    if former and (names := sorted(set(former.schedules) & set(found.schedules))):
+        raise file.error(("former", "schedules"), f"{names[0]!r} is a schedule of today's too; rename today's")
+    for part, seeds in (("confirm", confirm.seeds), ("pilot", pilot.seeds)):
+        if former and (shared := sorted(set(former.seeds) & set(seeds))):
+            raise file.error((part, "seeds"), f"seed {shared[0]} was run before; take fresh seeds")
     if shared := sorted(set(confirm.seeds) & set(pilot.seeds)):
         raise file.error(("confirm", "seeds"), f"seed {shared[0]} is the pilot's too; confirm with fresh seeds")
     if confirm.fewest > len(confirm.seeds):
@@ -230,41 +250,57 @@ def seconds_of(run: TrainingEvidence) -> float:
     return run.duration_s if run.cpu_s is None else run.cpu_s
 
 
-def trial(runs: Mapping[str, Sequence[TrainingEvidence]], gap: Sequence[str]) -> Trial:
-    """Return what the pilot's runs by one schedule say, by row; gap: the two rows of the gap, higher first.
+def _variance(groups: Iterable[Sequence[float]]) -> float:
+    """Return the variance pooled over groups of runs that differ by their seed alone."""
+    groups = list(groups)
+    freedom = sum(len(values) - 1 for values in groups)
+    return math.fsum(variance(values) * (len(values) - 1) for values in groups) / freedom
 
-    The spread is pooled over rows. Raises ValueError where it is 0, which no rate can be made of.
+
+def trials(pilot: Mapping[str, Mapping[str, Sequence[TrainingEvidence]]], gap: Sequence[str]) -> dict[str, Trial]:
+    """Return what the pilot's runs say of every schedule; gap: the two rows of the gap, higher first.
+
+    pilot: its runs by schedule and row. The spread that a gap is held to is pooled over all of them: a schedule's own
+    rests on too few. Raises ValueError where it is 0, which no rate can be made of.
     """
-    values = {row: [run.values[COLUMN] for run in mine] for row, mine in runs.items()}
-    freedom = sum(len(v) - 1 for v in values.values())
-    sd = math.sqrt(math.fsum(variance(v) * (len(v) - 1) for v in values.values()) / freedom)
-    seconds = fmean(seconds_of(run) for mine in runs.values() for run in mine)
-    if not sd or not seconds:
-        raise ValueError("all seeds gave the same result, or took no time")
-    found = fmean(values[gap[0]]) - fmean(values[gap[1]])
-    gain = (found / sd) ** 2 / seconds  # either way: to prefer the paper's would let the schedule decide the order
-    return Trial(gap=found, sd=sd, seconds=seconds, gain=gain, runs=sum(map(len, values.values())))
+    values = {
+        schedule: {row: [run.values[COLUMN] for run in mine] for row, mine in runs.items()}
+        for schedule, runs in pilot.items()
+    }
+    pooled = math.sqrt(_variance(v for rows in values.values() for v in rows.values()))
+    out = {}
+    for schedule, rows in values.items():
+        seconds = fmean(seconds_of(run) for mine in pilot[schedule].values() for run in mine)
+        if not pooled or not seconds:
+            raise ValueError("all seeds gave the same result, or took no time")
+        found = fmean(rows[gap[0]]) - fmean(rows[gap[1]])
+        gain = (found / pooled) ** 2 / seconds  # either way: to prefer the paper's would let the schedule decide it
+        out[schedule] = Trial(
+            gap=found, sd=math.sqrt(_variance(rows.values())), pooled=pooled, seconds=seconds, gain=gain,
+            runs=sum(map(len, rows.values())),
+        )  # fmt: skip
+    return out
 
 
 def seeds_needed(found: Trial, registration: Registration) -> int:
     """Return how many seeds a row give the registered power, by the normal approximation, Holm's first step included.
 
-    n = 2 (z(1 - alpha / 2m) + z(power))^2 (sd / difference)^2 with m differences in the largest table.
+    n = 2 (z(1 - alpha / 2m) + z(power))^2 (spread / difference)^2 with m differences in the largest table.
     """
     difference = registration.confirm.share * abs(found.gap)
     normal = NormalDist()
     z = normal.inv_cdf(1 - registration.alpha / (2 * registration.pairs)) + normal.inv_cdf(registration.confirm.power)
-    ratio = MANY if difference == 0 else min(MANY, z * found.sd / difference)
+    ratio = MANY if difference == 0 else min(MANY, z * found.pooled / difference)
     return math.ceil(2 * ratio**2)
 
 
-def choose(registration: Registration, trials: Mapping[str, Trial]) -> tuple[str, int, list[int]]:
+def choose(registration: Registration, tried: Mapping[str, Trial]) -> tuple[str, int, list[int]]:
     """Return the schedule of the largest gain, the seeds that it needs and those that are run.
 
     The first registered wins a tie; fewer seeds than `fewest` are raised to it, more than there are cut.
     """
-    best = max(registration.schedules, key=lambda name: trials[name].gain)
-    needed = seeds_needed(trials[best], registration)
+    best = max(registration.schedules, key=lambda name: tried[name].gain)
+    needed = seeds_needed(tried[best], registration)
     confirm = registration.confirm
     return best, needed, confirm.seeds[: min(max(needed, confirm.fewest), len(confirm.seeds))]
 
@@ -301,10 +337,8 @@ def choice_fault(
         return f"{lost} of the {len(choice.pilot)} pilot runs that it was made from are not filed, or not sound, today"
     pilot = registration.pilot
     try:
-        trials = {
-            name: trial(of_phase(runs, pilot.rows, name, pilot.seeds), pilot.gap) for name in registration.schedules
-        }
-        found = choose(registration, trials)
+        mine = {name: of_phase(runs, pilot.rows, name, pilot.seeds) for name in registration.schedules}
+        found = choose(registration, trials(mine, pilot.gap))
     except (ValueError, ArithmeticError):  # a row without runs has no mean
         return "the pilot is not whole"
     same = found == (choice.schedule, choice.needed, choice.seeds)

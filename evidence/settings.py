@@ -87,5 +87,5 @@ def load_settings(root: Path) -> tuple[Settings, dict[str, dict[str, Any]]]:
             runs[f"proxy/{row}"] = params["proxy"]["train"]
     if registration := read_registration(root):
         rows = dict.fromkeys([*registration.rows, *registration.pilot.rows])
-        runs |= {f"cifar/{row}/{name}": registration.settings(name) for name in registration.schedules for row in rows}
+        runs |= {f"cifar/{row}/{name}": registration.settings(name) for name in registration.known for row in rows}
     return settings, runs

@@ -33,7 +33,7 @@ from evidence.registration import (
     choose,
     read_choice,
     read_registration,
-    trial,
+    trials,
 )
 from evidence.seal import file_computed
 from paper.ledger import load_ledger
@@ -138,13 +138,13 @@ def file_choice(root: Path = ROOT) -> Choice:
     registration = registered(root)
     found = pilot_evidence(registration, root)
     try:
-        trials = {name: trial(runs, registration.pilot.gap) for name, runs in found.items()}
+        tried = trials(found, registration.pilot.gap)
     except ValueError as error:
         raise PipelineError(f"results/{PROFILE}: the pilot decides nothing: {error}") from None
-    schedule, needed, seeds = choose(registration, trials)
+    schedule, needed, seeds = choose(registration, tried)
     evidence = formed(Choice, {
         "schema": 1, "kind": "choice", "schedule": schedule, "seeds": seeds, "needed": needed,
-        "trials": {name: t.model_dump() for name, t in trials.items()},
+        "trials": {name: t.model_dump() for name, t in tried.items()},
         "pilot": {
             cifar_job(r.row, name, int(r.seed or 0), registration, root).evidence.as_posix(): r.digest
             for name, runs in found.items() for mine in runs.values() for r in mine
@@ -213,11 +213,15 @@ def one_run(options: argparse.Namespace, registration: Registration) -> Named:
     if options.row is None or options.seed is None:
         raise PipelineError("orderings run: give --phase, or --row and --seed")
     schedule = options.schedule or chosen().schedule
-    pilot, confirm = registration.pilot, registration.confirm
-    known = (options.row in pilot.rows and options.seed in pilot.seeds) or (
-        options.row in registration.rows and options.seed in confirm.seeds
-    )
-    if schedule not in registration.schedules or not known:
+    pilot, confirm, former = registration.pilot, registration.confirm, registration.former
+    if former and schedule in former.schedules:  # to make a filed run of an earlier registration again
+        known = options.row in registration.rows and options.seed in former.seeds
+    else:
+        known = schedule in registration.schedules and (
+            (options.row in pilot.rows and options.seed in pilot.seeds)
+            or (options.row in registration.rows and options.seed in confirm.seeds)
+        )
+    if not known:
         raise PipelineError(f"{FILE}: registers no run of {options.row} by {schedule} with seed {options.seed}")
     return options.row, schedule, options.seed
 

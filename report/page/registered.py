@@ -96,9 +96,9 @@ def _protocol(found: Registered) -> list[str]:
             "chosen schedule, not of CIFAR-10 at large."
         )
     tried = choice.trials[choice.schedule]
-    if found.spread and found.spread.sd > tried.sd:
+    if found.spread and found.spread.sd > tried.pooled:
         lines.append(
-            f"The pilot's {tried.runs} runs by this schedule had a spread of {tried.sd:.2f} points, the confirmatory "
+            f"The pilot's runs had a spread of {tried.pooled:.2f} points, the confirmatory "
             f"runs {found.spread.sd:.2f}: fewer orders are decided than the number of seeds was chosen for."
         )
     if found.judged:
@@ -146,6 +146,6 @@ def _trials(found: Registered) -> list[list[str]]:
     if found.choice is None:
         return []
     return [
-        [name, f"{t.gap:+.2f}", f"{t.sd:.2f}", f"{t.seconds:.0f}", f"{t.gain:.3g}", str(t.runs)]
+        [name, f"{t.gap:+.2f}", f"{t.sd:.2f}", f"{t.pooled:.2f}", f"{t.seconds:.0f}", f"{t.gain:.3g}", str(t.runs)]
         for name, t in found.choice.trials.items()
     ]

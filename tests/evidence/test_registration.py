@@ -20,7 +20,7 @@ from evidence.registration import (
     random_seed,
     read_registration,
     seeds_needed,
-    trial,
+    trials,
 )
 from paper.ledger import LedgerError, load_ledger
 
@@ -54,7 +54,7 @@ def test_no_registration_is_none(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "fault"),
     [
-        ({"confirm__seeds": [0, 100, 101]}, "confirm with fresh seeds"),
+        ({"confirm__seeds": [10, 200, 201]}, "confirm with fresh seeds"),
         ({"confirm__fewest": 9}, "is more than the"),
         ({"pilot__gap": ["t5_relu", "t3_static"]}, "none of"),
         ({"twins": ["t5_relu", "t5_relu"]}, "stands twice"),
@@ -62,6 +62,9 @@ def test_no_registration_is_none(tmp_path):
         ({"families__1__rows": ["t5_relu", "t3_dw"]}, "does not print the architecture"),
         ({"families__0__table": "99"}, "no table '99'"),
         ({"alpha": 1.5}, "alpha"),
+        ({"former__seeds": [0, 201]}, "seed 201 was run before"),
+        ({"former__seeds": [0, 10]}, "seed 10 was run before"),
+        ({"former__schedules": {"i20000e3": {"images": 5, "epochs": 1}}}, "'i20000e3' is a schedule of today's too"),
         ({"extra": 1}, "extra"),
     ],
 )
@@ -79,15 +82,17 @@ def test_rows_never_share_their_random_numbers():
 
 points = st.floats(1, 90)
 TRIALS = st.builds(
-    lambda gap, sd, seconds: Trial(gap=gap, sd=sd, seconds=seconds, gain=gap**2 / sd**2 / seconds, runs=4),
+    lambda gap, sd, seconds: Trial(
+        gap=gap, sd=sd, pooled=sd, seconds=seconds, gain=gap**2 / sd**2 / seconds, runs=4
+    ),
     st.floats(-5, 5), st.floats(0.1, 3), st.floats(10, 900),
 )  # fmt: skip
 
 
 @given(st.fixed_dictionaries(dict.fromkeys(REGISTRATION.schedules, TRIALS)))
-def test_the_rule_picks_the_largest_gain_and_keeps_to_its_bounds(trials):
-    name, needed, seeds = choose(REGISTRATION, trials)
-    assert all(trials[name].gain >= other.gain for other in trials.values())
+def test_the_rule_picks_the_largest_gain_and_keeps_to_its_bounds(tried):
+    name, needed, seeds = choose(REGISTRATION, tried)
+    assert all(tried[name].gain >= other.gain for other in tried.values())
     assert needed >= 1
     confirm = REGISTRATION.confirm
     assert confirm.fewest <= len(seeds) <= len(confirm.seeds)
@@ -99,14 +104,19 @@ def runs(values, seconds=10.0):
     return [SimpleNamespace(values={"top1": v}, cpu_s=seconds, duration_s=seconds * 3) for v in values]
 
 
+def trial(high, low, seconds=10.0, gap=("a", "b")):
+    """Return what a pilot of one schedule says."""
+    return trials({"only": {"a": runs(high, seconds), "b": runs(low, seconds)}}, gap)["only"]
+
+
 @given(st.lists(points, min_size=2, max_size=4, unique=True), st.lists(points, min_size=2, max_size=4, unique=True),
        st.sampled_from([0.5, 2.0, 4.0]))  # fmt: skip
 def test_a_gain_does_not_depend_on_the_scale_of_accuracy_and_halves_at_twice_the_time(high, low, scale):
-    first = trial({"a": runs(high), "b": runs(low)}, ["a", "b"])
-    scaled = trial({"a": runs([v * scale for v in high]), "b": runs([v * scale for v in low])}, ["a", "b"])
-    slow = trial({"a": runs(high, 20.0), "b": runs(low, 20.0)}, ["a", "b"])
+    first = trial(high, low)
+    scaled = trial([v * scale for v in high], [v * scale for v in low])
+    slow = trial(high, low, 20.0)
     assert scaled.gain == pytest.approx(first.gain)
-    turned = trial({"a": runs(high), "b": runs(low)}, ["b", "a"])
+    turned = trial(high, low, gap=("b", "a"))
     assert turned.gain == pytest.approx(first.gain)  # no direction is preferred
     assert slow.gain == pytest.approx(first.gain / 2)
     assert seeds_needed(scaled, REGISTRATION) == pytest.approx(seeds_needed(first, REGISTRATION), abs=1)
@@ -114,7 +124,16 @@ def test_a_gain_does_not_depend_on_the_scale_of_accuracy_and_halves_at_twice_the
 
 def test_a_pilot_without_spread_decides_nothing():
     with pytest.raises(ValueError, match="same result"):
-        trial({"a": runs([3.0, 3.0]), "b": runs([1.0, 1.0])}, ["a", "b"])
+        trial([3.0, 3.0], [1.0, 1.0])
+
+
+def test_the_spread_is_pooled_over_schedules():
+    quiet, loud = {"a": runs([4.0, 4.0]), "b": runs([3.0, 3.0])}, {"a": runs([4.0, 8.0]), "b": runs([3.0, 7.0])}
+    found = trials({"quiet": quiet, "loud": loud}, ("a", "b"))
+    assert found["quiet"].sd == 0
+    assert found["loud"].sd == pytest.approx(8**0.5)
+    assert {t.pooled for t in found.values()} == {2.0}  # of the variances 0, 0, 8 and 8
+    assert found["quiet"].gain == found["loud"].gain == pytest.approx(1 / 40)
 
 
 def test_only_registered_seeds_of_the_schedule_are_taken():
