@@ -12,12 +12,13 @@ from pathlib import Path
 
 from paper.columns import COSTS
 from paper.ledger import HERE, NAME, LedgerError, load_ledger
-from paper.reading.build import Unread, Written, write_tables
+from paper.reading.build import Written, write_tables
 from paper.reading.csvs import read_csv
 from paper.reading.grid import Grid
 from paper.reading.html import read_html
 from paper.reading.latex import read_latex
 from paper.reading.markdown import read_markdown
+from paper.reading.measured import Unread
 from paper.reading.shape import quoted
 from paper.schema import TASKS, RawPaper
 
