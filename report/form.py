@@ -199,6 +199,52 @@ class CheckForm(Form):
     arithmetic: str
 
 
+class CountForm(Form):
+    """Count registered runs that are filed."""
+
+    have: Number
+    of: Number
+
+
+class OrderForm(Form):
+    """Hold a printed order of two networks as small data has it: in points, p after Holm's correction."""
+
+    higher: str
+    lower: str
+    gap: float
+    half_width: float
+    p: float
+    verdict: Literal["holds", "fails", "undecided"]
+
+
+class RegisteredTableForm(CountForm):
+    """Hold a registered table; its orders are judged once all of its runs are filed."""
+
+    table: str
+    tau: float | None
+    orders: list[OrderForm]
+
+
+class RegisteredStatementForm(Form):
+    """Hold a statement as the registered runs decide it, p after Holm's correction over all of them."""
+
+    id: str
+    verdict: Literal["holds", "fails", "undecided", "not run"]
+    p_holds: float | None
+    p_fails: float | None
+
+
+class RegisteredForm(Form):
+    """Hold the orderings registered before they were run (proxy/orderings.yaml); they change no verdict above."""
+
+    pilot: CountForm
+    schedule: str | None
+    seeds: list[int]
+    spread: float | None
+    tables: list[RegisteredTableForm]
+    statements: list[RegisteredStatementForm]
+
+
 class ReportForm(Form):
     """Hold report.json."""
 
@@ -213,6 +259,7 @@ class ReportForm(Form):
     architecture: list[ArchitectureForm]
     quotations: list[QuotationForm]
     issues: list[IssueForm]
+    registered: RegisteredForm | None
 
 
 def schema() -> str:

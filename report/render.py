@@ -22,6 +22,7 @@ from report.judge import verdicts
 from report.judge.architecture import architecture_cells
 from report.judge.conventions import FamilyView
 from report.judge.issues import check_issues
+from report.judge.registered import Registered
 from report.judge.views import CellView, Report
 from report.names import GROUND_WORDS, ORDER, SYMBOLS, column_name, short_title, slug
 from report.page.page import Page, build_page
@@ -161,7 +162,37 @@ def as_json(report: Report) -> dict[str, Any]:
             ],
             "forensics": [f.search().model_dump() for f in report.forensics],
         },
+        "registered": None if report.registered is None else registered_orderings(report.registered),
     }
+
+
+def registered_orderings(found: Registered) -> dict[str, Any]:
+    """Return what the registered orderings decide, and of which runs; tables that lack a run have no orders."""
+    return {
+        "pilot": {"have": found.pilot[0], "of": found.pilot[1]},
+        "schedule": found.choice.schedule if found.choice else None,
+        "seeds": found.choice.seeds if found.choice else [],
+        "spread": found.spread.sd if found.spread else None,
+        "tables": [
+            {
+                "table": family.table,
+                "have": family.have,
+                "of": family.of,
+                "tau": family.ordering.tau if family.ordering else None,
+                "orders": [
+                    {
+                        "higher": pair.higher, "lower": pair.lower, "gap": pair.gap, "half_width": pair.half_width,
+                        "p": pair.adjusted, "verdict": "undecided" if pair.verdict == "underpowered" else pair.verdict,
+                    }
+                    for pair in (family.ordering.pairs if family.ordering else ())
+                ],
+            }
+            for family in found.families
+        ],
+        "statements": [
+            {"id": s.id, "verdict": s.verdict, "p_holds": s.p_holds, "p_fails": s.p_fails} for s in found.statements
+        ],
+    }  # fmt: skip
 
 
 def _family(found: FamilyView) -> dict[str, Any]:

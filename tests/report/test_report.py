@@ -39,7 +39,7 @@ def test_report_json_is_the_fixed_interface(checkout):
     report = run(checkout)
     ledger = load_ledger()
     assert list(report) == ["schema", "paper", "profile", "cells", "claims", "checks", "summary", "architecture",
-                            "quotations", "issues", "conventions"]  # fmt: skip
+                            "quotations", "issues", "conventions", "registered"]  # fmt: skip
     ReportForm.model_validate(report)
     assert report["paper"] == {"arxiv": "2011.12289v1"}
     printed = [(row.table, row.number, row.id, c.column, c.printed) for row, c in ledger.cells()]

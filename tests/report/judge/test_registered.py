@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -13,9 +14,11 @@ from hypothesis import strategies as st
 from evidence.read import Evidence
 from evidence.registration import FILE, Choice, OrderingCosts, Registration, choose, of_phase, trials
 from paper import load_ledger
+from report.form import RegisteredForm
 from report.judge.registered import judge_registered, read_registered
 from report.judge.spread import adjusted, holm
 from report.page.registered import registered_page
+from report.render import registered_orderings
 
 REGISTRATION = Registration.model_validate(yaml.safe_load((ROOT / FILE).read_text("utf-8")))
 
@@ -189,3 +192,25 @@ def test_an_adjusted_p_is_significant_where_holm_says_so(p_values, alpha):
     assert all(p <= found[name] <= 1 for name, p in p_values.items())
     close = {name for name, p in found.items() if abs(p - alpha) < 1e-12}
     assert {name for name, p in found.items() if p <= alpha} - close == holm(p_values, alpha) - close
+
+
+def test_report_json_says_what_is_decided_and_of_how_many_runs(ledger):
+    found = judge_registered(REGISTRATION, CHOICE, None, ledger, evidence(TABLE_5))
+    form = RegisteredForm.model_validate_json(json.dumps(registered_orderings(found), allow_nan=False))
+    assert (form.schedule, form.seeds, form.pilot.have) == (SCHEDULE, SEEDS, len(PILOT))
+    first, *others = form.tables
+    assert first.have == first.of == 4 * len(SEEDS)
+    verdicts = {(order.higher, order.lower): order.verdict for order in first.orders}
+    assert len(verdicts) == 6
+    assert sorted(verdicts.values()) == [
+        "fails",
+        "holds",
+        "holds",
+        "holds",
+        "holds",
+        "holds",
+    ]  # SE+ReLU is last here
+    assert not any(table.orders for table in others)
+    assert {s.id: s.verdict for s in form.statements}["shift_max_order"] == "holds"
+    empty = judge_registered(REGISTRATION, None, None, ledger, Evidence())
+    assert RegisteredForm.model_validate(registered_orderings(empty)).schedule is None
