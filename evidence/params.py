@@ -128,7 +128,7 @@ class Pose(Pixels):
 class ProxyTraining(Strict):
     """Hold the proxy's protocol; CIFAR-10's images keep their own size."""
 
-    data: Literal["cifar10"]  # on another set the same is run by --data
+    data: Name
     image_size: Literal[32]
     batch_size: BatchSize
     epochs: Epochs

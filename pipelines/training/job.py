@@ -11,7 +11,7 @@ from evidence.fingerprints import parts, read_fingerprint
 from evidence.registration import FILE, Registration, random_seed
 from evidence.rows import Row, find_row
 from evidence.seal import digest
-from evidence.sets import SMALL_REAL, apart
+from evidence.sets import OWN, SMALL_REAL, apart
 from pipelines.analysis.overlays import recipe_config
 from pipelines.common import ROOT, PipelineError, load_params, section
 from pipelines.data.digits import check_batch, read_manifest
@@ -163,7 +163,9 @@ def proxy_job(row_id: str, seed: int, root: Path = ROOT, data: str | None = None
         raise PipelineError(f"params.yaml: no row {row_id!r} under proxy.rows; add it")
     row, fingerprint = known_row(row_id, root, "proxy")
     settings = dict(section(params, "proxy", "train"))
-    known = find_set(settings["data"] if data is None else data)
+    if settings["data"] != OWN:
+        raise PipelineError(f"params.yaml: proxy.train.data: {settings['data']!r} is not {OWN}; name others by --data")
+    known = find_set(data or OWN)
     settings["data"] = known.name
     found, pin = load_pinned(known, root, ("train_labels",))
     if settings["batch_size"] > (images := len(found["train_labels"])):

@@ -165,3 +165,8 @@ def test_data_that_a_profile_does_not_take_is_one_line(checkout):
     with pytest.raises(PipelineError, match="profile mini has its own sets"):
         cli.main(["--row", ROW, "--data", "cifar100"])
     assert others_of(checkout) == []
+    params = yaml.safe_load((checkout / "params.yaml").read_text("utf-8"))
+    params["proxy"]["train"]["data"] = "cifar100"
+    (checkout / "params.yaml").write_text(yaml.safe_dump(params), "utf-8")
+    with pytest.raises(PipelineError, match=r"^params.yaml: proxy.train.data: 'cifar100' is not cifar10; name"):
+        proxy_job(ROW, 0, checkout)
