@@ -88,6 +88,8 @@ def _run_fault(run: TrainingEvidence, today: Mapping[str, Any] | None, pins: Map
         where = "proxy/orderings.yaml" if run.profile == "cifar" else "params.yaml"
         return f"stale: {where} states other training parameters today"
     known = pins.get(run.data.name)
+    if known is not None and not known:
+        return f"nothing pins {run.data.name} here; restore results/manifests/{run.data.name}.json"
     if known is not None and run.data.pin not in known:
         today_is = " or ".join(sorted(pin[:12] + "…" for pin in known))
         return f"stale: the data pin of {run.data.name} is {today_is} today, the run's is {run.data.pin[:12]}…"

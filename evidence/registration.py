@@ -41,7 +41,7 @@ class Training(Strict):
     test_images: how many of the test split's images are evaluated, the first in the order of their hashes.
     """
 
-    data: Name
+    data: Literal["cifar10"]  # on another set the same is run by --data
     image_size: Literal[32]
     stem_stride: Literal[1, 2]
     first_stride: Literal[1, 2]
@@ -126,6 +126,10 @@ class Registration(Strict):
     def pairs(self) -> int:
         """Return how many differences the largest table has."""
         return max(math.comb(len(family.rows), 2) for family in self.families)
+
+    def on(self, data: str) -> Registration:
+        """Return the same registration for another set."""
+        return self.model_copy(update={"train": self.train.model_copy(update={"data": data})})
 
     def settings(self, schedule: str) -> dict[str, Any]:
         """Return what evidence states of a run by a schedule."""

@@ -9,6 +9,7 @@ from evidence.io import read_json
 from evidence.params import Rules, read_params
 from evidence.registration import read_registration
 from evidence.rows import configured_rows, find_row
+from evidence.sets import TITLES, pack_command
 from paper.columns import is_cost
 from paper.faults import one_line
 from paper.ledger import Ledger
@@ -38,7 +39,8 @@ def data_pins(root: Path) -> dict[str, set[str]]:
             pin = str(read_json(path)["sha256"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             fault = f"{path.relative_to(root).as_posix()}: corrupt ({one_line(repr(error))})"
-            raise SettingsError(f"{fault}; run `python -m pipelines verify {path.stem}`") from None
+            again = pack_command(path.stem) if path.stem in TITLES else f"python -m pipelines verify {path.stem}"
+            raise SettingsError(f"{fault}; run `{again}`") from None
         pins.setdefault(path.stem.removesuffix("_val"), set()).add(pin)
     return pins
 

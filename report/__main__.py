@@ -30,6 +30,7 @@ from report import diff, entered
 from report.gather import Runs, gather, place
 from report.judge import verdicts
 from report.judge.model import Report, build, changes, read_baseline
+from report.judge.other_sets import read_other_sets
 from report.judge.plan import read_benches
 from report.judge.registered import read_registered
 from report.page.sources import Sources, read_sources
@@ -59,6 +60,8 @@ def judged(places: Places, settings: Settings, runs: Runs) -> Report:
     report.forensics = read_forensics(places.root, places.results)
     if not places.own:
         report.registered = read_registered(places.root, places.results, ledger, evidence)
+        report.other_sets = read_other_sets(places.root, places.results, runs, ledger, evidence)
+        report.problems.extend(problem for other in report.other_sets for problem in other.problems)
     return report
 
 
@@ -137,6 +140,8 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
         return BROKEN
     for kind, counts in report.summary().items():
         print(f"{kind}: " + (", ".join(f"{n} {name}" for name, n in counts.items()) or "none"))
+    for other in report.other_sets:
+        print(f"{other.title}, apart: {other.told()}")
     for problem in (*report.problems, *sources.problems):
         print(f"warning: {problem.path}: {problem.fault}", file=sys.stderr)
     if report.changed:

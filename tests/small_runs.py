@@ -33,14 +33,18 @@ LOGS = {
 }  # fmt: skip
 #: What `random_cifar` states as its pin.
 PIN = "0" * 64
+OTHER_PIN = "9" * 64
 
 
-def random_cifar(root: Path, train: int, test: int) -> None:
-    """Write random images and labels as root's packed CIFAR-10."""
+def random_cifar(root: Path, train: int, test: int, known: cifar.CifarSet = cifar.CIFAR10) -> None:
+    """Write random images and labels as root's packed CIFAR-10 or CIFAR-100; the latter pinned by its manifest."""
     rng = np.random.default_rng(0)
     arrays = {}
     for split, n in (("train", train), ("test", test)):
         arrays[f"{split}_images"] = rng.integers(0, 256, (n, 32, 32, 3), np.uint8)
-        arrays[f"{split}_labels"] = rng.integers(0, 10, n).astype(np.uint8)
-    (root / cifar.PACKED).parent.mkdir()
-    np.savez(root / cifar.PACKED, pin=np.array(PIN), **arrays)
+        arrays[f"{split}_labels"] = rng.integers(0, len(known.classes), n).astype(np.uint8)
+    (root / known.packed).parent.mkdir(exist_ok=True)
+    pin = PIN if known is cifar.CIFAR10 else OTHER_PIN
+    np.savez(root / known.packed, pin=np.array(pin), **arrays)
+    if known is not cifar.CIFAR10:
+        cifar.file_pin(known, pin, root)

@@ -104,10 +104,9 @@ def prepare(root: Path, params: Mapping[str, Any], profile: str, tasks: Iterable
     if profile == "mini":
         dvc(root, "repro", "-q", *(DATA_STAGE[kind] for kind in sorted(one_of_each)))
     elif profile == "proxy":
-        from pipelines.data.cifar import PACKED, load
+        from pipelines.data.cifar import CIFAR10, load_pinned
 
-        if load(root / PACKED, ())[1] != section(params, "proxy", "pin"):
-            raise PipelineError(f"{PACKED}: its pin is not params.yaml's; run `python -m pipelines cifar` anew")
+        load_pinned(CIFAR10, root, ())
     else:
         from pipelines.training.__main__ import checked, data_folder
         from pipelines.training.launch import PACKED as VARIABLE

@@ -1,4 +1,4 @@
-"""CIFAR-10 for mmengine: whole batches from memory, cropped and flipped at random in training."""
+"""CIFAR-10 and CIFAR-100 for mmengine: whole batches from memory, cropped and flipped at random in training."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset
 
-from pipelines.data.cifar import load
+from evidence.sets import OWN
+from pipelines.data.cifar import CIFAR10, CifarSet, find_set, load
 from pipelines.data.images import batched  # noqa: F401  its collate function registers itself
 
-MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 PADDING = 4
 
 
-def normalized(images: np.ndarray) -> Tensor:
-    """Return uint8 images (N, 32, 32, 3) as normalized floats (N, 3, 32, 32)."""
+def normalized(images: np.ndarray, known: CifarSet = CIFAR10) -> Tensor:
+    """Return uint8 images (N, 32, 32, 3) of a set as normalized floats (N, 3, 32, 32)."""
     x = torch.from_numpy(images).permute(0, 3, 1, 2).float().div_(255)
-    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (MEAN, STD))
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (known.mean, known.std))
     return x.sub_(mean).div_(std).contiguous()
 
 
@@ -42,18 +42,19 @@ def augment(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
 
 @DATASETS.register_module()
 class CifarImages(Dataset):
-    """Serve batches of a packed CIFAR-10 as {'inputs': (N, 3, 32, 32) float, 'data_samples': (N,) labels}.
+    """Serve batches of a packed set as {'inputs': (N, 3, 32, 32) float, 'data_samples': (N,) labels}.
 
-    first: so many images alone, in the order of their hashes. Raises PipelineError where the file is missing or
-    damaged.
+    data: the set's name. first: so many images alone, in the order of their hashes. Raises PipelineError where the
+    file is missing or damaged.
     """
 
     METAINFO: dict[str, Any] = {}
 
-    def __init__(self, path: str, split: str, first: int | None = None) -> None:
-        data, self.pin = load(Path(path), (f"{split}_images", f"{split}_labels"))
-        self.images = data[f"{split}_images"][:first]
-        self.labels = torch.from_numpy(data[f"{split}_labels"][:first].astype(np.int64))
+    def __init__(self, path: str, split: str, first: int | None = None, data: str = OWN) -> None:
+        self.known = find_set(data)
+        found, self.pin = load(Path(path), (f"{split}_images", f"{split}_labels"), data)
+        self.images = found[f"{split}_images"][:first]
+        self.labels = torch.from_numpy(found[f"{split}_labels"][:first].astype(np.int64))
         self.train = split == "train"
         self.metainfo: dict[str, Any] = {}
 
@@ -65,5 +66,5 @@ class CifarImages(Dataset):
 
     def __getitems__(self, indices: Sequence[int]) -> dict[str, Any]:
         chosen = np.asarray(indices)
-        images = normalized(self.images[chosen])
+        images = normalized(self.images[chosen], self.known)
         return {"inputs": augment(images) if self.train else images, "data_samples": self.labels[chosen]}

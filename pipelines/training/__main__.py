@@ -2,6 +2,7 @@
 
 python -m pipelines train --row t2_micronet_m0                                  # mini: minutes, on drawn data
 python -m pipelines train --row t5_relu --profile proxy --seed 0                # CIFAR-10: orderings only
+python -m pipelines train --row t5_relu --profile proxy --seed 0 --data cifar100    # the same on CIFAR-100
 python -m pipelines train --row t2_micronet_m3 --profile paper --recipe paper   # ImageNet, COCO or Cityscapes
 python -m pipelines train --row t8_micronet_m0 --profile paper --launcher auto  # a process for each GPU offered
 torchrun --nproc_per_node 8 -m pipelines.training --row t2_micronet_m3 --profile paper --launcher pytorch
@@ -109,6 +110,15 @@ def full_size(options: argparse.Namespace) -> Job:
     return paper_job(row.id, options.recipe, options.seed, folder, pin, launched(options))
 
 
+def small_job(options: argparse.Namespace) -> Job:
+    """Return a small profile's job. Raises PipelineError for data that it does not take."""
+    if options.profile == "proxy":
+        return proxy_job(options.row, options.seed, data=None if options.data is None else str(options.data))
+    if options.data is not None:
+        raise PipelineError(f"--data {options.data}: profile mini has its own sets; leave it out, or name a --profile")
+    return mini_job(options.row)
+
+
 def dry_run(options: argparse.Namespace, keep: Path | None = None) -> dict[str, float]:
     """Run the whole path of a row's recipe on a tiny set of the real one's layout, a few steps an epoch.
 
@@ -157,7 +167,7 @@ def parser() -> argparse.ArgumentParser:
     full = out.add_argument_group("profile paper")
     full.add_argument("--recipe", choices=sorted(RECIPES), default="paper", help="see below")
     full.add_argument("--data", type=Path, help="data folder or packed set; default: data/NAME, or $IMAGENET_ROOT, "
-                      "$COCO_ROOT, $CITYSCAPES_ROOT")  # fmt: skip
+                      "$COCO_ROOT, $CITYSCAPES_ROOT; profile proxy: cifar10 (default) or cifar100")  # fmt: skip
     packed_set, amp = (os.environ.get(name) == "1" for name in (launch.PACKED, launch.AMP))
     full.add_argument("--packed", action="store_true", default=packed_set,
                       help=f"read data/imagenet_packed (or {launch.PACKED}=1)")  # fmt: skip
@@ -179,8 +189,7 @@ def main(argv: list[str] | None = None) -> int:
     if options.profile != "paper":
         if options.dry_run:
             raise PipelineError(f"--dry-run: of --profile paper only; {options.profile} is small as it is")
-        small = mini_job(options.row) if options.profile == "mini" else proxy_job(options.row, options.seed)
-        return told(options.row, run(small))
+        return told(options.row, run(small_job(options)))
     launch_all(options, argv)
     start_processes(options.launcher)
     if options.dry_run:

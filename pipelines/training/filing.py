@@ -92,7 +92,7 @@ def file_run(job: Job, found: Mapping[str, Any]) -> dict[str, Any]:
     now = snapshot(job.root)
     now["environment"] |= more | compiled_operators()
     recipe = str(job.settings.get("recipe", ""))
-    results = job.out / job.row.results
+    results = job.out / job.results
     examples = file_examples(
         results, found.get("correct", {}), profile=job.profile, row=job.row.id, seed=job.seed, data=(job.name, job.pin),
         recipe=recipe,

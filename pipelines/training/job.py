@@ -11,6 +11,7 @@ from evidence.fingerprints import parts, read_fingerprint
 from evidence.registration import FILE, Registration, random_seed
 from evidence.rows import Row, find_row
 from evidence.seal import digest
+from evidence.sets import OWN, SMALL_REAL, apart
 from pipelines.analysis.overlays import recipe_config
 from pipelines.common import ROOT, PipelineError, load_params, section
 from pipelines.data.digits import check_batch, read_manifest
@@ -78,19 +79,34 @@ class Job:
         })  # fmt: skip
 
     @property
+    def apart(self) -> Path:
+        """Return the folder that keeps runs on another small set than CIFAR-10 apart; of all others none."""
+        return apart(self.name) if self.profile in SMALL_REAL else Path()
+
+    @property
+    def results(self) -> Path:
+        """Return the folder of evidence, relative to `out`."""
+        return self.row.results / self.apart
+
+    @property
     def evidence(self) -> Path:
         """Return where the evidence is filed, relative to `out`."""
-        return self.row.results / self.profile / f"{self.stem}.json"
+        return self.results / self.profile / f"{self.stem}.json"
 
     @property
     def weights(self) -> Path:
         """Return where the weights are filed, relative to `out`."""
-        return Path("checkpoints") / self.profile / f"{self.stem}.pth"
+        return "checkpoints" / self.apart / self.profile / f"{self.stem}.pth"
+
+    @property
+    def work(self) -> Path:
+        """Return where a run keeps what it resumes from, relative to `out`; its lock lies beside."""
+        return "work_dirs" / self.apart / self.profile / self.stem
 
     @property
     def curve(self) -> Path:
         """Return where the curve is filed, relative to `out`."""
-        return Path("results/curves") / self.profile / f"{self.stem}.csv"
+        return "results" / self.apart / "curves" / self.profile / f"{self.stem}.csv"
 
     @property
     def picture(self) -> Path | None:
@@ -101,12 +117,13 @@ class Job:
     @property
     def command(self) -> str:
         """Return the command that makes the run again."""
+        data = f" --data {self.apart}" if self.apart.parts else ""
         if self.profile == "cifar":
-            schedule = self.settings["recipe"]
-            return f"python -m pipelines orderings run --row {self.row.id} --schedule {schedule} --seed {self.seed}"
+            run = f"--row {self.row.id} --schedule {self.settings['recipe']} --seed {self.seed}"
+            return f"python -m pipelines orderings run {run}{data}"
         out = f"python -m pipelines train --row {self.row.id}"
         if self.profile != "mini":
-            out += f" --profile {self.profile} --seed {self.seed}"
+            out += f" --profile {self.profile} --seed {self.seed}{data}"
         if self.settings.get("recipe", "paper") != "paper":
             out += f" --recipe {self.settings['recipe']}"
         if "input" in self.stated:
@@ -137,39 +154,43 @@ def mini_job(row_id: str, root: Path = ROOT) -> Job:
     )  # fmt: skip
 
 
-def proxy_job(row_id: str, seed: int, root: Path = ROOT) -> Job:
-    """Return a row's run with a seed on CIFAR-10, as params.yaml says (proxy.train)."""
-    from pipelines.data.cifar import PACKED, load
+def proxy_job(row_id: str, seed: int, root: Path = ROOT, data: str | None = None) -> Job:
+    """Return a row's run with a seed on CIFAR-10, as params.yaml says (proxy.train), or by the same on another set."""
+    from pipelines.data.cifar import find_set, load_pinned
 
     params = load_params(root)
     if row_id not in section(params, "proxy", "rows"):
         raise PipelineError(f"params.yaml: no row {row_id!r} under proxy.rows; add it")
     row, fingerprint = known_row(row_id, root, "proxy")
     settings = dict(section(params, "proxy", "train"))
-    data, pin = load(root / PACKED, ("train_labels",))
-    if pin != section(params, "proxy", "pin"):
-        raise PipelineError(f"{PACKED}: its pin is not params.yaml's; run `python -m pipelines cifar` anew")
-    if settings["batch_size"] > (images := len(data["train_labels"])):
+    if settings["data"] != OWN:
+        raise PipelineError(f"params.yaml: proxy.train.data: {settings['data']!r} is not {OWN}; name others by --data")
+    known = find_set(data or OWN)
+    settings["data"] = known.name
+    found, pin = load_pinned(known, root, ("train_labels",))
+    if settings["batch_size"] > (images := len(found["train_labels"])):
         fault = f"batch_size {settings['batch_size']} is more than the {images} training images"
         raise PipelineError(f"params.yaml: proxy.train.{fault}; lower it")
-    return Job(row, "proxy", seed, settings, root / PACKED, settings["data"], pin, fingerprint, root, root)
+    return Job(row, "proxy", seed, settings, root / known.packed, known.name, pin, fingerprint, root, root)
 
 
 def cifar_job(row_id: str, schedule: str, seed: int, registration: Registration, root: Path = ROOT) -> Job:
-    """Return a row's run by a registered schedule on CIFAR-10. Raises PipelineError where the data does not fit."""
-    from pipelines.data.cifar import PACKED, load
+    """Return a row's run by a registered schedule on the set that the registration names.
+
+    Raises PipelineError where the data does not fit.
+    """
+    from pipelines.data.cifar import find_set, load_pinned
 
     row, fingerprint = known_row(row_id, root, "cifar")
     settings = registration.settings(schedule)
-    data, pin = load(root / PACKED, ("train_labels", "test_labels"))
-    if pin != section(load_params(root), "proxy", "pin"):
-        raise PipelineError(f"{PACKED}: its pin is not params.yaml's; run `python -m pipelines cifar` anew")
+    known = find_set(settings["data"])
+    data, pin = load_pinned(known, root, ("train_labels", "test_labels"))
     for key, split in (("images", "train"), ("test_images", "test")):
         if settings[key] > (count := len(data[f"{split}_labels"])):
             raise PipelineError(f"{FILE}: {schedule}: {settings[key]} of the {count} {split} images; lower {key}")
     if settings["batch_size"] > settings["images"]:
         raise PipelineError(f"{FILE}: {schedule}: batch_size is more than its images; lower it")
-    return Job(row, "cifar", seed, settings, root / PACKED, settings["data"], pin, fingerprint, root, root)
+    return Job(row, "cifar", seed, settings, root / known.packed, known.name, pin, fingerprint, root, root)
 
 
 def recipe_settings(row: Row, recipe: str, seed: int, root: Path = ROOT) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The registered orderings on CIFAR-10: run the pilot, choose by its rule, run what confirms, count costs.
+"""The registered orderings on CIFAR-10 or CIFAR-100: run the pilot, choose by its rule, run what confirms, count costs.
 
 python -m pipelines orderings run --phase pilot      # every registered run that is not filed yet, one after another
 python -m pipelines orderings choose                 # the rule's choice from the pilot's evidence
@@ -6,9 +6,11 @@ python -m pipelines orderings run --phase confirm    # fresh seeds, family by fa
 python -m pipelines orderings run --row ROW --seed N [--schedule NAME]    # one run, by the schedule chosen
 python -m pipelines orderings costs                  # of the compared networks at the protocol's resolution
 python -m pipelines orderings status
+python -m pipelines orderings VERB --data cifar100   # the same on CIFAR-100, with a pilot and choice of its own
 
 Several processes may run a phase at once: each takes runs that no other has. A killed one resumes or starts its run
-anew; what is filed is not run again. What is run, and the rule, stand in proxy/orderings.yaml.
+anew; what is filed is not run again. What is run, and the rule, stand in proxy/orderings.yaml. On CIFAR-100 all is
+filed under results/cifar100.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ from evidence.registration import (
     trials,
 )
 from evidence.seal import file_computed
+from evidence.sets import TITLES, apart
 from paper.ledger import load_ledger
 from pipelines.analysis.cost import values
 from pipelines.common import ROOT, PipelineError, guard
@@ -47,27 +50,40 @@ from registry.cost.models import model_cost
 RESULTS = Path("results")
 #: (row, schedule, seed)
 Named = tuple[str, str, int]
-PILOT = "run `python -m pipelines orderings run --phase pilot`"
 
 
-def registered(root: Path = ROOT) -> Registration:
-    """Return the registration. Raises PipelineError where there is none, LedgerError where it is malformed."""
+def registered(root: Path = ROOT, data: str | None = None) -> Registration:
+    """Return the registration, for another set where one is named.
+
+    Raises PipelineError where there is none, LedgerError where it is malformed.
+    """
     found = read_registration(root, load_ledger(root / "paper"))
     if found is None:
         raise PipelineError(f"{FILE}: missing; register what is run first")
-    return found
+    return found.on(data) if data else found
 
 
-def chosen(root: Path = ROOT) -> Choice:
+def results_of(registration: Registration) -> Path:
+    """Return the folder of all that is filed of a registration, relative to the root."""
+    return RESULTS / apart(registration.train.data)
+
+
+def command_of(verb: str, registration: Registration) -> str:
+    """Return a command of this module for the set that a registration names."""
+    folder = apart(registration.train.data)
+    return f"`python -m pipelines orderings {verb}{f' --data {folder}' if folder.parts else ''}`"
+
+
+def chosen(root: Path = ROOT, data: str | None = None) -> Choice:
     """Return the filed choice. Raises PipelineError where there is none or it is not of today's registration."""
-    found = read_choice(root, root / RESULTS)
+    known = registered(root, data)
+    results, again = results_of(known), f"run {command_of('choose', known)}"
+    found = read_choice(root, root / results)
     if found is None:
-        raise PipelineError(f"{RESULTS / CHOICE}: missing; {PILOT}, then `python -m pipelines orderings choose`")
-    known = registered(root)
+        pilot = command_of("run --phase pilot", known)
+        raise PipelineError(f"{results / CHOICE}: missing; run {pilot}, then {command_of('choose', known)}")
     if found.schedule not in known.schedules or not set(found.seeds) <= set(known.confirm.seeds):
-        raise PipelineError(
-            f"{RESULTS / CHOICE}: is of another registration; run `python -m pipelines orderings choose`"
-        )
+        raise PipelineError(f"{results / CHOICE}: is of another registration; {again}")
     return found
 
 
@@ -128,19 +144,20 @@ def pilot_evidence(registration: Registration, root: Path = ROOT) -> dict[str, d
         job = cifar_job(row, schedule, seed, registration, root)
         found = filed(job)
         if found is None:
-            raise PipelineError(f"{job.evidence}: missing, or not of the registered run; {PILOT}")
+            again = command_of("run --phase pilot", registration)
+            raise PipelineError(f"{job.evidence}: missing, or not of the registered run; run {again}")
         out.setdefault(schedule, {row: [] for row in pilot.rows})[row].append(found)
     return out
 
 
-def file_choice(root: Path = ROOT) -> Choice:
+def file_choice(root: Path = ROOT, data: str | None = None) -> Choice:
     """Compute the rule's choice from the pilot's evidence and file it."""
-    registration = registered(root)
+    registration = registered(root, data)
     found = pilot_evidence(registration, root)
     try:
         tried = trials(found, registration.pilot.gap)
     except ValueError as error:
-        raise PipelineError(f"results/{PROFILE}: the pilot decides nothing: {error}") from None
+        raise PipelineError(f"{results_of(registration) / PROFILE}: the pilot decides nothing: {error}") from None
     schedule, needed, seeds = choose(registration, tried)
     evidence = formed(Choice, {
         "schema": 1, "kind": "choice", "schedule": schedule, "seeds": seeds, "needed": needed,
@@ -150,37 +167,38 @@ def file_choice(root: Path = ROOT) -> Choice:
             for name, runs in found.items() for mine in runs.values() for r in mine
         },
     })  # fmt: skip
-    file_computed(root / RESULTS / CHOICE, evidence)
+    file_computed(root / results_of(registration) / CHOICE, evidence)
     return Choice.model_validate(evidence)
 
 
-def file_costs(root: Path = ROOT) -> bool:
+def file_costs(root: Path = ROOT, data: str | None = None) -> bool:
     """Count every registered network at the protocol's resolution and file it; returns whether that is new."""
-    registration = registered(root)
+    registration = registered(root, data)
     schedule = next(iter(registration.schedules))
     size = registration.train.image_size
     rows = {}
     for row in registration.rows:
         with hushed():
-            config = resolve(cifar_job(row, schedule, 0, registration, root), root / "work_dirs" / PROFILE)
+            job = cifar_job(row, schedule, 0, registration, root)
+            config = resolve(job, root / job.work.parent)
         rows[row] = values(model_cost(config.model, (size, size)))
     train = registration.train
-    return file_computed(root / RESULTS / COSTS, formed(OrderingCosts, {
+    return file_computed(root / results_of(registration) / COSTS, formed(OrderingCosts, {
         "schema": 1, "kind": "ordering_costs", "input_size": [3, size, size], "stem_stride": train.stem_stride,
         "first_stride": train.first_stride, "rows": rows, **snapshot(root),
     }))  # fmt: skip
 
 
-def tell_status(root: Path = ROOT) -> None:
+def tell_status(root: Path = ROOT, data: str | None = None) -> None:
     """Print how many registered runs are filed, by phase and family."""
-    registration = registered(root)
+    registration = registered(root, data)
 
     def count(names: list[Named]) -> str:
         have = sum(filed(cifar_job(*name, registration, root)) is not None for name in names)
         return f"{have} of {len(names)} runs"
 
     print(f"pilot: {count(list(pilot_runs(registration)))}")
-    choice = read_choice(root, root / RESULTS)
+    choice = read_choice(root, root / results_of(registration))
     if choice is None:
         print("choice: none yet")
         return
@@ -193,18 +211,20 @@ def tell_status(root: Path = ROOT) -> None:
 def parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
     out = argparse.ArgumentParser(
-        prog="micronet orderings", description="Run and choose the registered orderings on CIFAR-10.",
+        prog="micronet orderings", description="Run and choose the registered orderings on CIFAR-10 or CIFAR-100.",
         epilog=(__doc__ or "").partition("\n\n")[2], formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     verbs = out.add_subparsers(dest="verb", required=True)
-    one = verbs.add_parser("run", help="run what is registered and not filed")
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--data", choices=sorted(TITLES), help="the set (default: the registration's)")
+    one = verbs.add_parser("run", parents=[shared], help="run what is registered and not filed")
     one.add_argument("--phase", choices=("pilot", "confirm"))
     one.add_argument("--row", help="one run: of this row")
     one.add_argument("--schedule", help="one run: by this schedule (default: the chosen one)")
     one.add_argument("--seed", type=int, help="one run: with this seed")
-    verbs.add_parser("choose", help="apply the rule to the pilot's evidence")
-    verbs.add_parser("costs", help="count the compared networks at the protocol's resolution")
-    verbs.add_parser("status", help="how many runs are filed")
+    verbs.add_parser("choose", parents=[shared], help="apply the rule to the pilot's evidence")
+    verbs.add_parser("costs", parents=[shared], help="count the compared networks at the protocol's resolution")
+    verbs.add_parser("status", parents=[shared], help="how many runs are filed")
     return out
 
 
@@ -212,7 +232,7 @@ def one_run(options: argparse.Namespace, registration: Registration) -> Named:
     """Return the run that a command line names. Raises PipelineError for one that is not registered."""
     if options.row is None or options.seed is None:
         raise PipelineError("orderings run: give --phase, or --row and --seed")
-    schedule = options.schedule or chosen().schedule
+    schedule = options.schedule or chosen(data=options.data).schedule
     pilot, confirm, former = registration.pilot, registration.confirm, registration.former
     if former and schedule in former.schedules:  # to make a filed run of an earlier registration again
         known = options.row in registration.rows and options.seed in former.seeds
@@ -229,23 +249,24 @@ def one_run(options: argparse.Namespace, registration: Registration) -> Named:
 def main(argv: list[str] | None = None) -> int:
     """Run, choose, count or tell."""
     options = parser().parse_args(argv)
+    registration = registered(data=options.data)
+    results = results_of(registration)
     if options.verb == "run":
-        registration = registered()
         if options.phase == "pilot":
             names = pilot_runs(registration)
         elif options.phase == "confirm":
-            names = confirming_runs(registration, chosen())
+            names = confirming_runs(registration, chosen(data=options.data))
         else:
             names = iter([one_run(options, registration)])
         made, others = run_all(names, registration)
-        print(f"{made} runs made; {others} are another process's; results/{PROFILE}/", file=sys.stderr)
+        print(f"{made} runs made; {others} are another process's; {results / PROFILE}/", file=sys.stderr)
     elif options.verb == "choose":
-        found = file_choice()
-        print(f"{RESULTS / CHOICE}: {found.schedule}, seeds {', '.join(map(str, found.seeds))}")
+        found = file_choice(data=options.data)
+        print(f"{results / CHOICE}: {found.schedule}, seeds {', '.join(map(str, found.seeds))}")
     elif options.verb == "costs":
-        print(f"{RESULTS / COSTS}: {'written' if file_costs() else 'nothing changed'}")
+        print(f"{results / COSTS}: {'written' if file_costs(data=options.data) else 'nothing changed'}")
     else:
-        tell_status()
+        tell_status(data=options.data)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Profiles as overlays over a row's own mmengine config: small drawn sets, CIFAR-10, or the paper's sets and recipe."""
+"""Profiles as overlays over a row's own mmengine config: small drawn sets, CIFAR, or the paper's sets and recipe."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evidence.rows import Row
+from pipelines.data.cifar import find_set
 from registry.arch import get_arch
 
 
@@ -152,16 +153,17 @@ SMALL = {"classification": _small_classification, "pose": _small_pose, "segmenta
 
 
 def proxy(config: Any, row: Row, settings: Mapping[str, Any], folder: Path) -> None:
-    """Put the proxy's fixed protocol into a classification row's config: CIFAR-10, no label smoothing, no mixup.
+    """Put the proxy's fixed protocol into a classification row's config: CIFAR, no label smoothing, no mixup.
 
     Whole images of 32 x 32, random crop with padding 4, flip, SGD with momentum 0.9 and a cosine to 0.
     """
     config.model.pop("label_smoothing", None)
-    _classes(config, 10)
+    _classes(config, len(find_set(settings["data"]).classes))
     config.optim_wrapper.optimizer.update(lr=settings["lr"], momentum=0.9, weight_decay=settings["weight_decay"])
     for name, split in (("train_dataloader", "train"), ("val_dataloader", "test"), ("test_dataloader", "test")):
-        _loads(config[name], {"type": "CifarImages", "path": str(folder), "split": split}, "batched",
-               settings["batch_size"] if split == "train" else 500)  # fmt: skip
+        _loads(config[name], {
+            "type": "CifarImages", "path": str(folder), "split": split, "data": settings["data"],
+        }, "batched", settings["batch_size"] if split == "train" else 500)  # fmt: skip
     set_epochs(config, settings["epochs"], settings["epochs"])
 
 

@@ -1,4 +1,4 @@
-"""Train and evaluate a job: one path for the drawn sets, CIFAR-10 and the paper's recipes, and for every task.
+"""Train and evaluate a job: one path for the drawn sets, CIFAR and the paper's recipes, and for every task.
 
 A killed run resumes from its last epoch and ends in the unkilled one's weights, bit for bit on one machine. A finished
 one is not trained again.
@@ -182,7 +182,7 @@ def alone(job: Job, wait: bool = True) -> Iterator[bool]:
     Waits for the other, and says so; it then finds the run finished, or goes on from where it was killed. Yields
     whether they are held: without `wait` not where another has them.
     """
-    lock = FileLock(job.out / "work_dirs" / job.profile / f"{job.stem}.lock")
+    lock = FileLock(job.out / job.work.with_name(f"{job.stem}.lock"))
     waits = False
     while not agreed([not is_main_process() or _acquired(lock, TURN if waits else 0)])[0]:
         if not wait:
@@ -240,7 +240,7 @@ def _train(job: Job, started: Mapping[str, Any], weights: Path) -> dict[str, Any
     """Train, from the last epoch of a killed run on, save the weights and return what is to be filed."""
     work_dir, resume_from = None, None
     if is_main_process():
-        folder = job.out / "work_dirs" / job.profile / job.stem
+        folder = job.out / job.work
         work_dir, first = open_work_dir(folder, job.identity, started)
         resume_from = newest_checkpoint(work_dir)
         started = batchnorm.resumed(first, started) if resume_from else started
@@ -329,7 +329,7 @@ def percent(value: float | None, name: str, job: Job) -> float:
 
 def trained_runner(job: Job) -> hooks.AtomicRunner:
     """Return a runner whose model has the job's finished weights. Raises PipelineError where none fit."""
-    runner = build_runner(resolve(job, job.out / "work_dirs" / job.profile / f"{job.stem}.test"))
+    runner = build_runner(resolve(job, job.out / job.work.with_name(f"{job.stem}.test")))
     load_weights(runner.model, job.out / job.weights, f"remove it and run `{job.command}`")
     return runner
 

@@ -21,6 +21,7 @@ from report.judge.budget import TableBudget
 from report.judge.certificates import CertificateView
 from report.judge.conventions import FamilyView, HeldOutView
 from report.judge.orderings import Ordering, RelationalClaim
+from report.judge.other_sets import OtherSet
 from report.judge.plan import Plan
 from report.judge.registered import Registered
 
@@ -167,6 +168,7 @@ class Report:
     certificates: dict[str, list[CertificateView]] = field(default_factory=dict)
     forensics: list[ForensicsEvidence] = field(default_factory=list)
     registered: Registered | None = None
+    other_sets: list[OtherSet] = field(default_factory=list)
 
     @property
     def cells(self) -> list[CellView]:

@@ -30,7 +30,7 @@ from report.page.claims import OWN, ClaimPage, claim_pages
 from report.page.conventions import ConventionsPage, GroundPage, conventions_page, grounds_page
 from report.page.dossier import Dossier, Dossiers, rule_names, small_line
 from report.page.provenance import Provenance, provenance
-from report.page.registered import RegisteredPage, registered_page
+from report.page.registered import RegisteredPage, registered_pages
 from report.page.sections import Filter, PlanPage, filters, plan_page, verdict_rules
 from report.page.sources import Sources
 from report.page.supplements import Supplement, supplements_page
@@ -171,7 +171,8 @@ class Page:
     orders: list[drawn.Orders]
     order_claims: list[tuple[str, str, str, str]]
     proxy_data: str
-    registered: RegisteredPage | None
+    registered: list[RegisteredPage]
+    other_sets: list[str]
     training: list[drawn.Figure]
     plan: PlanPage | None
     checks: ChecksPage | None
@@ -402,7 +403,8 @@ def build_page(report: Report, sources: Sources, up: str) -> Page:
         figures=drawn.figures(report, sources, up),
         forests=[(spec.title, drawn.forests(report, spec)) for spec in sources.config.forest],
         orders=drawn.orders(report.orderings),
-        registered=registered_page(report.registered),
+        registered=registered_pages(report.registered, report.other_sets),
+        other_sets=[f"{other.title}: {other.told()}." for other in report.other_sets],
         order_claims=[(c.id, c.statement, c.verdict, c.note) for c in report.ordered_claims],
         proxy_data=f"{first.data}, {count(first.epochs, 'epoch')}" if first else "",
         training=drawn.training(report, sources, up),

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from evidence.registration import CHOICE
+from evidence.sets import OWN, TITLES, apart
+from report.judge.other_sets import OtherSet
 from report.judge.registered import Decided, Registered, told_p
 from report.names import count
 from report.page import figures as drawn
 
-#: What the section does and does not say of the paper's own data; one paragraph.
+#: What the section does and does not say of the paper's own data; one paragraph, with the set's name.
 SCOPE = (
     "What this says: under one protocol, fixed beforehand, at small scale and early in training, whether the order "
-    "that the paper prints between two of its networks also appears on CIFAR-10, with a known chance of error. What it "
+    "that the paper prints between two of its networks also appears on {data}, with a known chance of error. What it "
     "does not say: anything about an accuracy on ImageNet, or whether an order there holds after the paper's 300 "
     "epochs on 1.28 million images of 1000 classes; an order that fails here may hold there, and one that holds here "
     "may vanish there. Networks differ in cost as they do in the paper, so that an order is not one at equal cost. No "
@@ -22,8 +25,10 @@ SCOPE = (
 
 @dataclass(frozen=True)
 class RegisteredPage:
-    """Hold the section. status: its first line; tables: those not judged yet, as (table, what is there)."""
+    """Hold the section. status: its first line; waiting: tables not judged yet, as (table, what is there)."""
 
+    title: str
+    anchor: str
     status: str
     protocol: list[str]
     scope: str
@@ -37,19 +42,28 @@ class RegisteredPage:
     costs_told: str = ""
 
 
+def registered_pages(found: Registered | None, others: Sequence[OtherSet]) -> list[RegisteredPage]:
+    """Return a section for the registration, where there is one, and one for every other set that has runs of it."""
+    pages = [registered_page(found), *(registered_page(other.registered) for other in others)]
+    return [page for page in pages if page is not None]
+
+
 def registered_page(found: Registered | None) -> RegisteredPage | None:
     """Return the section, None where nothing is registered."""
     if found is None:
         return None
+    name = found.registration.train.data
     tables = ", ".join(family.table for family in found.judged)
     if found.judged:
         status = f"{count(len(found.judged), 'table')} judged ({tables}) of {len(found.families)} registered"
     else:
         status = f"not run: no table of the {len(found.families)} registered has all of its runs"
     return RegisteredPage(
+        title=TITLES.get(name, name),
+        anchor="registered" if name == OWN else f"registered-{name}",
         status=status,
         protocol=_protocol(found),
-        scope=SCOPE,
+        scope=SCOPE.format(data=TITLES.get(name, name)),
         orders=drawn.orders(f.ordering for f in found.judged if f.ordering),
         waiting=[
             (f.table, f"not run: {f.have} of {f.of} runs" if f.of else "not run: nothing is chosen yet")
@@ -72,6 +86,7 @@ def registered_page(found: Registered | None) -> RegisteredPage | None:
 def _protocol(found: Registered) -> list[str]:
     """Return the protocol, the choice and what the judged runs rest on, a sentence each."""
     known, train = found.registration, found.registration.train
+    title, folder = TITLES.get(train.data, train.data), apart(train.data)
     lines = [
         f"{train.data}, whole images of {train.image_size} × {train.image_size}; stem at stride {train.stem_stride}, "
         f"first block at stride {train.first_stride}; batch {train.batch_size}, learning rate {train.lr:g} with a "
@@ -80,8 +95,14 @@ def _protocol(found: Registered) -> list[str]:
         f"tests. {known.before} Pilot: {found.pilot[0]} of {found.pilot[1]} runs.",
         *(f"Amended. {text}" for text in known.amendments),
     ]
+    if folder.parts:
+        lines.append(
+            f"The registration is {TITLES[OWN]}'s, and so is what was known before it; on {title} it has a pilot and a "
+            "choice of its own, by the same rule, and nothing of the two sets is pooled."
+        )
     if (choice := found.choice) is None:
-        again = f"{CHOICE.as_posix()}: {found.fault}; run `python -m pipelines orderings choose`."
+        more = f" --data {folder}" if folder.parts else ""
+        again = f"{(folder / CHOICE).as_posix()}: {found.fault}; run `python -m pipelines orderings choose{more}`."
         return [*lines, again if found.fault else "The pilot has chosen nothing yet."]
     schedule, seeds = known.schedules[choice.schedule], len(choice.seeds)
     capped = f", cut from the {choice.needed:,} that the rule asks for" if choice.needed > seeds else ""
@@ -93,7 +114,7 @@ def _protocol(found: Registered) -> list[str]:
     if min(gaps) < 0 < max(gaps):
         lines.append(
             "In the pilot the same two networks came out in either order, by the schedule: what follows is of the "
-            "chosen schedule, not of CIFAR-10 at large."
+            f"chosen schedule, not of {title} at large."
         )
     tried = choice.trials[choice.schedule]
     if found.spread and found.spread.sd > tried.pooled:

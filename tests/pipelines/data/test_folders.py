@@ -238,17 +238,17 @@ def test_a_roots_path_is_absolute(tmp_path, monkeypatch):
 
 
 def test_cifars_folder_is_read_by_the_same_rules(tmp_path):
-    for name in cifar.CLASSES:
+    for name in cifar.CIFAR10.classes:
         (tmp_path / "real" / name).mkdir(parents=True)
         Image.new("RGB", (32, 32), (len(name), 0, 0)).save(tmp_path / "real" / name / "0.png")
     (tmp_path / "cifar/train").mkdir(parents=True)
-    for name in cifar.CLASSES:
+    for name in cifar.CIFAR10.classes:
         (tmp_path / "cifar/train" / name).symlink_to(tmp_path / "real" / name)
     litter(tmp_path / "cifar/train")
     litter(tmp_path / "cifar/train/cat")
-    images, labels = cifar._folder(tmp_path / "cifar", "train")
+    images, labels = cifar._folder(cifar.CIFAR10, tmp_path / "cifar", "train")
     assert images.shape == (10, 32, 32, 3)
     assert labels.tolist() == list(range(10))
     Image.new("RGB", (64, 64)).save(tmp_path / "real/cat/1.png")
     with pytest.raises(PipelineError, match="cat/1.png: is 64 x 64, not 32 x 32"):
-        cifar._folder(tmp_path / "cifar", "train")
+        cifar._folder(cifar.CIFAR10, tmp_path / "cifar", "train")

@@ -106,7 +106,7 @@ def test_a_missing_or_damaged_set_is_named(tmp_path):
     with pytest.raises(PipelineError, match="damaged"):
         cifar.load(path, ("train_labels",))
     with pytest.raises(PipelineError, match="no such folder; name an image folder"):
-        cifar.pack(tmp_path / "none", path, "x")
+        cifar.pack(cifar.CIFAR10, tmp_path / "none", tmp_path, "x")
 
 
 def test_rows_are_classification_rows_of_the_ledger():
