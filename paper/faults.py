@@ -106,11 +106,15 @@ def explain(error: Mapping[str, Any]) -> str:
     return f"{where}: {fault}" if where else fault
 
 
+#: Of a whole number that JSON readers take.
+MOST_DIGITS = 15
+
+
 def whole_number(name: str, text: str | None, least: int, faults: list[str]) -> int | None:
     """Return an option's whole number, or None where none is given; what is none is added to the faults."""
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit() and int(text) >= least):
-        faults.append(f"--{name} {text}: write a whole number of at least {least}")
+    if not (text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS and int(text) >= least):
+        faults.append(one_line(f"--{name} {text}", 60) + f": write a whole number of at least {least}")
         return None
     return int(text)

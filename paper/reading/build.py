@@ -15,6 +15,7 @@ from paper.reading.grid import Grid, Piece, decimal_points, lone, numeric, split
 from paper.reading.heads import Head, read_head
 from paper.reading.shape import is_link, marks_of, quoted, slug, split_slashes, transposed
 from paper.reading.words import INPUTS
+from paper.table_schema import unfit
 
 #: Trained metrics of each task, to tell a table's from its columns.
 TASK_OF = (
@@ -312,6 +313,8 @@ class Table:
             return text
         try:
             parse_printed(text, str(col.keys.get("unit", "")) or ("MB" if stem(col.name) == "size" else ""))
+            if fault := unfit(col.name, text):
+                raise ValueError(fault)
             own, usual = own_unit(text), self._kind(col)
             if kind_of(own) != usual and not (own == "" and "unit" in col.keys):
                 kinds = {"": "no unit", "time": "a unit of time", "bytes": "a unit of memory"}
