@@ -49,7 +49,7 @@ def _number(text: str, whole: bool) -> str | None:
         value = float(text.replace("_", ""))
         if whole:
             return str(int(value)) if value == int(value) else None
-        return text.strip() if value - value == 0 else None
+        return repr(value) if value - value == 0 else None
     except (ValueError, OverflowError):
         return None
 
@@ -71,7 +71,8 @@ def _fault(kind: str, value: Any, context: Mapping[str, Any], message: str) -> s
         return _wrong_type(value, _WANTED[kind])
     if kind in _BOUNDS:
         key, words = _BOUNDS[kind]
-        return f"{shown_value(value)} is out of range; write a number {words} {context[key]:g}"
+        bound = context[key] if isinstance(context[key], int) else f"{context[key]:g}"
+        return f"{shown_value(value)} is out of range; write a number {words} {bound}"
     if kind == "finite_number":
         return f"{shown_value(value)} is not finite; write a number"
     if kind == "string_type":
