@@ -22,7 +22,7 @@ class EvidenceError(Exception):
 
 def write_text_atomic(path: Path, text: str) -> None:
     """Write a UTF-8 file so that a kill or a full disk leaves the old one whole. Raises EvidenceError naming it."""
-    write_bytes_atomic(path, text.encode("utf-8"))
+    write_bytes_atomic(path, as_utf8(text).encode("utf-8"))
 
 
 def write_bytes_atomic(path: Path, content: bytes) -> None:
@@ -48,6 +48,11 @@ def write_json_atomic(path: Path, value: Any) -> None:
     write_text_atomic(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def as_utf8(text: str) -> str:
+    """Return text that UTF-8 can hold: what a command line or a file's name has in another encoding is escaped."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def json_form(value: Any) -> Any:
     """Return a value as JSON gives it back: tuples are lists, keys text."""
     return json.loads(json.dumps(value, allow_nan=False))
@@ -71,7 +76,7 @@ def read_json(path: Path) -> Any:
     try:
         data = json.loads(
             content.decode(json.detect_encoding(content)), parse_constant=_no_number, parse_float=_finite,
-            parse_int=_whole, object_pairs_hook=_mapping,
+            parse_int=_whole, object_pairs_hook=distinct,
         )  # fmt: skip
     except RecursionError:
         raise ValueError("nested too deep") from None
@@ -104,7 +109,8 @@ def _whole(text: str) -> int:
     return int(text)
 
 
-def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object's pairs as a mapping. Raises ValueError naming a key that stands twice."""
     out = dict(pairs)
     if len(out) < len(pairs):
         keys = [key for key, _ in pairs]

@@ -15,7 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from evidence.io import EvidenceError
+from evidence.io import EvidenceError, distinct
 
 #: What logs call a usual column.
 LOGGED = {
@@ -28,6 +28,10 @@ LOGGED = {
 #: What else a table may call it, the nearest first; what stands in ERRORS is a hundred less it.
 CALLED = {"top1": ("top1", "acc", "err1", "err"), "top5": ("top5", "err5")}
 ERRORS = ("err1", "err5", "err")
+#: What a training minimizes, by any name: accuracies and gradients' norms (infinite at times, in half precision) no.
+LOSS = re.compile(r"(^|[\W_])loss", re.IGNORECASE)
+#: The largest number of an epoch or step.
+MOST = 10**12
 #: What is logged as a share and not in percent.
 SHARES = "coco/"
 FORMS = "mmengine's scalars.json or log, the released scripts' log.txt or timm's summary.csv"
@@ -35,6 +39,7 @@ _INFO = " - mmengine - INFO - "
 _EVALUATED = re.compile(rf"{_INFO}(?P<by>Epoch|Iter)\((?:val|test)\)\s*\[\s*(?P<at>\d+)[\]/]\S*\s+(?P<rest>.*)")
 _TRAINED = re.compile(rf"{_INFO}(?P<by>Epoch|Iter)\(train\)\s*\[\s*(?P<at>\d+)[\]/]")
 _NAMED = re.compile(r"(?P<name>[A-Za-z_][\w/.]*(?: (?:\.\d+|\([ML]\)))?): (?P<value>\S+)")
+_LOST = re.compile(r"(?P<name>[\w/.]*loss[\w/.]*): (?P<value>[-+]?(?:nan|inf)\b)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -77,13 +82,30 @@ def column_of(name: str, columns: Sequence[str], named: Mapping[str, str] | None
 
 def number(text: object, where: str) -> float:
     """Return a finite number of a log. Raises EvidenceError."""
+    said = str(text)
     try:
-        value = float(str(text))
+        if not said.isascii() or "_" in said:  # which Python reads, and no log has
+            raise ValueError
+        value = float(said)
     except ValueError:
-        raise EvidenceError(f"{where}: {str(text)[:40]!r} is no number; mend the log, or cut it before there") from None
+        raise EvidenceError(f"{where}: {said[:40]!r} is no number; mend the log, or cut it before there") from None
     if not math.isfinite(value):
         raise EvidenceError(f"{where}: {text} is not finite: the run diverged, and there is nothing to bring in")
     return value
+
+
+def epoch_number(text: object, where: str) -> int:
+    """Return an epoch's or step's number. Raises EvidenceError."""
+    value = number(text, where)
+    if value != int(value) or not 0 <= value <= MOST:
+        raise EvidenceError(f"{where}: {str(text)[:40]} is the number of no epoch; mend the log")
+    return int(value)
+
+
+def _check_loss(name: str, text: object, where: str) -> None:
+    """Raise EvidenceError for a loss that is not finite: what is evaluated after it, or was before, is no result."""
+    if LOSS.search(name) and str(text).strip().lower().lstrip("+-") in ("nan", "inf", "infinity"):
+        raise EvidenceError(f"{where}: {name.strip()} is {text}: the run diverged, and there is nothing to bring in")
 
 
 class _Reader:
@@ -98,12 +120,15 @@ class _Reader:
     def values(self, pairs: Iterable[tuple[str, Any]], where: str) -> dict[str, float]:
         out = {}
         for name, text in pairs:
+            _check_loss(name, text, where)
             column = self.column(name)
             if column is None or text in (None, ""):
                 continue
             value = number(text, where) * (100 if name.startswith(SHARES) else 1)
             turned = column in ERRORS and CALLED.get(LOGGED.get(name.strip(), ""))
-            out[column] = round(100 - value if turned else value, 6)
+            value = round(100 - value if turned else value, 6)
+            if out.setdefault(column, value) != value:
+                raise EvidenceError(f"{where}: two values of {column}, {out[column]:g} and {value:g}; take one out")
         return out
 
     def json_lines(self, lines: Sequence[str]) -> Log:
@@ -114,17 +139,18 @@ class _Reader:
                 continue
             where = f"{self.path}:{i}"
             try:
-                entry = json.loads(line)
-            except (ValueError, RecursionError):
-                if i == len(lines):  # a killed run's last line is cut off
+                entry = json.loads(line, object_pairs_hook=distinct)
+            except (ValueError, RecursionError) as error:
+                if i == len(lines) and not line.rstrip().endswith("}"):  # a killed run's last line is cut off
                     continue
-                raise EvidenceError(f"{where}: is no JSON; mmengine writes one object a line") from None
+                twice = f" ({error})" if "stands twice" in str(error) else ""
+                raise EvidenceError(f"{where}: is no JSON{twice}; mmengine writes one object a line") from None
             if not isinstance(entry, dict):
                 raise EvidenceError(f"{where}: is no object; mmengine writes one object a line")
             if entry.get("epoch") is not None:
-                trained = max(trained, int(number(entry["epoch"], where)))
+                trained = max(trained, epoch_number(entry["epoch"], where))
             if values := self.values(((str(k), v) for k, v in entry.items()), where):
-                found.append((int(number(entry.get("epoch", entry.get("step", len(found) + 1)), where)), values))
+                found.append((epoch_number(entry.get("epoch", entry.get("step", len(found) + 1)), where), values))
         return Log("mmengine's JSON log", found, trained or None)
 
     def text(self, lines: Sequence[str]) -> Log:
@@ -134,6 +160,8 @@ class _Reader:
             if match := _TRAINED.search(line):
                 step = int(match["at"])
                 trained = step if match["by"] == "Epoch" else trained
+                for m in _LOST.finditer(line, match.end()):
+                    _check_loss(m["name"], m["value"], f"{self.path}:{i}")
             elif match := _EVALUATED.search(line):
                 pairs = [(m["name"], m["value"]) for m in _NAMED.finditer(match["rest"])]
                 if values := self.values(pairs, f"{self.path}:{i}"):
@@ -155,9 +183,11 @@ class _Reader:
                 if i == len(rows):  # a killed run's last line is cut off
                     continue
                 raise EvidenceError(f"{where}: {len(cells)} values under {len(head)} names; mend the log")
+            if any(cells[len(head) :]):
+                raise EvidenceError(f"{where}: {len(cells)} values under {len(head)} names; mend the log")
             values = self.values(zip(head, cells, strict=False), where)
             if values:
-                found.append((int(number(cells[epoch], where)) if epoch is not None else i - 1, values))
+                found.append((epoch_number(cells[epoch], where) if epoch is not None else i - 1, values))
         if found and found[0][0] == 0:  # timm counts from 0
             found = [(at + 1, values) for at, values in found]
         form = "timm's summary.csv" if separator == "," else "the released scripts' log.txt"

@@ -373,6 +373,8 @@ def members() -> dict[str, Member]:
 def check_rows(found: Conventions, cells: Mapping[str, Any]) -> tuple[tuple[str | int, ...], str] | None:
     """Return what names no row of a ledger, as its place in the file and the fault, or None; cells: rows' columns."""
     for i, entry in enumerate(found.families):
+        if twice := [row for j, row in enumerate(entry.rows) if row in entry.rows[:j]]:
+            return ("families", i, "rows"), f"family {entry.id}: row {twice[0]!r} stands twice"
         for row in entry.rows:
             if row not in cells or not set(entry.columns) & set(cells[row]):
                 return ("families", i, "rows"), f"family {entry.id}: row {row!r} has none of its columns"

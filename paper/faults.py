@@ -49,7 +49,7 @@ def _number(text: str, whole: bool) -> str | None:
         value = float(text.replace("_", ""))
         if whole:
             return str(int(value)) if value == int(value) else None
-        return text.strip() if value - value == 0 else None
+        return repr(value) if value - value == 0 else None
     except (ValueError, OverflowError):
         return None
 
@@ -71,7 +71,8 @@ def _fault(kind: str, value: Any, context: Mapping[str, Any], message: str) -> s
         return _wrong_type(value, _WANTED[kind])
     if kind in _BOUNDS:
         key, words = _BOUNDS[kind]
-        return f"{shown_value(value)} is out of range; write a number {words} {context[key]:g}"
+        bound = context[key] if isinstance(context[key], int) else f"{context[key]:g}"
+        return f"{shown_value(value)} is out of range; write a number {words} {bound}"
     if kind == "finite_number":
         return f"{shown_value(value)} is not finite; write a number"
     if kind == "string_type":
@@ -106,11 +107,15 @@ def explain(error: Mapping[str, Any]) -> str:
     return f"{where}: {fault}" if where else fault
 
 
+#: Of a whole number that JSON readers take.
+MOST_DIGITS = 15
+
+
 def whole_number(name: str, text: str | None, least: int, faults: list[str]) -> int | None:
     """Return an option's whole number, or None where none is given; what is none is added to the faults."""
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit() and int(text) >= least):
-        faults.append(f"--{name} {text}: write a whole number of at least {least}")
+    if not (text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS and int(text) >= least):
+        faults.append(one_line(f"--{name} {text}", 60) + f": write a whole number of at least {least}")
         return None
     return int(text)

@@ -23,6 +23,8 @@ ARITY = {"min": (2, 99), "max": (2, 99), "abs": (1, 1), "approx": (3, 3), "agree
           "prints_same": (2, 99)}  # fmt: skip
 
 
+#: Far above any count; infinity, which Python reads 1e999 as, is none of an expression's numbers.
+LARGEST = 10**30
 #: Of an expression's tree; the deepest of ours has 8.
 MAX_DEPTH = 50
 
@@ -61,8 +63,9 @@ def check(node: ast.AST, refs: dict[Ref, None], names: dict[str, None]) -> None:
             return
         case ast.Name(id=name):
             names[name] = None
-        case ast.Constant(value=bool() | int() | float()):
-            pass
+        case ast.Constant(value=bool() | int() | float() as value):
+            if not -LARGEST < value < LARGEST:
+                raise ExpressionError(f"{str(value)[:40]} is too large a number")
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in ARITY:
             low, high = ARITY[name]
             if not low <= len(args) <= high:

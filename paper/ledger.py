@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Callable
+from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from paper.conventions import check_rows, load_conventions
 from paper.entries import HERE, Alias, Cell, Claim, Ground, Ledger, LedgerError, Row, Table
-from paper.expressions import compile_expr
+from paper.expressions import Expression, ExpressionError, MissingValue, compile_expr
 from paper.files import Model, YamlFile
 from paper.loading import load_tables, misnamed, open_yaml, raise_all, read_tables
+from paper.printed import ROUNDINGS, bounds_of
 from paper.schema import RawChecks, RawClaims, RawIssue, RawIssues, RawPaper
+from paper.spans import Span, span
 
 __all__ = [
     "HERE", "Alias", "Cell", "Claim", "Ground", "Ledger", "LedgerError", "Row", "Table", "check_declared",
@@ -48,6 +52,10 @@ def check_declared(source: YamlFile, checks: RawChecks, tables: dict[str, Table]
     def fault(place: tuple[Any, ...], text: str) -> None:
         faults.append(str(source.error(place, text)))
 
+    quoted = [part.row for part in checks.quoted]
+    for i, row in enumerate(quoted):
+        if row in quoted[:i]:
+            fault(("checks", "quoted", i), f"row {row!r} is quoted twice; keep one")
     for kind in ("bold", "linear", "monotone", "examples", "quoted"):
         for i, part in enumerate(getattr(checks, kind)):
             where = ("checks", kind, i)
@@ -196,6 +204,31 @@ def _unknown(ref: tuple[str, str], rows: dict[str, Row]) -> str | None:
     return None
 
 
+def _judgeable(expression: Expression, rows: dict[str, Row]) -> str | None:
+    """Return why an expression cannot be judged on the printed numbers, or None; its cells are all there."""
+
+    def value(row: str, column: str) -> Decimal | None:
+        cell = rows[row].cells[column]
+        return cell.value if cell.numeric else None
+
+    def spans(rounding: str) -> Callable[[str, str], Span | None]:
+        def found(row: str, column: str) -> Span | None:
+            cell = rows[row].cells[column]
+            return span(bounds_of(cell.interval, rounding)) if cell.numeric else None
+
+        return found
+
+    try:
+        expression.evaluate(value)
+        for rounding in ROUNDINGS:
+            expression.truth(spans(rounding), rounding=rounding)
+    except ExpressionError as error:
+        return str(error)
+    except MissingValue:
+        pass  # of what the paper prints no number for
+    return None
+
+
 def _check_issues(load: _Loader, source: YamlFile, raw: RawIssues, rows: dict[str, Row]) -> None:
     seen: set[str] = set()
     for i, issue in enumerate(raw.issues):
@@ -205,9 +238,15 @@ def _check_issues(load: _Loader, source: YamlFile, raw: RawIssues, rows: dict[st
         refs = [(cell.partition(".")[0], cell.partition(".")[2]) for cell in issue.cells]
         if issue.contradiction:
             refs += compile_expr(issue.contradiction).refs
-        for ref in refs:
-            if fault := _unknown(ref, rows):
-                load.fault(source, ("issues", i, "cells"), f"issue {issue.id}: {fault}")
+        unknown = [fault for ref in refs if (fault := _unknown(ref, rows))]
+        for fault in unknown:
+            load.fault(source, ("issues", i, "cells"), f"issue {issue.id}: {fault}")
+        if issue.contradiction and not unknown and (unfit := _judgeable(compile_expr(issue.contradiction), rows)):
+            load.fault(source, ("issues", i, "contradiction"), f"issue {issue.id}: {unfit}")
+        for j, check in enumerate(issue.checks):
+            for row, _ in compile_expr(f"{check.is_} == 0").refs:
+                if row not in rows:
+                    load.fault(source, ("issues", i, "checks", j), f"issue {issue.id}: no row {row!r}")
     for i, alias in enumerate(raw.aliases):
         if alias.row and alias.row not in rows:
             load.fault(source, ("aliases", i, "row"), f"alias {alias.this!r}: no row {alias.row!r}")
@@ -231,9 +270,11 @@ def _claims(
         key = "expr" if raw.expr else "expect"
         expression = compile_expr(raw.expr or raw.expect or "")
         if rows is not None:
-            for ref in expression.refs:
-                if unknown := _unknown(ref, rows):
-                    fault(key, unknown)
+            unknown = [text for ref in expression.refs if (text := _unknown(ref, rows))]
+            for text in unknown:
+                fault(key, text)
+            if raw.expr and not unknown and (unfit := _judgeable(expression, rows)):
+                fault(key, unfit)
             for row in (*raw.read.rows, *raw.read.but) if raw.read else ():
                 if row not in rows:
                     fault("read", f"no row {row!r}")

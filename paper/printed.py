@@ -33,10 +33,10 @@ OTHERS = (
     "kWh", "px", "°", "x", "×", "pp", "points",
 )  # fmt: skip
 _COUNTED = r"(?:FLOP[Ss]?|MACs?|M-?Adds?|MAdds|Mult-?Adds|[Pp]arams?|[Pp]arameters|[Oo]ps)"
-_DIGITS = r"(?:\d{1,3}(?:[,\u2009\u202f]\d{3})+|\d+)(?:\.\d+)?|\.\d+"
+_DIGITS = r"(?:[0-9]{1,3}(?:[,\u2009\u202f][0-9]{3})+|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+"
 _SIGN = r"[-−–]?"
 _SUPER = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
-_POWER = r"(?:[eE](?P<e>[-−+]?\d{1,3})|\s?[×x·*]\s?10(?:\^?\{?(?P<p>[-−]?\d{1,3})\}?|(?P<s>[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]{1,4})))?"
+_POWER = r"(?:[eE](?P<e>[-−+]?[0-9]{1,3})|\s?[×x·*]\s?10(?:\^?\{?(?P<p>[-−]?[0-9]{1,3})\}?|(?P<s>[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]{1,4})))?"
 #: Marks of footnotes around a number.
 MARKS = "*†‡§¶♯♭♮⋆★◦•△▲◇#¹²³⁴⁵⁶⁷⁸⁹ᵃᵇᶜᵈᵉᶠᵍʰⁱ"
 _ALL_UNITS = sorted([*SECONDS, *BYTES, *OTHERS], key=len, reverse=True)

@@ -49,12 +49,12 @@ class RawReading(Strict):
     what a config that has no such key runs with.
     """
 
-    key: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*(\[[\w=]+\][\w.]*)*$")]
+    key: Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\[\w+(=\w+)?\])*(\.\w+(\[\w+(=\w+)?\])*)*$")]
     tables: list[TableId] = []
     rows: list[Identifier] = []
     but: list[Identifier] = []
     equals: str | list[int] | list[float] | None = None
-    default: float | int | None = None
+    default: Annotated[float, Field(allow_inf_nan=False)] | int | None = None
 
     @model_validator(mode="after")
     def _of(self) -> RawReading:
@@ -107,8 +107,8 @@ class RawClaim(Strict):
             raise ValueError(f"claim {self.id}: {error}") from None
         if over_cells and (compiled.names or not compiled.refs):
             raise ValueError(f"claim {self.id}: a {self.kind} reads cells only, not {list(compiled.names)}")
-        if not over_cells and "computed" not in compiled.names:
-            raise ValueError(f"claim {self.id}: `expect` must judge `computed`")
+        if not over_cells and compiled.names != ("computed",):
+            raise ValueError(f"claim {self.id}: `expect` must judge `computed`, and no other name")
         if self.kind == "relation" and (text := equates_trained(compiled.tree)):
             raise ValueError(
                 f'claim {self.id}: {text}: two trained means are never equal; write agrees(a - b, "0.0"), or make it '
@@ -144,6 +144,11 @@ class RawCheck(Strict):
     says: Text
     is_: Text = Field(alias="is")
 
+    @property
+    def number(self) -> str:
+        """Return what the text says as a printed number: it may have commas and spaces between digits."""
+        return self.says.replace(",", "").replace(" ", "")
+
     @field_validator("is_")
     @classmethod
     def _is_compiled(cls, text: str) -> str:
@@ -171,6 +176,7 @@ class RawIssue(Strict):
     @model_validator(mode="after")
     def _says(self) -> RawIssue:
         for check in self.checks:
+            parse_printed(check.number)
             if check.says not in f"{self.detail} {self.arithmetic}":
                 raise ValueError(f"issue {self.id}: no {check.says!r} in its text; mend `checks`")
         return self

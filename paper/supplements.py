@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from paper.files import YamlFile
 from paper.ledger import HERE, Ledger, LedgerError
@@ -26,6 +26,12 @@ class RawQuote(Strict):
     cell: CellName
     text: Text
     as_: Literal["error", "M", "B"] | None = Field(default=None, alias="as")
+
+    @field_validator("text")
+    @classmethod
+    def _number(cls, text: str) -> str:
+        parse_printed(text)
+        return text
 
     @property
     def value(self) -> Decimal:
@@ -136,22 +142,33 @@ def load_supplements(ledger: Ledger, root: Path | None = None) -> Supplements:
     """Return the supplements of the ledger in folder `root`. Raises LedgerError "file:line: fault; mend"."""
     root = root or HERE
 
-    def load(name: str, form: type[Raw]) -> Raw:
+    def load(name: str, form: type[Raw]) -> tuple[YamlFile | None, Raw]:
         path = root / f"{name}.yaml"
         if not path.is_file():
-            return form.model_validate({"schema": 1})
-        return YamlFile(path, f"{root.name}/{name}.yaml", LedgerError).validate(form)
+            return None, form.model_validate({"schema": 1})
+        file = YamlFile(path, f"{root.name}/{name}.yaml", LedgerError)
+        return file, file.validate(form)
 
-    quotations = load("quotations", RawQuotations)
-    for source in quotations.sources:
-        for quote in source.prints:
+    file, quotations = load("quotations", RawQuotations)
+    for i, source in enumerate(quotations.sources):
+        for j, quote in enumerate(source.prints):
+            assert file is not None
             row, column = quote.cell.split(".")
+            place = ("sources", i, "prints", j)
+            if row not in ledger.rows or column not in ledger.rows[row].cells:
+                what = f"column {column!r} of {row}" if row in ledger.rows else f"row {row!r}"
+                raise file.error(place, f"{source.id}: no {what}; `python -m paper rows` lists them")
             if not ledger.cell(row, column).numeric:
-                raise LedgerError(f"{root.name}/quotations.yaml: {source.id}: {quote.cell} is printed as {ABSENT}")
+                raise file.error(place, f"{source.id}: {quote.cell} is printed as {ABSENT}; take it out")
+    file, assumptions = load("assumptions", RawAssumptions)
+    for i, assumption in enumerate(assumptions.assumptions):
+        named = [*assumption.read.rows, *assumption.read.but] if assumption.read else []
+        if file is not None and (unknown := [row for row in named if row not in ledger.rows]):
+            raise file.error(("assumptions", i, "read"), f"{assumption.id}: no row {unknown[0]!r}; mend it")
     return Supplements(
         quotations,
-        tuple(load("released_code", RawReleased).differences),
-        tuple(load("assumptions", RawAssumptions).assumptions),
+        tuple(load("released_code", RawReleased)[1].differences),
+        tuple(assumptions.assumptions),
     )
 
 

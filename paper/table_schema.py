@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from paper.columns import COSTS, SHARES, Margin, is_cost, plain_column, stem, usual_better, usual_kind
 from paper.columns import Column as About
-from paper.printed import dimension, is_absent, kind_of, own_unit, parse_printed, scale_of
+from paper.printed import MAGNITUDES, dimension, is_absent, kind_of, own_unit, parse_printed, scale_of
 
 #: The first paper's columns that no data decides (paper.columns.is_cost); every other one needs a margin.
 COST_COLUMNS = ("params", "madds")
@@ -23,7 +23,15 @@ Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Column = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*$")]
 CELL = r"^[a-z][a-z0-9_]*\.[A-Za-z][A-Za-z0-9_]*$"
 TableId = Annotated[str, Field(pattern=r"^[A-Z]?[0-9]{1,4}[a-z]?$")]
-Text = Annotated[str, Field(min_length=1)]
+
+
+def _not_blank(text: str) -> str:
+    if text.isspace():
+        raise ValueError("is blank; write text")
+    return text
+
+
+Text = Annotated[str, Field(min_length=1), AfterValidator(_not_blank)]
 #: What a network takes, [channels, height, width].
 InputShape = Annotated[list[Annotated[int, Field(gt=0, le=2**20)]], Field(min_length=1, max_length=5)]
 #: A count that arithmetic in floats still takes.
@@ -234,6 +242,14 @@ class RawGround(Strict):
         return self
 
 
+def unfit(column: str, cell: str) -> str:
+    """Return why a cell's unit is none of what its column's name says that it measures, or ""."""
+    unit = own_unit(cell)
+    if (is_cost(column) and unit == "%") or (stem(column) in SHARES and unit in ("x", "×", *MAGNITUDES)):
+        return f'"{cell}" is in {unit}, which is no unit of {stem(column)}; mend it, or name column {column} otherwise'
+    return ""
+
+
 class RawTable(Strict):
     """Describe one table file; without `grounds` the text is taken to fix every cell.
 
@@ -297,6 +313,8 @@ class RawTable(Strict):
                 try:
                     if not is_absent(cell):
                         parse_printed(cell, column.unit or ("MB" if stem(column.name) == "size" else ""))
+                        if fault := unfit(column.name, cell):
+                            raise ValueError(fault)
                 except ValueError as error:
                     out.append((("rows", i, "cells", j), str(error)))
         out += self._mixed()

@@ -22,6 +22,8 @@ from .compat import training_types
 PREFIXES = frozenset(("module", "_orig_mod", "model", "net", "network", "backbone", "ema", "ema_model", "model_ema"))
 #: Single numbers that profilers, averages and wrappers leave among the weights.
 EXTRAS = frozenset(("total_ops", "total_params", "n_averaged", "steps", "initted", "step"))
+#: What modules call their tensors.
+WEIGHTS = frozenset(("weight", "bias", "running_mean", "running_var", "num_batches_tracked"))
 #: Entries that hold tensors, but no weights.
 NOT_WEIGHTS = re.compile(r"optim|sched|scaler|momentum|grad|rng|loss|loop|callback|hook|meta|message", re.IGNORECASE)
 AVERAGED = re.compile(r"(^|[._])(ema|swa|averaged?)([._]|$)|^ema|ema$", re.IGNORECASE)
@@ -108,6 +110,8 @@ def _text_keys(found: Mapping[Any, Any]) -> dict[str, Any]:
             key = key.decode("utf-8", "replace")
         if not isinstance(key, str):
             raise CheckpointError(f"not a state dict: its key {key!r:.40} is no name; give a state dict's file")
+        if key in out:
+            raise CheckpointError(f"{key} stands twice, as text and as bytes; save one network alone")
         out[key] = value
     return out
 
@@ -168,21 +172,27 @@ def _contents(found: Any) -> str:
     """Return what an object without weights is."""
     if isinstance(found, Mapping):
         keys = ", ".join(f"{key!r:.40}" for key in list(found)[:5]) + (", …" if len(found) > 5 else "")
-        return f"it holds {keys}" if found else "it is empty"
+        kinds = {type(value).__name__ for value in found.values()}
+        what = f" ({next(iter(kinds))} each)" if len(kinds) == 1 else ""
+        return f"it holds {keys}{what}" if found else "it is empty"
     return f"it is a {type(found).__name__}"
 
 
 def sound_tensors(state: Mapping[str, Any], strip: bool = True) -> dict[str, Tensor]:
     """Return a state dict's tensors, dense, and without extras; strip: by names without wrappers' prefixes.
 
-    Raises CheckpointError naming the key that is no sound weight: quantized, without data, complex, of whole numbers
-    where none belong, with values that are not finite, or a variance below 0.
+    Raises CheckpointError naming the key that is no sound weight: no tensor, quantized, without data, complex, of whole
+    numbers where none belong, with values that are not finite, or a variance below 0.
     """
     out: dict[str, Tensor] = {}
     source: dict[str, str] = {}
     for key, value in state.items():
-        if not isinstance(value, Tensor) or _is_extra(key, value):
+        if _is_extra(key, value):
             continue
+        if not isinstance(value, Tensor):
+            if key.rpartition(".")[2] in WEIGHTS:
+                raise CheckpointError(f"{key} is a {type(value).__name__}, not a tensor; save `model.state_dict()`")
+            continue  # a setting beside the weights
         name = strip_prefixes(key) if strip else key
         if name in source:
             # one of two nets in one state dict is the other's average
@@ -214,6 +224,8 @@ def _sound(key: str, value: Tensor) -> Tensor:
     if value.layout != torch.strided:
         value = value.to_dense()
     if key.endswith("num_batches_tracked"):
+        if not torch.isfinite(value).all():
+            raise CheckpointError(f"{key} is not finite; the file is damaged")
         return value.to(torch.int64)
     if value.is_complex() or not value.is_floating_point():
         kind = str(value.dtype).removeprefix("torch.")

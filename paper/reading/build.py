@@ -14,6 +14,7 @@ from paper.reading.heads import read_head
 from paper.reading.measured import Col, Measured, Unread
 from paper.reading.shape import marks_of, quoted, slug
 from paper.reading.words import INPUTS
+from paper.table_schema import unfit
 
 
 @dataclass
@@ -115,6 +116,8 @@ class Table(Measured):
             return text
         try:
             parse_printed(text, str(col.keys.get("unit", "")) or ("MB" if stem(col.name) == "size" else ""))
+            if fault := unfit(col.name, text):
+                raise ValueError(fault)
             own, usual = own_unit(text), self.kind(col)
             if kind_of(own) != usual and not (own == "" and "unit" in col.keys):
                 kinds = {"": "no unit", "time": "a unit of time", "bytes": "a unit of memory"}

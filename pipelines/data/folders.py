@@ -10,7 +10,7 @@ from PIL import Image
 from torchvision.datasets import DatasetFolder
 
 from pipelines.common import PipelineError
-from registry.inputs.files import IMAGES, files_in, folders_in, missing, shown
+from registry.inputs.files import IMAGES, files_beside, files_in, folders_in, missing, shown
 from registry.inputs.images import check_pixels, reason
 
 # check_pixels refuses such an image by its name; the warning has none
@@ -67,6 +67,10 @@ class ImageFolder(DatasetFolder):
         if not names:
             what = "images but no class folders" if files_in(directory, IMAGES) else "no images in class folders"
             raise PipelineError(f"{shown(directory)}: {what}; {self.mend}")
+        if stray := files_beside(directory, IMAGES):
+            raise PipelineError(
+                f"{shown(stray[0])}: lies in no class folder ({len(stray)} such images); move it into one"
+            )
         return names, {name: i for i, name in enumerate(names)}
 
     def make_dataset(  # type: ignore[override]

@@ -19,7 +19,7 @@ from pipelines.data.drawn import draw_tiny  # noqa: F401  for a dry run
 from pipelines.data.folders import ImageFolder
 from pipelines.data.imagenet_labels import JPEG, SORT, WNID
 from pipelines.data.images import MEAN, STD
-from registry.inputs.files import IMAGES, files_in, folders_in, missing, shown
+from registry.inputs.files import IMAGES, files_beside, files_in, folders_in, missing, shown
 
 CLASSES = 1000
 SPLITS = ("train", "val")
@@ -48,6 +48,11 @@ def count(root: Path, splits: tuple[str, ...] = SPLITS) -> dict[str, int]:
             raise PipelineError(
                 f"{shown(folder / strange[0])}: is no class folder (n and eight digits, a wnid: no label and no number)"
                 f"; {GET}"
+            )
+        if stray := files_beside(folder, IMAGES):
+            raise PipelineError(
+                f"{shown(stray[0])}: lies in no class folder ({len(stray)} such images); "
+                f"{SORT if split == 'val' else 'move each into the folder of its name, up to the underscore'}"
             )
         out[f"{split}_classes"] = len(names)
         out[f"{split}_images"] = sum(len(files_in(folder / name, JPEG)) for name in names)

@@ -185,7 +185,11 @@ def _moves(path: Path) -> dict[int, str]:
 def _torchvision(path: Path) -> dict[int, str]:
     import torch
 
-    return _numbered(path, list(torch.load(path, weights_only=True)[1]))
+    try:
+        wnids = list(torch.load(path, weights_only=True)[1])
+    except Exception:  # whose message would advise to load it unsafely
+        raise ValueError("torchvision wrote no such file") from None
+    return _numbered(path, wnids)
 
 
 def _ground_truth(path: Path) -> dict[int, str]:

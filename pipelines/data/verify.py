@@ -16,6 +16,7 @@ import argparse
 import hashlib
 import json
 import random
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -245,7 +246,10 @@ def verify(name: str, root: Path, pin: Pin, repository: Path = ROOT) -> dict[str
 
 def _recorded(record: Path) -> str:
     try:
-        return json.loads(record.read_text("utf-8"))["sha256"]
+        found = json.loads(record.read_text("utf-8"))["sha256"]
+        if not re.fullmatch(r"[0-9a-f]{64}", found):
+            raise ValueError("its sha256 is none")
+        return found
     except (ValueError, KeyError, TypeError) as error:
         raise PipelineError(f"{record}: corrupt ({error}); restore it from the repository") from None
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from evidence.examples import example_file, write_examples
 from evidence.forms import DataPin, TrainingEvidence, formed
-from evidence.io import write_bytes_atomic, write_text_atomic
+from evidence.io import as_utf8, write_bytes_atomic, write_text_atomic
 from evidence.provenance import differences, snapshot
 from evidence.rows import Row
 from evidence.seal import file_computed
@@ -50,7 +50,7 @@ def training_evidence(
         "epochs": epochs,
         **({"best_epoch": best_epoch} if best_epoch else {}),
         "duration_s": float(seconds),
-        "command": command,
+        "command": as_utf8(command),
         "changed": [*differences(started, now), *extra],
         **({"examples": dict(examples)} if examples else {}),
         **({"cpu_s": cpu_seconds} if cpu_seconds is not None else {}),

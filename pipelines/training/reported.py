@@ -16,12 +16,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evidence.io import EvidenceError, write_json_atomic
+from evidence.io import EvidenceError, as_utf8, write_json_atomic
 from evidence.logs import number, read_log
 from evidence.provenance import snapshot
 from evidence.rows import ROOT, Row, find_row
 from evidence.seal import digest
-from paper.faults import one_line
+from paper.faults import one_line, whole_number
 from paper.ledger import HERE, load_tables
 from paper.schema import COST_COLUMNS
 from pipelines.common import PipelineError, guard
@@ -59,8 +59,10 @@ def metric_faults(metrics: Sequence[str], columns: Sequence[str]) -> tuple[dict[
             except EvidenceError as error:
                 faults.append(str(error).partition(";")[0])
                 continue
-            if name in PERCENT and not 0 <= values[name] <= 100:
-                faults.append(f"--metric {text}: is no percentage; write 71.9 for 71.9 %")
+            if name in PERCENT and (not 0 <= values[name] <= 100 or 0 < values[name] <= 1):
+                faults.append(f"--metric {text}: is no percentage of a result; write 71.9 for 71.9 %")
+    if not faults and values.get("top1", 0) > values.get("top5", 100):
+        faults.append(f"--metric top5={values['top5']:g}: is below top1, {values['top1']:g}; mend one of them")
     return values, faults
 
 
@@ -103,6 +105,7 @@ def write_reported(
 ) -> Path:  # fmt: skip
     """File a run that was made elsewhere, and return the file. Raises EvidenceError where that cannot be."""
     now = snapshot(root)
+    source = {key: as_utf8(value) if isinstance(value, str) else value for key, value in source.items()}
     evidence = training_evidence(
         row=row, profile="paper", seed=seed, values=values, params={"reported": dict(source)}, fingerprint={},
         data=(TASKS[row.task].data if row.task in TASKS else "unknown", "not seen"), epochs=epochs, seconds=0.0,
@@ -133,7 +136,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--log", type=Path, required=True, help="scalars.json, log.txt or summary.csv")
     parser.add_argument("--checkpoint", type=Path, help="its weights, held to the row's network; their hash is stated")
     parser.add_argument("--epoch", choices=("last", "best"), default="last", help="which evaluation counts")
-    parser.add_argument("--seed", type=int, help="where it is known")
+    parser.add_argument("--seed", help="where it is known")
     parser.add_argument("--source", default="", help="who made it, or an address")
     args = parser.parse_args(argv)
     row = find_row(args.row)
@@ -141,6 +144,10 @@ def main(argv: list[str] | None = None) -> int:
     log = read_log(args.log, columns)
     epoch, values, about = log.taken(args.log, args.epoch, columns[0])
     values, faults = metric_faults([f"{c}={v!r}" for c, v in values.items()], columns)
+    wrong: list[str] = []
+    seed = whole_number("seed", args.seed, 0, wrong)
+    if wrong:
+        raise PipelineError(wrong[0])
     if faults:
         raise PipelineError(f"{args.log}: epoch {epoch}: {faults[0].removeprefix('--metric ')}")
     source = {
@@ -150,7 +157,7 @@ def main(argv: list[str] | None = None) -> int:
     }  # fmt: skip
     command = f"python -m pipelines file --row {row.id} --log {args.log.name} --epoch {args.epoch}"
     epochs = log.trained or log.last()[0]
-    path = write_reported(row, values, seed=args.seed, epochs=epochs, source=source, command=command)
+    path = write_reported(row, values, seed=seed, epochs=epochs, source=source, command=command)
     return said(row, values, path)
 
 

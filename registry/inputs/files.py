@@ -45,6 +45,11 @@ def folders_in(folder: str | Path) -> list[str]:
     return sorted(entry.name for entry in _entries(folder) if _is_folder(entry, ()))
 
 
+def files_beside(folder: str | Path, suffixes: tuple[str, ...]) -> list[Path]:
+    """Return the files of the suffixes that lie in a folder itself, beside its folders, sorted. Raises DataError."""
+    return sorted(Path(e.path) for e in _entries(folder) if e.name.lower().endswith(suffixes) and e.is_file())
+
+
 def files_in(folder: str | Path, suffixes: tuple[str, ...]) -> list[Path]:
     """Return the files of the suffixes (lower case) at any depth, sorted by path.
 

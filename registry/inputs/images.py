@@ -69,8 +69,7 @@ def file_fault(path: str | Path) -> str | None:
 
 def absence(path: str | Path, error: OSError) -> str:
     """Return why a file cannot be opened."""
-    path = Path(path)
-    if path.is_symlink() and not path.exists():
+    if os.path.islink(path) and not os.path.exists(path):  # pathlib's raise where a name is too long
         return f"is a link to {shown(os.readlink(path))}, which is not there"
     return "no such image" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
 

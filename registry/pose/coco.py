@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import gc
 import json
+import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from pathlib import Path
+from posixpath import normpath
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,7 @@ from ..inputs.files import missing, shown
 from ..strict import zip_strict
 from .coco_entries import ANEW, Entries, is_number, short
 from .coco_images import check_images
+from .coco_places import check_boxes, check_points, check_sizes
 
 KEYPOINTS = 17
 #: COCO's keypoints in their order, as mmpose and the sigmas of the evaluation take them.
@@ -65,7 +68,7 @@ def check_coco(
         data, sizes = _checked(annotations)
     check_images(annotations, images, data["images"], every_size)
     if detections:
-        _check_detections(detections, sizes)
+        _check_detections(detections, sizes, {a["image_id"] for a in data["annotations"] if a.get("num_keypoints")})
     return data
 
 
@@ -95,11 +98,24 @@ def _check_image_entries(images: Entries) -> dict[int, tuple[int, int]]:
     ids = images.ids()
     names = [image["file_name"] for image in images.all]
     images.refuse(
-        [i for i, name in enumerate(names) if not isinstance(name, str) or not name or "\0" in name],
-        lambda i: f"'file_name' is {short(names[i])}, not a file's name", f"name its file, {ANEW}",
+        [i for i, name in enumerate(names) if not _names_file(name)],
+        lambda i: f"'file_name' is {short(names[i])}, not a file's name in the image folder", f"name its file, {ANEW}",
+    )  # fmt: skip
+    first: dict[str, int] = {}
+    images.refuse(
+        [i for i, name in enumerate(names) if first.setdefault(normpath(name), i) != i],
+        lambda i: f"is the file of images[{first[normpath(names[i])]}] again", f"list each image once, {ANEW}",
     )  # fmt: skip
     width, height = (images.whole(key, "write its pixels", 1) for key in ("width", "height"))
     return dict(zip_strict(ids, zip_strict(width, height)))
+
+
+def _names_file(name: Any) -> bool:
+    """Tell whether a value can name a file in a folder, and none elsewhere: what lies elsewhere is in no pin."""
+    return (
+        isinstance(name, str) and bool(name) and not re.search("[\0\ud800-\udfff]", name)
+        and not name.startswith("/") and ".." not in name.split("/")
+    )  # fmt: skip
 
 
 def _check_categories(categories: Entries) -> set[int]:
@@ -148,20 +164,20 @@ def _check_annotations(entries: Entries, sizes: Mapping[int, tuple[int, int]], c
             lambda i: f"'area' is {short(areas[i])}, not a number of pixels", f"{REQUIRED['area']}, {ANEW}",
         )  # fmt: skip
     boxes = entries.numbers("bbox", boxed, 4, "box of four numbers", range(len(boxed)))
-    entries.refuse(
-        np.flatnonzero((boxes[:, 2:] < 0).any(1)), lambda i: f"its box {short(boxes[i].tolist())} has a side below 0",
-        f"write [x, y, width, height], {ANEW}",
-    )  # fmt: skip
     limits = np.array([sizes[i] for i in image_ids], np.float64)
-    outside = ((boxes[:, :2] > limits) | (boxes[:, :2] + boxes[:, 2:] < 0)).any(1)
-    entries.refuse(
-        np.flatnonzero(outside), lambda i: f"its box {short(boxes[i].tolist())} lies outside its image",
-        f"mend the box or the image's width and height, {ANEW}",
-    )  # fmt: skip
-    _check_keypoints(entries, [i for i, v in enumerate(category_ids) if v == PERSON])
+    check_boxes(entries, boxes, limits, "mend the box or the image's width and height")
+    places, points = _check_keypoints(entries, [i for i, v in enumerate(category_ids) if v == PERSON])
+    single = np.zeros(len(boxes), bool)
+    single[places] = (points[..., 2] > 0).any(1)
+    single &= np.array(crowds, bool) == 0
+    check_sizes(entries, boxes, np.array(areas, np.float64), limits, single)
+    kept = np.flatnonzero(single[places]).tolist()
+    places = [places[i] for i in kept]
+    check_points(entries, places, points[kept], boxes[places], limits[places])
 
 
-def _check_keypoints(entries: Entries, persons: list[int]) -> None:
+def _check_keypoints(entries: Entries, persons: list[int]) -> tuple[list[int], np.ndarray]:
+    """Return the places of entries with keypoints, and those, (N, 17, 3)."""
     for key in ("keypoints", "num_keypoints"):
         entries.column(key, REQUIRED[key], persons)
     # mmpose trains on whatever has keypoints, of whatever category
@@ -191,9 +207,10 @@ def _check_keypoints(entries: Entries, persons: list[int]) -> None:
             f"error: {shown(entries.path)}: holds no person with a labelled keypoint; unpack "
             "annotations_trainval2017.zip anew"
         )
+    return places, points.reshape(-1, KEYPOINTS, 3)
 
 
-def _check_detections(path: str, known: Mapping[int, Any]) -> None:
+def _check_detections(path: str, known: Mapping[int, tuple[int, int]], people: Set[int]) -> None:
     if not Path(path).is_file():
         why = "no such detection file" if not Path(path).is_symlink() else missing(Path(path))
         raise DataError(
@@ -222,14 +239,17 @@ def _check_detections(path: str, known: Mapping[int, Any]) -> None:
         raise DataError(f"error: {shown(path)}: holds no box of a person (category {PERSON}); fetch it anew")
     scores = [d["score"] for d in found]
     boxes.refuse(
-        [i for i, v in enumerate(scores) if not is_number(v)],
-        lambda i: f"'score' is {short(scores[i])}, no finite number", "fetch the file anew",
+        [i for i, v in enumerate(scores) if not is_number(v) or not 0 <= v <= 1],
+        lambda i: f"'score' is {short(scores[i])}, no finite number from 0 to 1", "fetch the file anew",
     )  # fmt: skip
     corners = boxes.numbers("bbox", [d["bbox"] for d in found], 4, "box of four numbers", range(len(found)))
-    boxes.refuse(
-        np.flatnonzero((corners[:, 2:] < 0).any(1)),
-        lambda i: f"its box {short(corners[i].tolist())} has a side below 0", "fetch the file anew",
-    )  # fmt: skip
+    limits = np.array([known[i] for i in image_ids], np.float64)
+    check_boxes(boxes, corners, limits, "take boxes of these images", "or fetch the file anew")
+    if 2 * len(without := people - set(image_ids)) > len(people):
+        raise DataError(
+            f"error: {shown(path)}: has no box in {len(without)} of the {len(people)} images with labelled persons, "
+            f"first image {min(without)}; fetch the boxes of these images"
+        )
 
 
 def _load(path: str) -> Any:

@@ -13,6 +13,8 @@ from ..inputs.files import shown
 from ..strict import zip_strict
 
 ANEW = "or unpack annotations_trainval2017.zip anew"
+#: The largest whole number up to which floats, in which pycocotools keeps ids, tell each from the next.
+MOST = 2**53
 OWN_ID = "give every entry an id of its own"
 
 
@@ -56,6 +58,10 @@ class Entries:
                 [i for i, v in enumerate(values) if type(v) is not int],
                 lambda i: f"{key!r} is {short(values[i])}, not a whole number", f"write it as one, {ANEW}",
             )  # fmt: skip
+        self.refuse(
+            [i for i, v in enumerate(values) if abs(v) > MOST],
+            lambda i: f"{key!r} is {short(values[i])}, beyond 2**53", f"{mend}, {ANEW}",
+        )  # fmt: skip
         if least is not None:
             self.refuse(
                 [i for i, v in enumerate(values) if v < least], lambda i: f"{key!r} is {values[i]}, below {least}",

@@ -58,6 +58,6 @@ def check_issues(ledger: Ledger, evidence: Evidence) -> list[Checked]:
                 value = outcome.quantity
             except (MissingValue, ExpressionError):
                 pass
-            shown = parse_printed(check.says.replace(",", "").replace(" ", ""))
+            shown = parse_printed(check.number)
             out.append(Checked(issue.id, check.says, check.is_, value, None if value is None else value in shown))
     return out

@@ -41,6 +41,16 @@ def test_mmpose_logs_shares(tmp_path):
         ('{"top1": NaN}\n', "x.log:1: nan is not finite"),
         ("epoch,top1\n1,much\n", "x.log:2: 'much' is no number"),
         ("epoch,top1\n1\n2,50\n", "x.log:2: 1 values under 2 names"),
+        ("epoch,top1\n1,50,60\n", "x.log:2: 3 values under 2 names"),
+        ("epoch,top1,eval_top1\n1,50,60\n", "x.log:2: two values of top1, 50 and 60"),
+        ('{"top1": 50, "accuracy/top1": 60}', "x.log:1: two values of top1"),
+        ('{"top1": 50, "top1": 60}', "x.log:1: is no JSON .*'top1' stands twice"),
+        *[(f'{{"top1": 50, "epoch": {at}}}', "x.log:1: .* is the number of no epoch") for at in (-3, 2.5, 1e300)],
+        *[(f"epoch,top1\n1,{said}\n", "is no number") for said in ("５０", "5_0", "٥٠")],
+        ('{"loss": NaN, "epoch": 1}\n{"top1": 50, "epoch": 2}', "x.log:1: loss is nan: the run diverged"),
+        ('{"top1": 50, "epoch": 2}\n{"train/loss_kd": -Infinity}', "x.log:2: train/loss_kd is -inf: the run"),
+        ("epoch,train_loss,eval_top1\n1,nan,50\n", "x.log:2: train_loss is nan: the run diverged"),
+        ("x - mmengine - INFO - Epoch(train) [3][9/9] lr: 1e-2  grad_norm: inf  loss: nan\n", "x.log:1: loss is nan"),
         (b"\xff\xfe\x00", "is no text"),
         (None, "No such file"),
     ],
@@ -52,6 +62,12 @@ def test_what_is_no_log_is_one_line(tmp_path, text, fault):
     with pytest.raises(EvidenceError, match=fault) as error:
         read_log(path, ["top1", "top5"])
     assert "\n" not in str(error.value)
+
+
+def test_an_infinite_gradient_is_no_divergence(tmp_path):
+    path = tmp_path / "x.json"
+    path.write_text('{"grad_norm": Infinity, "loss": 1}\n{"top1": 50, "top5": 80, "accuracy/top1": 50, "epoch": 2}')
+    assert read_log(path, ["top1", "top5"]).last() == (2, {"top1": 50.0, "top5": 80.0})
 
 
 def test_every_evaluators_name_is_known():

@@ -79,6 +79,8 @@ CASES = [
     (MINI, "lr", "nan", '"nan" is text'), (MINI, "lr", "true", "true is not a number"), (MINI, "lr", "", "is empty"),
     (MINI, "lr", "[0.1]", "is a list"), (MINI, "lr", "1e400", "not finite"), (MINI, "lr", "0,1", '"0,1" is text'),
     (MINI, "lr", "1e-1x", '"1e-1x" is text'), (MINI, "lr", "2020-01-01", "a date to YAML"),
+    (MINI, "lr", ".1e0", '".1e0" is text; write 0.1'), (MINI, "lr", "'1_0.5'", "write 10.5"),
+    (("data", "people"), "seed", "4294967296", "below 4294967296"),
     (MINI, "epochs", '"6"', '"6" is text; write 6'), (MINI, "epochs", "2.5", "2.5 is no whole number"),
     (MINI, "epochs", "6.0", "6.0 is no whole number; write 6"), (MINI, "epochs", "0", "of at least 1"),
     (MINI, "epochs", "1:30", '"1:30" is text'), (MINI, "epochs", "true", "true is not a whole number"),

@@ -192,6 +192,43 @@ def test_a_fault_is_one_error_with_file_and_line(copy, name, old, new, fault):
         assert message.split(": ")[0].rpartition(":")[2].isdigit()
 
 
+#: Faults that one load tells together: of tables, of what a file alone shows, of what it says of the tables.
+TOGETHER = [
+    [
+        ("tables/table_05.yaml", '"10.9M"', '"10.9%"', "is in %, which is no unit of madds"),
+        ("tables/table_06.yaml", '"51.7"', '"51.7M"', "is in M, which is no unit of top1"),
+        ("tables/table_06.yaml", '"55.9"', '"55.9x"', "is in x, which is no unit of top1"),
+        ("tables/table_07.yaml", '"59.1"', '"５9.1"', "is no printed number"),
+    ],
+    [
+        ("claims.yaml", "t2_micronet_m1_ml.top1 -", "1e999 -", "inf is too large a number"),
+        ("claims.yaml", "computed in printed", "other in printed", "must judge `computed`, and no other name"),
+        ("claims.yaml", "optim_wrapper.optimizer.momentum", "optim_wrapper..momentum", "does not match the pattern"),
+        ("known_issues.yaml", 'says: "3.149M"', 'says: "rule"', "'rule' is no printed number"),
+        ("paper.yaml", 'title: "MicroNet', 'title: " "  # "', "title: is blank"),
+    ],
+    [
+        ("claims.yaml", "agrees(t2_micronet_m1_ml.top1", "not t6_relu.top1 and agrees(t6_relu.top1", "a comparison is"),
+        ("claims.yaml", "t2_micronet_m1_ml.top1 -", "1 / (t6_relu.top1 - t6_relu.top1) -", "divides by zero"),
+        ("known_issues.yaml", "t2_micronet_m2.built_params", "t2_gone.built_params", "no row 't2_gone'"),
+        ("conventions.yaml", "t7_j1_k2,", "t7_j1_k2, t7_j1_k2,", "row 't7_j1_k2' stands twice"),
+        ("paper.yaml", "row: t2_weightnet_8", "row: t2_shufflenetv2_0_5", "'t2_shufflenetv2_0_5' is quoted twice"),
+    ],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("faults", TOGETHER, ids=["tables", "alone", "of the tables"])
+def test_faults_are_told_together_each_with_its_file(copy, faults):
+    for name, old, new, _ in faults:
+        edit(copy, name, old, new)
+    with pytest.raises(LedgerError) as caught:
+        load_ledger(copy)
+    told = caught.value.faults
+    for name, _, _, fault in faults:
+        assert any(f"{Path(name).name}:" in line and fault in line for line in told), (name, fault, told)
+    assert all(line.isprintable() for line in told)
+
+
 def test_the_line_is_the_faults_line(copy):
     line = edit(copy, "tables/table_05.yaml", '"10.9M"', '"x"')
     with pytest.raises(LedgerError, match=rf"tables/table_05.yaml:{line}: "):

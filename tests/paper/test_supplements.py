@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from decimal import Decimal
 
@@ -44,6 +45,11 @@ def test_a_sources_number_in_the_papers_units(text, how, value):
         (lambda d: d["sources"][0]["prints"][0].update(cell="t2_gone.top1"), "no row 't2_gone'"),
         (lambda d: d["sources"][0]["prints"][0].update(cell="t2_weightnet_8.madds"), "has two sources"),
         (lambda d: d["sources"][0].update(link="x"), "unknown key 'sources.0.link'"),
+        (
+            lambda d: d["sources"][0]["prints"][0].update(cell="t2_weightnet_8.nope"),
+            "no column 'nope' of t2_weightnet_8",
+        ),
+        (lambda d: d["sources"][0]["prints"][0].update(text="1/0"), "'1/0' is no printed number"),
     ],
 )
 def test_malformed_quotations_are_one_line(tmp_path, change, fault):
@@ -52,6 +58,7 @@ def test_malformed_quotations_are_one_line(tmp_path, change, fault):
     (tmp_path / "quotations.yaml").write_text(yaml.safe_dump(data))
     with pytest.raises(LedgerError, match=fault) as error:
         load_supplements(LEDGER, tmp_path)
+    assert re.match(r"[^:]*/quotations.yaml:[0-9]+: ", str(error.value))
     assert "\n" not in str(error.value)
 
 

@@ -103,7 +103,11 @@ def test_two_networks_of_equal_rank_are_not_guessed():
         ({"epoch": 3, "lr": 0.1}, "it holds 'epoch', 'lr'"), ({"state_dict": {}}, "it holds 'state_dict'"),
         ({"state_dict": [torch.ones(1)]}, "it holds 'state_dict'"), (torch.ones(3), "it is a Tensor"),
         ({"optimizer": {"state": torch.ones(3)}}, "it holds 'optimizer'"), ({"total_ops": torch.ones(1)}, "total_ops"),
-        ({1: torch.ones(2)}, "not a state dict"), ({"a": torch.ones(2), 5: torch.ones(2)}, "its key 5 is no name"),
+        ({1: torch.ones(2)}, "not a state dict"),
+        ({"a": torch.ones(2), b"a": torch.ones(2)}, "a stands twice"),
+        ({"a.b": [1.0], "c.d": []}, r"'c.d' \(list each\)"),
+        ({"a.weight": "x", "b.weight": "y"}, r"\(str each\)"),
+        ({"a": torch.ones(2), 5: torch.ones(2)}, "its key 5 is no name"),
     ],
 )  # fmt: skip
 def test_what_holds_no_weights_says_what_it_holds(found, message):
@@ -126,6 +130,10 @@ def test_what_holds_no_weights_says_what_it_holds(found, message):
         ("a.weight", torch.ones(2, dtype=torch.complex64), "a.weight holds complex64"),
         ("a.weight", torch.ones(2, device="meta"), "a.weight has no data"),
         ("a.weight", "quantized", "a.weight is quantized"),
+        ("a.weight", None, "a.weight is a NoneType, not a tensor"),
+        ("a.bias", [0.0, 0.0], "a.bias is a list, not a tensor"),
+        ("n.running_mean", 0.5, "n.running_mean is a float, not a tensor"),
+        ("n.num_batches_tracked", torch.tensor(float("nan")), "n.num_batches_tracked is not finite"),
     ],
 )  # fmt: skip
 @pytest.mark.filterwarnings("ignore")

@@ -230,6 +230,17 @@ def test_empty_and_missing_classes_are_named(root, tmp_path):
         FolderClassification(str(tmp_path / "gone"), 32, train=True)
 
 
+def test_an_image_in_no_class_folder_is_named(root):
+    for split, mend in (("val", "sort them anew"), ("train", "move each into the folder of its name")):
+        image = next((root / split).glob("*/*.JPEG"))
+        stray = root / split / image.name
+        image.rename(stray)
+        with pytest.raises(PipelineError, match=rf"{stray}: lies in no class folder \(1 such images\); {mend}"):
+            imagenet.count(root, (split,))
+        with pytest.raises(PipelineError, match=f"{stray}: lies in no class folder"):
+            ImageFolder(root / split, "mend")
+
+
 def test_a_roots_path_is_absolute(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))

@@ -124,6 +124,7 @@ def test_a_broken_list_is_named(root, name, content):
         check_labels(root, ("val",), COUNTS)
     assert "\n" not in str(error.value)
     assert "remove" in str(error.value)
+    assert "weights_only" not in str(error.value)  # no advice to load it unsafely
 
 
 def test_all_validation_images_in_one_class_are_refused(root, tmp_path):

@@ -211,6 +211,15 @@ def test_a_corrupt_manifest_is_named(root, tmp_path):
         pack.verified_files(root)
 
 
+@pytest.mark.parametrize("content", ['{"sha256": 5}', '{"sha256": "abc"}', "[]", "{}", '{"sha256": null}', "\xff", ""])
+def test_a_corrupt_record_is_no_change_of_the_data(root, tmp_path, content):
+    record = tmp_path / "results/manifests/imagenet.json"
+    record.parent.mkdir(parents=True)
+    record.write_text(content, "latin-1")
+    with pytest.raises(PipelineError, match=r"imagenet.json: corrupt \(.*restore it from the repository"):
+        run(root, tmp_path)
+
+
 def test_linked_label_folders_are_pinned_with_their_labels(tmp_path):
     root = tmp_path / "data/cityscapes"
     root.parent.mkdir()

@@ -86,5 +86,17 @@ def test_every_fault_of_an_entry_is_named_at_once(out, capsys):
                  "--seed -1", "--epochs 0"):  # fmt: skip
         assert sum(part in line for line in said) == 1, part
     assert not (out / "results/paper").exists()
+    for metrics in (["top1=0.719"], ["top1=50", "top5=40"], ["top1=５０"], ["top1=5_0"]):
+        assert entered.main(["new", "--row", ROW, *(w for m in metrics for w in ("--metric", m))]) == 1
+    assert entered.main(["new", "--row", ROW, "--metric", "top1=50", "--seed", "9" * 5000]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 5
+    assert all(line.startswith("error: --") for line in said)
     assert entered.main(["new", "--row", "t2_gone"]) == 1
     assert len(capsys.readouterr().err.splitlines()) == 2  # the row, and no metric
+
+
+def test_a_source_in_another_encoding_is_kept_escaped(out, capsys):
+    assert entered.main(["new", "--row", ROW, "--metric", "top1=50", "--source", "M\udcfcller"]) == 0
+    (found,) = (json.loads(p.read_text()) for p in (out / "results/paper").glob("*.json"))
+    assert found["params"]["reported"]["source"] == "M\\udcfcller"
