@@ -118,7 +118,7 @@ class _Reader:
         return column_of(name, self.columns, self.named)
 
     def values(self, pairs: Iterable[tuple[str, Any]], where: str) -> dict[str, float]:
-        out = {}
+        out: dict[str, float] = {}
         for name, text in pairs:
             _check_loss(name, text, where)
             column = self.column(name)

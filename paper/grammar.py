@@ -63,9 +63,9 @@ def check(node: ast.AST, refs: dict[Ref, None], names: dict[str, None]) -> None:
             return
         case ast.Name(id=name):
             names[name] = None
-        case ast.Constant(value=bool() | int() | float() as value):
-            if not -LARGEST < value < LARGEST:
-                raise ExpressionError(f"{str(value)[:40]} is too large a number")
+        case ast.Constant(value=bool() | int() | float() as constant):
+            if not -LARGEST < constant < LARGEST:
+                raise ExpressionError(f"{str(constant)[:40]} is too large a number")
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in ARITY:
             low, high = ARITY[name]
             if not low <= len(args) <= high:
