@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from evidence.forms import Choice, Sealed, Strict, read_form
+from evidence.io import listed
 
 Number = Annotated[int, Field(ge=0)]
 
@@ -68,6 +69,5 @@ class ForensicsEvidence(Search, Sealed):
 def read_forensics(root: Path, results: Path) -> list[ForensicsEvidence]:
     """Return the filed searches by name. Raises EvidenceError naming a corrupt one."""
     return [
-        read_form(path, path.relative_to(root).as_posix(), ForensicsEvidence)
-        for path in sorted((results / "forensics").glob("*.json"))
+        read_form(path, path.relative_to(root).as_posix(), ForensicsEvidence) for path in listed(results / "forensics")
     ]

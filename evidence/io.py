@@ -58,6 +58,20 @@ def json_form(value: Any) -> Any:
     return json.loads(json.dumps(value, allow_nan=False))
 
 
+def listed(folder: Path, pattern: str = "*.json") -> list[Path]:
+    """Return a folder's files, sorted; none where it is absent. Raises EvidenceError where it cannot be listed.
+
+    A glob of a folder that cannot be read is empty, and its evidence would be "not run".
+    """
+    try:
+        os.scandir(folder).close()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise EvidenceError(f"{folder}: cannot be listed ({error.strerror}); mend its permissions") from None
+    return sorted(folder.glob(pattern))
+
+
 def remove_others(folder: Path, known: Set[str]) -> list[str]:
     """Delete the JSON files of a folder whose stems are not known any more, and return their names."""
     old = sorted(path for path in folder.glob("*.json") if path.stem not in known)

@@ -11,7 +11,7 @@ from typing import Any
 from evidence.examples import Examples, run_examples
 from evidence.fingerprints import differing, parts, read_fingerprint
 from evidence.forms import PROFILES, ClaimEvidence, CostEvidence, Model, Rules, TrainingEvidence, read_form
-from evidence.io import EvidenceError
+from evidence.io import EvidenceError, listed
 from paper.faults import one_line
 
 
@@ -133,7 +133,7 @@ def read_evidence(
     def reject(path: Path, subject: str, fault: str) -> None:
         out.problems.append(Problem(path.relative_to(root).as_posix(), subject, one_line(fault)))
 
-    for path in sorted((results / "cost").glob("*.json")):
+    for path in listed(results / "cost"):
         if path.stem == "rules":
             out.rules = read(path, "rules", Rules)
             continue
@@ -154,7 +154,7 @@ def read_evidence(
         if any(out.rule not in values.madds for values in (cost.values, *cost.variants.values())):
             reject(results / "cost" / f"{row}.json", row, f"has no MAdds by the rule {out.rule!r}; run its stage anew")
             del out.cost[row], out.paths["cost", row]
-    for path in sorted((results / "claims").glob("*.json")):
+    for path in listed(results / "claims"):
         claim = read(path, path.stem, ClaimEvidence)
         if claim is None:
             continue
@@ -164,7 +164,7 @@ def read_evidence(
             out.claims[claim.claim] = claim
             out.paths["claims", claim.claim] = path.relative_to(root).as_posix()
     for profile in PROFILES:
-        for path in sorted((results / profile).rglob("*.json")):
+        for path in listed(results / profile, "**/*.json"):
             row = path.name.split(".")[0]
             if path.parent != results / profile:
                 reject(path, row, f"lies too deep; move it to {profile}/, or delete it")

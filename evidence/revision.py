@@ -17,6 +17,8 @@ UNKNOWN = "unknown"
 DIRTY = "-dirty"
 #: What decides a result: a change here, uncommitted, marks evidence's code revision as dirty.
 CODE_PATHS = ("registry", "configs", "pipelines", "paper", "report/*.py", "params.yaml", "dvc.yaml")
+#: What an ignored file of these may decide all the same: Python imports it, and stages read it.
+CODE = (".py", ".yaml")
 #: Of git's variables, those that say where git and its configuration are; all others aim at some repository or output.
 KEPT = ("GIT_EXEC_PATH", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_SSL_CAINFO")
 #: Settings of a user that would start programs, hide files, or call a file changed for its mode.
@@ -79,10 +81,17 @@ def code_revision(root: Path) -> str:
         names = [name for name in CODE_PATHS if (Path(root) / name).exists()]
         if names and not git(root, "ls-tree", "--name-only", commit, "--", *names):
             raise NoRevision("the repository does not hold this code")
-        changed = git(root, "status", "--porcelain", "--untracked-files=all", "--", *CODE_PATHS)
-        return commit + DIRTY if changed else commit
+        changed = git(root, "status", "--porcelain", "--ignored", "--untracked-files=all", "--", *CODE_PATHS)
+        lines = [line for line in changed.splitlines() if not line.startswith("!! ") or line.endswith(CODE)]
+        return commit + DIRTY if lines or _unwatched(root) else commit
     except NoRevision as reason:
         return f"{UNKNOWN} ({_wheel(root) or reason})"
+
+
+def _unwatched(root: Path) -> bool:
+    """Tell whether git was told not to look for changes in code that is there (assume-unchanged, skip-worktree)."""
+    tags = (line.partition(" ") for line in git(root, "ls-files", "-v", "--", *CODE_PATHS).splitlines())
+    return any((tag.islower() or tag == "S") and (Path(root) / name).exists() for tag, _, name in tags)
 
 
 def _wheel(root: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from evidence.io import read_json
+from evidence.io import listed, read_json
 from evidence.params import Rules, read_params
 from evidence.registration import read_registration
 from evidence.rows import configured_rows, find_row
@@ -34,7 +34,7 @@ def data_pins(root: Path) -> dict[str, set[str]]:
     pins = {name: {entry["pin"]} for name, entry in params["data"].items()}
     if "proxy" in params:
         pins[params["proxy"]["train"]["data"]] = {params["proxy"]["pin"]}
-    for path in sorted((root / "results/manifests").glob("*.json")):
+    for path in listed(root / "results/manifests"):
         try:
             pin = str(read_json(path)["sha256"])
         except (OSError, ValueError, KeyError, TypeError) as error:

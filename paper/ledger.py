@@ -128,7 +128,15 @@ def load_ledger(root: Path | None = None) -> Ledger:
     """
     root = root or HERE
     files = sorted({*root.glob("*.y*ml"), *root.glob("tables/*"), HERE / "conventions.yaml"})
-    return _load(root, tuple((file, file.read_bytes() if file.is_file() else b"") for file in files))
+    return _load(root, tuple((file, _content(file)) for file in files))
+
+
+def _content(file: Path) -> bytes:
+    """Return a file's bytes, none where it cannot be read: its reader says why."""
+    try:
+        return file.read_bytes()
+    except OSError:
+        return b""
 
 
 @lru_cache(maxsize=4)

@@ -141,7 +141,13 @@ def load_tables(folder: Path, paper: RawPaper | None = None, prefix: str = "") -
 
 def read_tables(folder: Path, paper: RawPaper | None, prefix: str, faults: list[str]) -> dict[str, Table]:
     sources: dict[Path, YamlFile] = {}
-    paths = sorted(folder.glob("*.yaml"))
+    try:
+        names = (path for path in folder.iterdir() if path.suffix == ".yaml")
+        paths = sorted(path for path in names if not path.name.startswith("."))  # "._x" is what macOS leaves
+    except OSError as error:  # a glob of what cannot be listed is empty
+        paths = []
+        if not isinstance(error, FileNotFoundError):
+            faults.append(f"{folder.parent.name}/{folder.name}: {error.strerror}; mend its permissions, or restore it")
     for path in paths:
         try:
             sources[path] = open_yaml(path)

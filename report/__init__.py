@@ -4,4 +4,4 @@ from pathlib import Path
 
 from micronet_own import check_own
 
-check_own(Path(__file__).resolve().parent.parent, "paper", "evidence")
+check_own(Path(__file__).resolve().parent.parent, "paper", "evidence", "pipelines")

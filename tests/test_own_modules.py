@@ -47,7 +47,7 @@ def one_line(done: subprocess.CompletedProcess[str], name: str, found: Path) -> 
 @pytest.mark.parametrize("kind", ["module", "package"])
 @pytest.mark.parametrize(
     ("command", "name"),
-    [("report.plan", "registry"), ("report.plan", "paper"),
+    [("report.plan", "registry"), ("report.plan", "paper"), ("report", "pipelines"),
      ("pipelines.analysis.cost", "report"), ("report", "paper"), ("pipelines.cluster", "registry")],
 )  # fmt: skip
 def test_a_command_names_what_stands_in_our_place(tmp_path, command, name, kind):

@@ -15,7 +15,7 @@ from typing import Any
 
 from evidence.bench import Bench, ModelRates
 from evidence.forms import TrainingEvidence, read_form
-from evidence.io import EvidenceError, read_json
+from evidence.io import EvidenceError, listed, read_json
 from evidence.read import Evidence
 from report.judge.measured import margins
 from report.judge.power import power, seeds_needed
@@ -130,7 +130,7 @@ def read_benches(root: Path) -> list[tuple[str, Bench]]:
     Raises EvidenceError naming a corrupt one.
     """
     found = []
-    for path in sorted((root / "results/bench").glob("*.json")):
+    for path in listed(root / "results/bench"):
         shown = path.relative_to(root).as_posix()
         if _kind(path) in ("latency", "official"):
             continue  # no rates

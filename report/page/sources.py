@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from evidence.bench import Latency
 from evidence.figures import FigureEvidence
 from evidence.forms import read_form
-from evidence.io import EvidenceError
+from evidence.io import EvidenceError, listed
 from evidence.places import Places
 from evidence.read import Problem
 from paper.files import YamlFile
@@ -177,7 +177,7 @@ def read_sources(places: Places, ledger: Ledger) -> Sources:
     out = Sources(
         read_config(places, ledger), dates=evidence_dates(places.root), latency=latency, problems=problems
     )  # fmt: skip
-    for path in sorted((places.results / "curves").glob("*/*.csv")):
+    for path in listed(places.results / "curves", "*/*.csv"):
         shown = places.shown(path)
         if path.stem.partition(".")[0] not in ledger.rows:
             continue
@@ -187,7 +187,7 @@ def read_sources(places: Places, ledger: Ledger) -> Sources:
             out.problems.append(Problem(shown, path.stem, str(error).removeprefix(f"{shown}: ")))
         else:
             out.curves.extend([curve] if curve else [])
-    for path in sorted((places.results / "figures").glob("*.json")):
+    for path in listed(places.results / "figures"):
         shown = places.shown(path)
         try:
             out.figures.append((shown, read_form(path, shown, FigureEvidence)))

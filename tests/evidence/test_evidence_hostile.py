@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from evidence.forms import Rules, read_form
 from evidence.io import EvidenceError, read_json
+from evidence.read import read_evidence
 from evidence.seal import seal
 from report.__main__ import main
 
@@ -123,3 +124,12 @@ def test_any_value_anywhere_in_evidence_is_read_or_one_line(root, data):
         assert main([], root=root) in (0, 1)
     finally:
         (root / name).write_bytes(before)
+
+
+@pytest.mark.parametrize("name", ["cost", "claims", "mini", "proxy", "paper"])
+def test_a_folder_that_cannot_be_listed_is_no_lack_of_evidence(tmp_path, name):
+    assert read_evidence(tmp_path).problems == []  # no folder at all: nothing has run
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / name).write_text("x")
+    with pytest.raises(EvidenceError, match=f"results/{name}: cannot be listed .*; mend its permissions"):
+        read_evidence(tmp_path)

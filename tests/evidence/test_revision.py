@@ -224,6 +224,24 @@ def test_settings_of_git_change_nothing(project, monkeypatch, key, value):
     assert not (project / "ran").exists()
 
 
+def test_code_that_git_was_told_to_overlook_is_changed_code(project):
+    commit = head(project)
+    files(project, "registry/__pycache__/a.pyc", "registry/notes.txt")
+    (project / ".git/info/exclude").write_text("registry/*\n")
+    assert code_revision(project) == commit
+    files(project, "registry/new.py")
+    assert code_revision(project) == commit + "-dirty"
+    (project / "registry/new.py").unlink()
+    for flag in ("assume-unchanged", "skip-worktree"):
+        git(project, "update-index", f"--{flag}", "params.yaml")
+        (project / "params.yaml").write_text("changed\n")
+        assert code_revision(project) == commit + "-dirty"
+        git(project, "update-index", f"--no-{flag}", "params.yaml")
+        git(project, "checkout", "-q", "params.yaml")
+    git(project, "sparse-checkout", "set", "results")  # what it leaves out is not there
+    assert code_revision(project) == commit
+
+
 def test_a_changed_mode_is_no_changed_code(project):
     (project / "registry/a.py").chmod(0o755)
     assert code_revision(project) == head(project)

@@ -235,6 +235,15 @@ def test_the_line_is_the_faults_line(copy):
         load_ledger(copy)
 
 
+def test_what_cannot_be_listed_is_no_ledger_without_tables(copy):
+    (copy / "tables/._table_01.yaml").write_bytes(b"\0\5\x16\7")  # what macOS leaves is no table
+    load_ledger(copy)
+    shutil.rmtree(copy / "tables")
+    (copy / "tables").write_text("x")
+    with pytest.raises(LedgerError, match="paper/tables: Not a directory; mend its permissions"):
+        load_ledger(copy)
+
+
 def test_a_missing_or_binary_file_is_named(copy):
     (copy / "claims.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(LedgerError, match="claims.yaml"):
