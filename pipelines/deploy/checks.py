@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 import sys
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +43,35 @@ def networks(rows: Sequence[str]) -> dict[str, list[str]]:
     return out
 
 
+def _begun(path: Path, filed: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the rows that a stopped run filed, where all that they depend on is the same and stated."""
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        Exports.model_validate(found)
+    except (OSError, ValueError):
+        return {}
+    same = all(found[key] == filed[key] for key in ("limit", "sizes", "code_revision", "environment"))
+    return dict(found["rows"]) if same and re.fullmatch("[0-9a-f]{40}", filed["code_revision"]) else {}
+
+
+def _tried(row: str, folder: Path) -> dict[str, Any]:
+    """Return by form how far a row's network is off, or why it cannot be written."""
+    try:
+        forms = differences(row_network(row), SHAPES, folder)
+    except ExportError as error:
+        raise PipelineError(str(error)) from None
+    return {
+        form: {"error": None, "fault": value} if isinstance(value, str)
+        else {"error": float(f"{value:.1e}"), "fault": ""}
+        for form, value in forms.items()
+    }  # fmt: skip
+
+
 def run(rows: Sequence[str] | None, out: Path | None) -> int:
     """Check rows (None: every one) and print what is off; returns 1 where any is.
 
-    Filed where every row is tried or `out` says where. Raises PipelineError for an unknown row or a lacking package.
+    Filed where every row is tried or `out` says where; what a stopped run of this revision filed there is not tried
+    again. Raises PipelineError for an unknown row or a lacking package.
     """
     known = [*configured_rows(), *configured_rows(ledger="iccv2021")]
     wanted = known if rows is None else list(rows)
@@ -60,17 +87,10 @@ def run(rows: Sequence[str] | None, out: Path | None) -> int:
         "schema": 1, "kind": "exports", "limit": LIMIT, "sizes": [list(shape) for shape in SHAPES], "rows": {},
         "same_as": {}, "code_revision": revision, "environment": environment(),
     }  # fmt: skip
+    done = _begun(path, filed) if path is not None else {}
     with tempfile.TemporaryDirectory(prefix="micronet-export-") as there:
         for row, same in tqdm(found.items(), unit="network", file=sys.stderr, disable=None):
-            try:
-                forms = differences(row_network(row), SHAPES, Path(there))
-            except ExportError as error:
-                raise PipelineError(str(error)) from None
-            filed["rows"][row] = {
-                form: {"error": None, "fault": value} if isinstance(value, str)
-                else {"error": float(f"{value:.1e}"), "fault": ""}
-                for form, value in forms.items()
-            }  # fmt: skip
+            filed["rows"][row] = done.get(row) or _tried(row, Path(there))
             filed["same_as"] |= dict.fromkeys(same[1:], row)
             if path is not None:  # what is done stays if the rest is stopped
                 write_json_atomic(path, filed)

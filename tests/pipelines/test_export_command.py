@@ -90,6 +90,25 @@ def test_rows_of_one_network_are_tried_once(monkeypatch, tmp_path, capsys):
     ]  # fmt: skip
 
 
+def test_a_stopped_check_goes_on_under_the_same_revision_alone(monkeypatch, tmp_path):
+    tried, revision, out = [], ["a" * 40], tmp_path / "export.json"
+    monkeypatch.setattr(checks, "code_revision", lambda root: revision[0])
+    monkeypatch.setattr(checks, "row_network", lambda row: tried.append(row))
+    monkeypatch.setattr(checks, "differences", lambda *a: {"exported": 1e-7, "onnx": 1e-7})
+    rows = ["t2_micronet_m0", "t5_relu"]
+    for known, expected in ((rows[:1], rows[:1]), (rows, rows[1:]), (rows, [])):
+        tried.clear()
+        assert checks.run(known, out) == 0
+        assert tried == expected
+    for other in ("b" * 40, "a" * 40 + "-dirty", "a" * 40 + "-dirty"):  # whose changes nobody knows
+        revision[0] = other
+        tried.clear()
+        assert checks.run(rows, out) == 0
+        assert tried == rows
+    out.write_text("{", "utf-8")
+    assert checks.run(rows, out) == 0
+
+
 def test_every_rows_network_was_tried_and_agrees():
     """What `export --all --check` filed: no row is missing, none is off."""
     path = ROOT / "results/export.json"
