@@ -84,7 +84,7 @@ def test_a_hundred_outputs_are_built_and_nothing_is_shared_with_cifar_10(checkou
         assert hundred.command == f"{ten.command} --data cifar100"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_registered_run_counts_for_its_own_set_alone(checkout, capsys):
     known = orderings.registered(checkout, "cifar100")
     seed = known.pilot.seeds[0]
@@ -141,7 +141,7 @@ def test_a_registered_run_counts_for_its_own_set_alone(checkout, capsys):
         cifar_job(*names[0], known, checkout)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_proxy_run_of_either_set_is_filed_apart_and_neither_resumes_the_other(checkout):
     ten, hundred = proxy_job(ROW, 0, checkout), proxy_job(ROW, 0, checkout, "cifar100")
     run(ten)
