@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import yaml
+from helpers import ROOT
 
+from evidence.registration import FILE
 from pipelines.data import cifar
 
 #: The same run in each form: best in its second epoch of three, after which a kill cut the last line off.
@@ -48,3 +53,21 @@ def random_cifar(root: Path, train: int, test: int, known: cifar.CifarSet = cifa
     np.savez(root / known.packed, pin=np.array(pin), **arrays)
     if known is not cifar.CIFAR10:
         cifar.file_pin(known, pin, root)
+
+
+def registered_checkout(root: Path, proxy: dict[str, Any]) -> None:
+    """Make root a checkout with a few random CIFAR-10 images and a registration of one schedule on them.
+
+    proxy: what its params.yaml says of the proxy in place of ours.
+    """
+    for name in ("configs", "fingerprints", "paper"):
+        shutil.copytree(ROOT / name, root / name)
+    random_cifar(root, train=48, test=20)
+    params = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
+    params["proxy"] |= {"pin": PIN} | proxy
+    (root / "params.yaml").write_text(yaml.safe_dump(params), "utf-8")
+    raw = yaml.safe_load((ROOT / FILE).read_text("utf-8"))
+    raw["train"] |= {"batch_size": 16, "test_images": 10}
+    raw["schedules"] = {"i32e1": {"images": 32, "epochs": 1}}
+    (root / FILE).parent.mkdir()
+    (root / FILE).write_text(yaml.safe_dump(raw), "utf-8")

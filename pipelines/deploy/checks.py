@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import sys
@@ -16,7 +15,8 @@ from mmengine.logging import MMLogger
 from tqdm import tqdm
 
 from evidence.exports import Exports
-from evidence.io import write_json_atomic
+from evidence.forms import read_form
+from evidence.io import EvidenceError, write_json_atomic
 from evidence.provenance import environment
 from evidence.revision import code_revision
 from evidence.seal import digest
@@ -45,13 +45,13 @@ def networks(rows: Sequence[str]) -> dict[str, list[str]]:
 
 def _begun(path: Path, filed: Mapping[str, Any]) -> dict[str, Any]:
     """Return the rows that a stopped run filed, where all that they depend on is the same and stated."""
+    today = Exports.model_validate(filed)
     try:
-        found = json.loads(path.read_text("utf-8"))
-        Exports.model_validate(found)
-    except (OSError, ValueError):
+        found = read_form(path, path.name, Exports)
+    except EvidenceError:
         return {}
-    same = all(found[key] == filed[key] for key in ("limit", "sizes", "code_revision", "environment"))
-    return dict(found["rows"]) if same and re.fullmatch("[0-9a-f]{40}", filed["code_revision"]) else {}
+    same = all(getattr(found, key) == getattr(today, key) for key in ("limit", "sizes", "code_revision", "environment"))
+    return found.model_dump()["rows"] if same and re.fullmatch("[0-9a-f]{40}", today.code_revision) else {}
 
 
 def _tried(row: str, folder: Path) -> dict[str, Any]:

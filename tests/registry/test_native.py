@@ -7,6 +7,7 @@ import warnings
 
 import pytest
 import torch
+from compiled_library import library_for_module, needs_compiler
 from hypothesis import given
 from hypothesis import strategies as st
 from shift_max_cases import case
@@ -15,9 +16,8 @@ from registry.ops import fused, native, native_factorized
 from registry.ops.eager import SHIFTS, eager_shift_max
 from registry.ops.shift_max import DynamicShiftMax, shift_max
 
-pytestmark = pytest.mark.skipif(
-    not any(map(shutil.which, native.COMPILERS)), reason="no C compiler on PATH: the form cannot be made here"
-)
+pytestmark = needs_compiler
+prepared = library_for_module()
 SHAPES = st.fixed_dictionaries({
     "batch": st.integers(1, 3), "groups": st.integers(1, 5), "width": st.integers(1, 4), "j": st.integers(1, 4),
     "k": st.integers(1, 3), "shift": st.sampled_from(SHIFTS), "shared": st.booleans(), "seed": st.integers(0, 99),
@@ -31,16 +31,6 @@ def unprepared(monkeypatch):
     monkeypatch.setattr(native, "ALWAYS", ("-O0", *native.ALWAYS[1:]))  # compiled in a moment
     monkeypatch.delenv(native.VARIABLE, raising=False)
     monkeypatch.setattr(native, "_state", {"asked": False, "library": None})
-
-
-@pytest.fixture(scope="module", autouse=True)
-def prepared(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        patch.setattr(native, "_state", {"asked": False, "library": None})
-        patch.delenv(native.VARIABLE, raising=False)
-        assert native.prepare()
-        yield
 
 
 @pytest.mark.slow

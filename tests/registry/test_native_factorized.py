@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 import torch
+from compiled_library import library_for_module, needs_compiler
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import nn
@@ -15,25 +14,13 @@ from registry.micronet import MicroNet
 from registry.ops import fused, native, native_factorized
 from registry.ops.native_factorized import axis_of
 
-pytestmark = pytest.mark.skipif(
-    not any(map(shutil.which, native.COMPILERS)), reason="no C compiler on PATH: the form cannot be made here"
-)
+pytestmark = needs_compiler
+prepared = library_for_module("-O1")
 LAYERS = st.fixed_dictionaries({
     "groups": st.integers(1, 4), "into": st.integers(1, 3), "out": st.integers(1, 9), "tall": st.booleans(),
     "kernel": st.integers(1, 7), "stride": st.integers(1, 4), "padding": st.integers(0, 4), "bias": st.booleans(),
     "batch": st.integers(1, 3), "size": st.sampled_from([(1, 1), (7, 7), (9, 14), (28, 5), (70, 80)]),
 })  # fmt: skip
-
-
-@pytest.fixture(scope="module", autouse=True)
-def prepared(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        patch.setattr(native, "ALWAYS", ("-O1", *native.ALWAYS[1:]))
-        patch.setattr(native, "_state", {"asked": False, "library": None})
-        patch.delenv(native.VARIABLE, raising=False)
-        assert native.prepare()
-        yield
 
 
 def layer(shape):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
-import shutil
 
 import pytest
 import torch
+from compiled_library import library_for_module, needs_compiler
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
@@ -14,9 +14,8 @@ from torch import nn
 from registry.micronet import MicroNet
 from registry.ops import folded, native, native_factorized, native_norm
 
-pytestmark = pytest.mark.skipif(
-    not any(map(shutil.which, native.COMPILERS)), reason="no C compiler on PATH: the form cannot be made here"
-)
+pytestmark = needs_compiler
+prepared = library_for_module("-O1")
 LIMITS = {torch.float32: 1e-5, torch.float64: 1e-12}
 BATCHES = st.fixed_dictionaries({
     "batch": st.integers(1, 5), "channels": st.sampled_from([1, 3, 64, 65, 130]),
@@ -24,17 +23,6 @@ BATCHES = st.fixed_dictionaries({
     "offset": st.sampled_from([0, 3, -40]), "scale": st.sampled_from([0.1, 1, 20]),
     "momentum": st.sampled_from([0.0, 0.1, 1.0]),
 })  # fmt: skip
-
-
-@pytest.fixture(scope="module", autouse=True)
-def prepared(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        patch.setattr(native, "ALWAYS", ("-O1", *native.ALWAYS[1:]))
-        patch.setattr(native, "_state", {"asked": False, "library": None})
-        patch.delenv(native.VARIABLE, raising=False)
-        assert native.prepare()
-        yield
 
 
 @pytest.fixture

@@ -9,10 +9,9 @@ import pytest
 import yaml
 from helpers import ROOT
 from mmengine.registry import MODELS
-from small_runs import OTHER_PIN, PIN, random_cifar
+from small_runs import OTHER_PIN, random_cifar, registered_checkout
 
 from evidence.read import read_evidence
-from evidence.registration import FILE
 from evidence.sets import pins_on, settings_on
 from evidence.settings import data_pins, load_settings
 from paper.ledger import load_ledger
@@ -31,18 +30,9 @@ ROW = "t5_relu"
 @pytest.fixture
 def checkout(tmp_path):
     """Return a checkout with a few random images of either set, a registration and the proxy's protocol on them."""
-    for name in ("configs", "fingerprints", "paper"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    random_cifar(tmp_path, train=48, test=20)
+    train = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))["proxy"]["train"]
+    registered_checkout(tmp_path, {"train": train | {"batch_size": 16, "epochs": 1}})
     random_cifar(tmp_path, train=48, test=20, known=CIFAR100)
-    params = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
-    params["proxy"] |= {"pin": PIN, "train": params["proxy"]["train"] | {"batch_size": 16, "epochs": 1}}
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params), "utf-8")
-    raw = yaml.safe_load((ROOT / FILE).read_text("utf-8"))
-    raw["train"] |= {"batch_size": 16, "test_images": 10}
-    raw["schedules"] = {"i32e1": {"images": 32, "epochs": 1}}
-    (tmp_path / FILE).parent.mkdir()
-    (tmp_path / FILE).write_text(yaml.safe_dump(raw), "utf-8")
     return tmp_path
 
 

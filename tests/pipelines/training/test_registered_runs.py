@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 import torch
 import yaml
 from helpers import ROOT
 from mmengine.registry import MODELS
-from small_runs import PIN, random_cifar
+from small_runs import registered_checkout
 
 from evidence.read import read_evidence
 from evidence.registration import FILE, Registration, read_choice
@@ -25,18 +23,8 @@ ROW = "t5_relu"
 
 @pytest.fixture
 def checkout(tmp_path):
-    """Return a checkout with a few random images and a registration of two schedules on them."""
-    for name in ("configs", "fingerprints", "paper"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    random_cifar(tmp_path, train=48, test=20)
-    params = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
-    params["proxy"]["pin"] = PIN
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params), "utf-8")
-    raw = yaml.safe_load((ROOT / FILE).read_text("utf-8"))
-    raw["train"] |= {"batch_size": 16, "test_images": 10}
-    raw["schedules"] = {"i32e1": {"images": 32, "epochs": 1}}
-    (tmp_path / FILE).parent.mkdir()
-    (tmp_path / FILE).write_text(yaml.safe_dump(raw), "utf-8")
+    """Return a checkout with a few random images and a registration of one schedule on them."""
+    registered_checkout(tmp_path, {})
     return tmp_path
 
 
