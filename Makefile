@@ -8,6 +8,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 export NO_ALBUMENTATIONS_UPDATE := 1
 unexport PYTHONHOME  # of another Python: none of this one's modules would be found
+unexport PYTHONDONTWRITEBYTECODE  # images set it; here a stage and many a test is a process, and compiles all anew
 
 .PHONY: setup repro repro-all bench zoo picture test test-fast test-long mutants lint clean
 .DEFAULT_GOAL := repro

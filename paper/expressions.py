@@ -11,6 +11,7 @@ import ast
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, DivisionByZero, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 from paper.grammar import (
@@ -109,6 +110,10 @@ def compile_expr(text: str) -> Expression:
     return Expression(text, tree, tuple(refs), tuple(names))
 
 
+#: A statement is evaluated for many combinations of conventions; its parts are written once.
+_written = lru_cache(maxsize=4096)(ast.unparse)
+
+
 class _Evaluation(Walker):
     """Walk one checked tree with numbers."""
 
@@ -128,7 +133,7 @@ class _Evaluation(Walker):
             raise ExpressionError(f"compares what cannot be compared ({error})") from None
         first = self.parts[0] if self.parts else (holds, None, None)
         _, quantity, part = first if holds else next((p for p in self.parts if not p[0]), first)
-        return Outcome(bool(holds), quantity, "" if part is None else ast.unparse(part))
+        return Outcome(bool(holds), quantity, "" if part is None else _written(part))
 
     def note(self, node: ast.AST, holds: bool, quantity: Any) -> bool:
         """Remember one comparison and return its truth."""

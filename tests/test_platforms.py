@@ -67,6 +67,7 @@ def test_every_module_is_imported_without_them():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_report_is_written_without_them(tmp_path):
     done = without(RUN_MODULE, "report", "--out", str(tmp_path))
     assert done.returncode == 0, done.stderr[-2000:]

@@ -132,6 +132,7 @@ def blocked(*lacking: str) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_wheel_checks_a_table_of_a_readme_without_torch(wheel, tmp_path):
     """In an environment of the `check` extra alone: from a README's table to a report, three commands."""
     site = tmp_path / "site"
@@ -171,6 +172,7 @@ def net(width):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_wheel_counts_the_networks_of_a_ledger(wheel, tmp_path):
     """With the `count` extra: costs of named networks, how their columns were counted, statements, verdicts."""
     site = tmp_path / "site"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 
 from helpers import ROOT
 
@@ -17,6 +18,7 @@ ROOMS = (
 )  # fmt: skip
 
 
+@cache
 def modules() -> dict[str, ast.Module]:
     """Return every module of the packages, parsed."""
     out = {}
@@ -27,13 +29,10 @@ def modules() -> dict[str, ast.Module]:
     return out
 
 
-MODULES = modules()
-
-
 def imported(name: str) -> Iterator[str]:
     """Yield the modules of ours that a module imports, in functions too."""
     package = name if (ROOT / name.replace(".", "/") / "__init__.py").is_file() else name.rpartition(".")[0]
-    for node in ast.walk(MODULES[name]):
+    for node in ast.walk(modules()[name]):
         if isinstance(node, ast.Import):
             found = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -44,7 +43,7 @@ def imported(name: str) -> Iterator[str]:
         else:
             continue
         for target in found:
-            while target and target not in MODULES:
+            while target and target not in modules():
                 target = target.rpartition(".")[0]
             if target and target != name:
                 yield target
@@ -57,19 +56,19 @@ def room(name: str) -> int | None:
 
 
 def test_every_module_has_a_room():
-    assert [name for name in MODULES if room(name) is None and name != "pipelines"] == []
+    assert [name for name in modules() if room(name) is None and name != "pipelines"] == []
 
 
 def test_imports_go_down_the_list():
     up = [
-        f"{name} -> {target}" for name in MODULES for target in imported(name)
+        f"{name} -> {target}" for name in modules() for target in imported(name)
         if room(name) is not None and (room(target) or 0) > room(name)
     ]  # fmt: skip
     assert up == []
 
 
 def test_no_circle_of_files():
-    graph = {name: set(imported(name)) for name in MODULES}
+    graph = {name: set(imported(name)) for name in modules()}
 
     def reached(start: str) -> set[str]:
         seen: set[str] = set()
@@ -80,7 +79,7 @@ def test_no_circle_of_files():
                 todo += graph[name]
         return seen
 
-    packages = {name for name in MODULES if (ROOT / name.replace(".", "/") / "__init__.py").is_file()}
+    packages = {name for name in modules() if (ROOT / name.replace(".", "/") / "__init__.py").is_file()}
     assert [name for name in graph if name not in packages and name in reached(name)] == []
 
 

@@ -127,7 +127,7 @@ def test_diff_says_worse(tmp_path, variables):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("module", ["paper", "report", "report.plan"])
+@pytest.mark.parametrize("module", ["paper", "report", pytest.param("report.plan", marks=pytest.mark.long)])
 def test_every_command_takes_a_pipe_that_closes(module):
     done = shell('{ "$@"; echo $? >&3; } 3>&2 | true', "-m", module, PYTHONIOENCODING="ascii")
     *warned, status = done.stderr.decode().splitlines()  # warned where this checkout's own runs are of another state
@@ -136,6 +136,7 @@ def test_every_command_takes_a_pipe_that_closes(module):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_plan_is_json_in_any_encoding():
     done = shell('"$@"', "-m", "report.plan", "--json", PYTHONIOENCODING="cp1252")
     assert json.loads(done.stdout)

@@ -26,6 +26,7 @@ class Losses:
         model.parse_losses = lambda losses: (self.found.append(losses), step(losses))[1]
 
 
+@pytest.mark.long
 def test_retinanet_trains_on_coco(tmp_path, request):
     """On real images and boxes where MICRONET_SHARED has them, else on drawn ones."""
     pytest.importorskip("mmdet")

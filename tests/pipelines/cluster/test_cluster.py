@@ -290,6 +290,7 @@ def test_collect_holds_weights_and_evidence_of_full_size_runs_together(tmp_path,
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_collect_makes_up_for_a_lock_file_that_lost_entries(tmp_path, capsys):
     project(tmp_path, rows=2, seeds=1, steps=1, seconds=0)
     trained(tmp_path, *all_tasks(tmp_path, load_params(tmp_path), "proxy", "paper").values())

@@ -95,13 +95,8 @@ def test_small_sets_are_the_same_on_every_machine(name, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name",
-    [
-        name if name in ("ipp disabled", "torch default") else pytest.param(name, marks=pytest.mark.long)
-        for name in SETTINGS if name != "plain"
-    ],
-)  # fmt: skip
+@pytest.mark.long
+@pytest.mark.parametrize("name", [name for name in SETTINGS if name != "plain"])
 def test_every_set_is_the_same_bytes_under(name, plain, tmp_path):
     if "" in SETTINGS[name].values():
         pytest.skip("this CPU has nothing beyond the library's baseline")

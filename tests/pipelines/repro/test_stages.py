@@ -62,6 +62,7 @@ def test_merged_changes_nested_keys_only():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_every_claim_that_needs_no_data_is_computed():
     found = claims.results()
     wanted = {c.id for c in load_ledger().claims if c.kind in ("cost", "structure", "recipe")}

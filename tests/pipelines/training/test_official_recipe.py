@@ -258,6 +258,7 @@ def test_the_command_names_rows_and_values(capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_run_files_its_best_epoch(tmp_path):
     out = tmp_path / "out"
     options = cli.parser().parse_args(

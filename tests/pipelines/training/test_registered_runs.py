@@ -42,6 +42,7 @@ def test_the_first_maps_keep_the_images_size_and_both_names_are_one_network(chec
     assert {name: p.shape for name, p in backbone.named_parameters()} == shapes  # strides alone differ
 
 
+@pytest.mark.long
 def test_a_run_is_filed_once_and_counts_under_its_registered_schedule_alone(checkout):
     known = orderings.registered(checkout)
     names = [(ROW, "i32e1", 0)]

@@ -39,6 +39,7 @@ def weights(root):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_run_killed_by_the_system_resumes_to_the_same_weights(tiny, tmp_path_factory):
     import shutil
 
