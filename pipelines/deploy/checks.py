@@ -97,14 +97,12 @@ def run(rows: Sequence[str] | None, out: Path | None) -> int:
     checked = Exports.model_validate(filed)
     off = [
         f"{row} as {form}: " + (one.fault or f"off by {one.error:.1e} of the output")
-        for row, forms in checked.rows.items() for form, one in forms.items() if one.error is None or one.error > LIMIT
-    ]  # fmt: skip
+        for (row, form), one in checked.off().items()
+    ]
     for line in off:
         print(line)
-    rest = (
-        f"{len(checked.rows)} networks of {len(wanted)} rows, exported programs and ONNX: {len(off)} off by more than"
-    )
-    print(f"{rest} {LIMIT:g} of the output")
+    tried = f"{len(checked.rows)} networks of {len(wanted)} rows, exported programs and ONNX"
+    print(f"{tried}: {len(off)} off by more than {LIMIT:g} of the output and twice its own rounding")
     if path is not None:
         print(f"written: {path}")
     return 1 if off else 0

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from ..ops.dynamic import convolve_each
 from ..ops.factorized import ChannelShuffle
 
 
@@ -32,13 +32,7 @@ class GeneratedConv2d(nn.Module):
         return torch.matmul(self.weight, a).view(-1, self.cout, self.cin // self.groups, self.kernel, self.kernel)
 
     def forward(self, x: Tensor, vector: Tensor) -> Tensor:
-        n, _, h, w = x.shape
-        kernels = self.kernels(vector)
-        y = F.conv2d(
-            x.reshape(1, n * self.cin, h, w), kernels.flatten(0, 1), None, self.stride, self.kernel // 2, 1,
-            n * self.groups,
-        )  # fmt: skip
-        return y.view(n, self.cout, *y.shape[2:])
+        return convolve_each(x, self.kernels(vector), self.stride, self.kernel // 2, self.groups)
 
 
 class WeightNetUnit(nn.Module):

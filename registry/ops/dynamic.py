@@ -12,6 +12,26 @@ from .activations import OwnDynamicReLU
 from .attention import SpatialAttention
 from .temperature import Annealed
 
+#: From torch 2.7 on; before it every network is written by its training form.
+_is_exporting = getattr(getattr(torch, "compiler", None), "is_exporting", lambda: False)
+
+
+def convolve_each(x: Tensor, kernels: Tensor, stride: int, padding: int, groups: int) -> Tensor:
+    """Convolve each image (N, C_in, H, W) with its own kernels (N, C_out, C_in / groups, k, k).
+
+    One convolution of N x groups groups; of an exported network, whose groups must be a number while N stays free,
+    products of matrices.
+    """
+    n, cin, h, w = x.shape
+    cout, k = kernels.shape[1], kernels.shape[-1]
+    if not _is_exporting():
+        out = F.conv2d(x.reshape(1, n * cin, h, w), kernels.flatten(0, 1), None, stride, padding, 1, n * groups)
+        return out.view(n, cout, *out.shape[2:])
+    size = [(side + 2 * padding - k) // stride + 1 for side in (h, w)]
+    columns = x if k == 1 and stride == 1 else F.unfold(x, k, padding=padding, stride=stride)
+    columns = columns.reshape(n, groups, cin // groups * k * k, size[0] * size[1])
+    return (kernels.reshape(n, groups, cout // groups, -1) @ columns).reshape(n, cout, *size)
+
 
 class DynamicConv2d(Annealed):
     """Convolve each image with its own mixture of K kernels (Dynamic convolution, the paper's reference [5]).
@@ -46,11 +66,9 @@ class DynamicConv2d(Annealed):
         return F.softmax(self.mix(F.relu(self.reduce(x.mean((2, 3))))) / self.temperature, dim=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        n, _, h, w = x.shape
-        kernel = self.mixture(x) @ self.weight.flatten(1)
-        kernel = kernel.view(n * self.cout, self.cin // self.groups, self.kernel, self.kernel).to(x.dtype)
-        out = F.conv2d(x.reshape(1, n * self.cin, h, w), kernel, None, self.stride, self.padding, 1, n * self.groups)
-        return out.view(n, self.cout, *out.shape[2:])
+        kernels = self.mixture(x) @ self.weight.flatten(1)
+        kernels = kernels.view(-1, self.cout, self.cin // self.groups, self.kernel, self.kernel).to(x.dtype)
+        return convolve_each(x, kernels, self.stride, self.padding, self.groups)
 
     def extra_repr(self) -> str:
         return f"{self.cin}, {self.cout}, kernel={self.kernel}, K={self.kernels}, groups={self.groups}"

@@ -8,8 +8,9 @@ from test_manners import SMALL
 from torch import nn
 
 from registry.compat import TORCH
-from registry.export import FORMS, ExportError, missing_packages, write
+from registry.export import FORMS, ExportError, differences, missing_packages, write
 from registry.micronet import MicroNet
+from registry.ops.dynamic import DynamicConv2d
 
 pytestmark = pytest.mark.skipif(TORCH < (2, 6), reason="exporting needs torch 2.6")
 
@@ -66,6 +67,48 @@ def test_batch_and_size_stay_free(net, tmp_path, form):
         with torch.no_grad():
             wanted = net(images(*size))
         torch.testing.assert_close(_run(form, path, images(*size)), wanted, rtol=1e-4, atol=1e-5)
+
+
+class Blind(nn.Module):
+    """Put out one number for all images."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean((1, 2, 3)) * 1e-9 + 1
+
+
+def test_what_no_image_changes_is_not_compared(tmp_path):
+    if lacking := missing_packages("onnx"):
+        pytest.skip(f"not installed: {', '.join(lacking)}")
+    found = differences(Blind(), [(2, 48, 64)], tmp_path)
+    assert (
+        found["exported"]
+        == found["onnx"]
+        == "its output is nearly the same for any image, so that nothing can be compared"
+    )
+
+
+class Each(nn.Module):
+    """Convolve each image by its own kernels."""
+
+    def __init__(self, groups: int) -> None:
+        super().__init__()
+        self.first, self.second = (
+            DynamicConv2d(3, 8, 3, 2, 1),
+            DynamicConv2d(8, 16, 1 if groups == 1 else 3, 1, 0, groups),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.second(self.first(x))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("groups", [1, 8])
+def test_kernels_of_each_image_are_written_for_any_number_of_images(tmp_path, groups):
+    if lacking := missing_packages("onnx"):
+        pytest.skip(f"not installed: {', '.join(lacking)}")
+    found = differences(Each(groups), [(2, 48, 64), (3, 65, 50)], tmp_path)
+    assert set(found) == {"exported", "onnx", "float32"}
+    assert max(found.values()) < 1e-5
 
 
 def test_what_lacks_is_named(net, tmp_path, monkeypatch):
