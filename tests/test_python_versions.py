@@ -86,7 +86,8 @@ def test_the_wheel_takes_no_common_names(wheel):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["micronet_repro", pytest.param("micronet_plugin", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["micronet_repro", "micronet_plugin"])
 def test_the_wheel_is_used_from_another_folder(wheel, tmp_path, name):
     """Its environment has the dependencies of this one, but no checkout."""
     made = run(sys.executable, "-m", "venv", "--without-pip", tmp_path / "env", cwd=tmp_path)

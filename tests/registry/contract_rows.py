@@ -14,7 +14,7 @@ import registry  # noqa: F401  registers the models
 from pipelines.common import configured_rows, find_row, load_config
 
 ROWS = [*configured_rows(), *configured_rows(ledger="iccv2021")]
-#: The first row of each table and kind of network: what `make test-fast` holds to the contract; `make test` all.
+#: The first row of each table and kind of network: what `make test` holds to the contract; `make test-long` all.
 FIRST = frozenset({tuple(row.split("_")[:2]): row for row in reversed(ROWS)}.values())
 SCOPES = {"pose": "mmpose", "segmentation": "mmseg"}
 #: Small inputs: every stage still has more than one position.

@@ -114,7 +114,7 @@ def drawn(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("row", ["t8_micronet_m0", "t9_micronet_m0"])
+@pytest.mark.parametrize("row", [pytest.param("t8_micronet_m0", marks=pytest.mark.long), "t9_micronet_m0"])
 def test_pixel_level_training_stops_too(drawn, row, capsys):
     assert guard(lambda: run(mini_job(row, drawn)) and 0) == 1
     error = [line for line in capsys.readouterr().err.splitlines() if "error: " in line]

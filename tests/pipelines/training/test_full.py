@@ -137,14 +137,10 @@ def test_mixup_mixes_labels_as_images():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("row", "column"),
-    [
-        ("t2_micronet_m0_ml", "top1"),
-        pytest.param("t4a_g4", "top1", marks=pytest.mark.long),
-        pytest.param("t8_micronet_m0", "AP", marks=pytest.mark.long),
-        pytest.param("t9_micronet_m0", "miou", marks=pytest.mark.long),
-    ],
+    [("t2_micronet_m0_ml", "top1"), ("t4a_g4", "top1"), ("t8_micronet_m0", "AP"), ("t9_micronet_m0", "miou")],
 )
 def test_a_row_of_each_kind_runs_end_to_end(row, column, tmp_path):
     out, task = tmp_path / "out", find_row(row).task

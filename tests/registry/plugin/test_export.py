@@ -40,9 +40,8 @@ def images(*size: int) -> torch.Tensor:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "form", [form if form == "onnx" else pytest.param(form, marks=pytest.mark.long) for form in FORMS]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("form", FORMS)
 def test_a_written_network_gives_what_the_network_gives(net, tmp_path, form):
     if lacking := missing_packages(form):
         pytest.skip(f"not installed: {', '.join(lacking)}")
