@@ -5,6 +5,7 @@ Batch and image size stay free in all but ExecuTorch's. What was written is run 
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -149,8 +150,8 @@ def differences(net: nn.Module, shapes: Sequence[tuple[int, int, int]], folder: 
     batches = [varied(*shape, generator) for shape in shapes]
     with torch.no_grad(), use_backend("eager"):
         wanted = [net.eval()(batch) for batch in batches]
-        exact = [net.double()(batch.double()) for batch in batches]
-        net.float()
+        double = copy.deepcopy(net).double()
+        exact = [double(batch.double()) for batch in batches]
     out: dict[str, float | str] = {
         "float32": max(float((want - true).abs().max() / true.abs().max()) for want, true in zip(wanted, exact))
     }

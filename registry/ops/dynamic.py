@@ -28,7 +28,7 @@ def convolve_each(x: Tensor, kernels: Tensor, stride: int, padding: int, groups:
         out = F.conv2d(x.reshape(1, n * cin, h, w), kernels.flatten(0, 1), None, stride, padding, 1, n * groups)
         return out.view(n, cout, *out.shape[2:])
     size = [(side + 2 * padding - k) // stride + 1 for side in (h, w)]
-    columns = x if k == 1 and stride == 1 else F.unfold(x, k, padding=padding, stride=stride)
+    columns = x if (k, stride, padding) == (1, 1, 0) else F.unfold(x, k, padding=padding, stride=stride)
     columns = columns.reshape(n, groups, cin // groups * k * k, size[0] * size[1])
     return (kernels.reshape(n, groups, cout // groups, -1) @ columns).reshape(n, cout, *size)
 

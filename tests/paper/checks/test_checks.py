@@ -230,7 +230,7 @@ def test_checks_are_pure_and_deterministic():
 PRINTED = ["–", "0", "0.0", "7", "100.0", "5M", "0.5K", "99999999999999999999B", "3.14%"]
 
 
-@settings(max_examples=20)
+@settings(max_examples=40)
 @given(
     st.lists(
         st.tuples(*[st.sampled_from(PRINTED)] * 3),
