@@ -14,7 +14,7 @@ from paper.conventions import check_rows, load_conventions
 from paper.entries import HERE, Alias, Cell, Claim, Ground, Ledger, LedgerError, Row, Table
 from paper.expressions import Expression, ExpressionError, MissingValue, compile_expr
 from paper.files import Model, YamlFile
-from paper.loading import load_tables, misnamed, open_yaml, raise_all, read_tables
+from paper.loading import Contents, contents, load_tables, misnamed, open_yaml, raise_all, read_tables
 from paper.printed import ROUNDINGS, bounds_of
 from paper.schema import RawChecks, RawClaims, RawIssue, RawIssues, RawPaper
 from paper.spans import Span, span
@@ -127,21 +127,14 @@ def load_ledger(root: Path | None = None) -> Ledger:
     Raises LedgerError "file:line: fault; mend", with all faults.
     """
     root = root or HERE
-    files = sorted({*root.glob("*.y*ml"), *root.glob("tables/*"), HERE / "conventions.yaml"})
-    return _load(root, tuple((file, _content(file)) for file in files))
+    files = {*root.glob("*.y*ml"), *root.glob("tables/*"), HERE / "conventions.yaml"}
+    return _load(contents(root, files, prefix_of(root, None), _of_a_checkout(root)))
 
 
-def _content(file: Path) -> bytes:
-    """Return a file's bytes, none where it cannot be read: its reader says why."""
-    try:
-        return file.read_bytes()
-    except OSError:
-        return b""
-
-
-@lru_cache(maxsize=4)
-def _load(root: Path, files: tuple[tuple[Path, bytes], ...]) -> Ledger:
-    """Read a ledger; files: what it stands in, byte for byte, which decides whether it was read already."""
+@lru_cache(maxsize=8)
+def _load(said: Contents) -> Ledger:
+    """Read a ledger; said: its files, which decide whether it was read already, here or in another folder."""
+    root = said.root
     load = _Loader(root)
     paper_source, paper = load.read("paper.yaml", RawPaper)
     prefix = prefix_of(root, paper)

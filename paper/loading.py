@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -128,13 +129,46 @@ def misnamed(root: Path) -> list[str]:
     return [f"{shown_in(root, p)}: is not read by this suffix; rename it to {p.stem}.yaml" for p in strange]
 
 
-def load_tables(folder: Path, paper: RawPaper | None = None, prefix: str = "") -> dict[str, Table]:
+@dataclass(frozen=True)
+class Contents:
+    """Hold what files say, byte for byte: equal to those of another folder that say the same; files: name, content."""
+
+    root: Path = field(compare=False)
+    files: tuple[tuple[str, bytes], ...]
+    about: tuple[str | bool, ...] = ()
+
+
+def contents(root: Path, paths: Iterable[Path], *about: str | bool) -> Contents:
+    """Return what files say, which decides whether they were read already; about: what else their reading rests on.
+
+    One that cannot be read counts as empty: its reader says why.
+    """
+
+    def content(path: Path) -> bytes:
+        try:
+            return path.read_bytes()
+        except OSError:
+            return b""
+
+    def name(path: Path) -> str:
+        return str(path.relative_to(root) if path.is_relative_to(root) else path)
+
+    return Contents(root, tuple((name(path), content(path)) for path in sorted(paths)), about)
+
+
+def load_tables(folder: Path, prefix: str = "") -> dict[str, Table]:
     """Return the tables in the paper's order. prefix: how row ids must begin.
 
-    Raises LedgerError with all faults for repeated ids and broken references.
+    Raises LedgerError with all faults for repeated ids and broken references. Read once while the files say the same.
     """
-    faults: list[str] = misnamed(folder.parent)
-    tables = read_tables(folder, paper, prefix, faults)
+    raise_all(misnamed(folder.parent))
+    return dict(_load_tables(contents(folder, folder.glob("*"), prefix)))
+
+
+@lru_cache(maxsize=16)
+def _load_tables(said: Contents) -> dict[str, Table]:
+    faults: list[str] = []
+    tables = read_tables(said.root, None, str(said.about[0]), faults)
     raise_all(faults)
     return tables
 

@@ -238,7 +238,7 @@ PRINTED = ["–", "0", "0.0", "7", "100.0", "5M", "0.5K", "99999999999999999999B
     ),
     st.lists(st.sampled_from(["", "✓", "1", "0.5", "J*K", "Inf", "NaN", "１"]), min_size=9, max_size=9),
 )  # fmt: skip
-@pytest.mark.slow
+@pytest.mark.long
 def test_no_ledger_breaks_a_check(cells, labels):
     columns = ("params", "top1", "top5")
     rows = tuple(

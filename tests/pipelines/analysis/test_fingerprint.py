@@ -58,7 +58,7 @@ def test_a_comment_or_a_docstring_changes_nothing(copy):
     assert not read_evidence(copy).problems
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_changed_epsilon_makes_stale_what_has_it_and_nothing_else(copy):
     path = copy / "registry/baselines/shufflenet.py"
     text = path.read_text()

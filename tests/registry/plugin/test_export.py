@@ -97,7 +97,7 @@ class Each(nn.Module):
         return self.second(self.first(x))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("groups", [1, 8])
 def test_kernels_of_each_image_are_written_for_any_number_of_images(tmp_path, groups):
     if lacking := missing_packages("onnx"):
