@@ -57,6 +57,7 @@ def options(environ: dict[str, str]) -> dict[str, str]:
 
 
 @given(st.sets(st.sampled_from(sorted(MISLEADING))), st.sets(st.sampled_from(sorted(REACHING))))
+@pytest.mark.slow
 def test_what_misleads_goes_and_what_reaches_an_index_stays(bad, good):
     environ = {k: MISLEADING[k] for k in bad} | {k: REACHING[k] for k in good}
     found = tool.clean(environ, options(environ))

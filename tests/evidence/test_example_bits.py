@@ -29,6 +29,7 @@ def filed(tmp_path, flags, row="t5_relu", seed=0, **more):
 
 
 @given(flags=st.lists(st.booleans(), min_size=1, max_size=70))
+@pytest.mark.slow
 def test_every_bit_comes_back(tmp_path_factory, flags):
     found = read_examples(filed(tmp_path_factory.mktemp("e"), flags))
     assert [bool(found.mask >> (len(flags) - 1 - i) & 1) for i in range(len(flags))] == flags

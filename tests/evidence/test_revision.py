@@ -134,6 +134,7 @@ def test_an_archive_over_another_repository(tmp_path):
     assert code_revision(tmp_path / "outer") == "unknown (the repository does not hold this code)"
 
 
+@pytest.mark.slow
 def test_worktrees_submodules_and_clones(tmp_path, project):
     commit = head(project)
     git(project, "worktree", "add", "-q", tmp_path / "tree")

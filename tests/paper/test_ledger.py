@@ -235,6 +235,7 @@ def test_the_line_is_the_faults_line(copy):
         load_ledger(copy)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_listed_is_no_ledger_without_tables(copy):
     (copy / "tables/._table_01.yaml").write_bytes(b"\0\5\x16\7")  # what macOS leaves is no table
     load_ledger(copy)

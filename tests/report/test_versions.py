@@ -40,6 +40,7 @@ def test_the_later_versions_costs_are_judged(both):
     assert not both[1].problems
 
 
+@pytest.mark.slow
 def test_models_are_matched_by_the_aliases_and_none_is_lost(both):
     found = versions.compare(*both, "../", ("a.html", "b.html"))
     assert [(p.this, p.later) for p in found.pairs] == [
@@ -75,6 +76,7 @@ def test_the_page_is_written_with_both_reports(checkout, capsys):
     assert (checkout / "report/baseline_iccv2021.json").is_file()
 
 
+@pytest.mark.slow
 def test_tampered_evidence_of_another_ledger_never_counts(checkout):
     path = checkout / "results/iccv2021/cost/iccv2021_m0.json"
     path.write_text(path.read_text().replace("1019590", "1019591"))
@@ -94,6 +96,7 @@ def test_a_broken_alias_is_named(checkout, capsys):
         load_ledger(checkout / "paper")
 
 
+@pytest.mark.slow
 def test_a_paper_of_another_field_needs_data_only(checkout, capsys):
     """A table of word error rates in an appendix: no column, task or table that the first paper has."""
     folder = checkout / "paper/speech"

@@ -56,6 +56,7 @@ def test_a_module_of_a_ledgers_own_folder(folder):
     assert found.counted.terms["conv"] == 7 * 27 * 16
 
 
+@pytest.mark.slow
 def test_an_exported_program_and_an_onnx_file_say_what_the_module_says(folder):
     net = nn.Sequential(
         nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.ConvTranspose2d(4, 6, 3, 2), nn.Sigmoid(), nn.MaxPool2d(3, 2),

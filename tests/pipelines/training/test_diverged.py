@@ -81,6 +81,7 @@ def test_weights_that_are_not_finite_are_not_scored(tiny):
     trained_runner(mini_job(ROW, tiny))
 
 
+@pytest.mark.slow
 def test_a_batch_of_more_images_than_there_are_trains_nothing_and_says_so(tiny):
     change(tiny, "mini", "classification", batch_size=5000)
     with pytest.raises(PipelineError, match="batch_size 5000 is more than the 160 training images of digits"):

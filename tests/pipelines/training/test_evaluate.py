@@ -60,6 +60,7 @@ def test_evidence_is_sound_and_its_score_is_recomputed_by_hand(trained):
 
 
 @pytest.mark.parametrize("change", ["missing", "of another run", "resealed"])
+@pytest.mark.slow
 def test_evidence_that_its_bits_do_not_bear_out_is_invalid(trained, change):
     path = trained / f"results/examples/mini/{ROW}.top1.json"
     sound = path.read_text()

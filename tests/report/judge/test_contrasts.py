@@ -58,6 +58,7 @@ def truth(node, point):
 
 
 @given(statements, st.lists(st.integers(-4, 4), min_size=4, max_size=4))
+@pytest.mark.slow
 def test_the_tree_says_what_the_expression_says(text, numbers):
     """On integers, where ties are frequent; a margin of 1 for agrees()."""
     point = {name: Decimal(v) for name, v in zip(NAMES, numbers, strict=True)}

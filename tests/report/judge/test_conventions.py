@@ -77,6 +77,7 @@ names = st.sampled_from([
 
 @settings(max_examples=30, deadline=None)
 @given(st.dictionaries(names, st.integers(0, 10**9)), st.integers(0, 8639))
+@pytest.mark.slow
 def test_every_convention_is_what_it_says(terms, at):
     countings = CONVENTIONS.countings()
     assert len(countings) == 8640
@@ -199,6 +200,7 @@ class TestCertificates:
         st.lists(st.lists(st.integers(0, 3), min_size=2, max_size=2), min_size=2, max_size=6),
         st.lists(st.integers(0, 50), min_size=2, max_size=2),
     )
+    @pytest.mark.slow
     def test_numbers_that_a_rule_made_are_never_refuted(self, counts, prices):
         """Soundness: printed from true prices, under whichever rounding."""
         for rounding, mode in zip(ROUNDINGS, ("ROUND_HALF_UP", "ROUND_DOWN", "ROUND_HALF_EVEN"), strict=True):

@@ -41,6 +41,7 @@ def shares(difference, spread, seeds=SETTINGS.seeds, generator=0, noisy=True, po
     return {name: names.count(name) / RUNS for name in ("reproduced", "not-reproduced", "underpowered")}
 
 
+@pytest.mark.slow
 def test_power_where_nothing_differs():
     """Three seeds: 78 % if the printed number is one run, 98 % if it is the authors' mean; five: above 80 %."""
     assert (SETTINGS.seeds, MARGIN, SETTINGS.seed_spread, STATED) == (3, 0.5, 0.15, 0.15)

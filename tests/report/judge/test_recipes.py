@@ -87,6 +87,7 @@ def test_a_seed_counts_once(checkout):
 
 
 @given(st.lists(st.tuples(st.sampled_from(["paper", "official", "released", ""]), st.floats(0, 100)), max_size=12))
+@pytest.mark.slow
 def test_every_value_lands_in_its_own_recipe(runs):
     made = [TrainingEvidence.model_validate(evidence_of(recipe, i, v)) for i, (recipe, v) in enumerate(runs)]
     found = groups(made, [str(i) for i in range(len(made))], "top1")
