@@ -13,17 +13,21 @@ ROUNDING = "float32"
 
 
 class Exported(Strict):
-    """Hold the largest difference of a form to the network, in shares of its output; fault: why there is none."""
+    """Hold the largest difference of a form to the network, in shares of its output; fault: why there is none.
+
+    rounding: its difference to the network in double precision.
+    """
 
     error: Annotated[Finite, Field(ge=0)] | None
+    rounding: Annotated[Finite, Field(ge=0)] | None = None
     fault: str = ""
 
 
 class Exports(Strict):
     """Hold by row its network's forms; same_as: rows whose network is another row's; limit: what counts as equal.
 
-    Two computations of a network, each off by its rounding, may differ by twice that: where it is more than the limit,
-    they need agree no better.
+    Two computations of a network, each off by its own rounding, may differ by more than the limit though both are
+    right: a form that is about as near to double precision as the network itself is equal to it, too.
     """
 
     schema_: Literal[1] = Field(alias="schema")
@@ -36,12 +40,12 @@ class Exports(Strict):
     environment: dict[str, str]
 
     def off(self) -> dict[tuple[str, str], Exported]:
-        """Return by row and form what is off by more than the limit and twice the rounding, or failed."""
+        """Return by row and form what failed, or is off by more than the limit and twice the network's own rounding."""
         out = {}
         for row, forms in self.rows.items():
             own = forms[ROUNDING].error if ROUNDING in forms else None
-            allowed = max(self.limit, 2 * (own or 0.0))
             for form, one in forms.items():
-                if form != ROUNDING and (one.error is None or one.error > allowed):
+                near = own is not None and one.rounding is not None and one.rounding <= 2 * own
+                if form != ROUNDING and (one.error is None or (one.error > self.limit and not near)):
                     out[row, form] = one
         return out

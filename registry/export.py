@@ -9,7 +9,7 @@ import copy
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -135,12 +135,18 @@ def varied(n: int, height: int, width: int, generator: torch.Generator) -> Tenso
     return 2 * coarse + 0.5 * torch.randn(n, 3, height, width, generator=generator)
 
 
-def differences(net: nn.Module, shapes: Sequence[tuple[int, int, int]], folder: Path) -> dict[str, float | str]:
-    """Return by form (exported, onnx) the largest difference to an eval-mode network, as `write` measures it.
+class Difference(NamedTuple):
+    """Hold the largest difference of a form to the network, and to the network in double precision, as `write` does."""
 
-    And under `float32` that of the network to itself in double precision: what rounding alone makes. shapes: (N, H, W)
-    of batches; the network is written once, from the first, and run on each. Where a form fails, its error in a line
-    stands in the number's place. Raises ExportError where a package lacks.
+    error: float
+    rounding: float
+
+
+def differences(net: nn.Module, shapes: Sequence[tuple[int, int, int]], folder: Path) -> dict[str, Difference | str]:
+    """Return by form (exported, onnx) how far it is off an eval-mode network, and under `float32` the network itself.
+
+    shapes: (N, H, W) of batches; the network is written once, from the first, and run on each. Where a form fails, its
+    error in a line stands in the difference's place. Raises ExportError where a package lacks.
     """
     if lacking := missing_packages("onnx"):
         raise ExportError(f"onnx needs {', '.join(lacking)}: pip install 'micronet-repro[export]'")
@@ -152,18 +158,20 @@ def differences(net: nn.Module, shapes: Sequence[tuple[int, int, int]], folder: 
         wanted = [net.eval()(batch) for batch in batches]
         double = copy.deepcopy(net).double()
         exact = [double(batch.double()) for batch in batches]
-    out: dict[str, float | str] = {
-        "float32": max(float((want - true).abs().max() / true.abs().max()) for want, true in zip(wanted, exact))
-    }
+
+    def off(found: Sequence[Tensor], right: Sequence[Tensor]) -> float:
+        return max(float((one - true).abs().max() / true.abs().max()) for one, true in zip(found, right))
+
+    own = off(wanted, exact)
+    out: dict[str, Difference | str] = {"float32": Difference(own, own)}
     if any(float((want[0] - want[1]).abs().max()) < TELLING * float(want.abs().max()) for want in wanted):
         fault = "its output is nearly the same for any image, so that nothing can be compared"
         return out | dict.fromkeys(("exported", "onnx"), fault)
 
     def compare(form: str, run: Callable[[Tensor], Tensor]) -> None:
         with torch.no_grad():
-            out[form] = max(
-                float((run(batch) - want).abs().max() / want.abs().max()) for batch, want in zip(batches, wanted)
-            )
+            found = [run(batch) for batch in batches]
+        out[form] = Difference(off(found, wanted), off(found, exact))
 
     try:
         program = exported_program(net, batches[0])

@@ -61,8 +61,8 @@ def _tried(row: str, folder: Path) -> dict[str, Any]:
     except ExportError as error:
         raise PipelineError(str(error)) from None
     return {
-        form: {"error": None, "fault": value} if isinstance(value, str)
-        else {"error": float(f"{value:.1e}"), "fault": ""}
+        form: {"error": None, "rounding": None, "fault": value} if isinstance(value, str)
+        else {"error": float(f"{value.error:.1e}"), "rounding": float(f"{value.rounding:.1e}"), "fault": ""}
         for form, value in forms.items()
     }  # fmt: skip
 
@@ -102,7 +102,7 @@ def run(rows: Sequence[str] | None, out: Path | None) -> int:
     for line in off:
         print(line)
     tried = f"{len(checked.rows)} networks of {len(wanted)} rows, exported programs and ONNX"
-    print(f"{tried}: {len(off)} off by more than {LIMIT:g} of the output and twice its own rounding")
+    print(f"{tried}: {len(off)} off by more than {LIMIT:g} of the output and twice float32's own")
     if path is not None:
         print(f"written: {path}")
     return 1 if off else 0

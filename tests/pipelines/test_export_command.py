@@ -71,19 +71,20 @@ def test_a_form_without_its_packages_says_which(monkeypatch):
         export.export("t5_relu", "onnx", None, None, (64, 96), None, 8)
 
 
-def test_a_network_need_agree_no_better_than_it_is_rounded():
-    def filed(form, own):
-        error = {"error": form, "fault": ""} if form is not None else {"error": None, "fault": "no such operator"}
-        return {"exported": error, **({} if own is None else {"float32": {"error": own, "fault": ""}})}
+def test_a_form_is_off_where_it_is_farther_from_double_precision_than_rounding_takes_it():
+    def filed(error, rounding, own):
+        form = {"error": error, "rounding": rounding, "fault": "" if error is not None else "no such operator"}
+        return {"exported": form, **({} if own is None else {"float32": {"error": own, "rounding": own, "fault": ""}})}
 
-    cases = {"within": (9e-6, 1e-7), "off": (2e-5, 1e-7), "rounded": (5.9e-5, 3e-5), "unknown": (2e-5, None),
-             "failed": (None, 3e-5), "beyond": (6.1e-5, 3e-5)}  # fmt: skip
+    cases = {"within": (9e-6, 9e-6, 1e-7), "off": (2e-5, 2e-5, 1e-7), "rounded": (7e-5, 5.9e-5, 3e-5),
+             "unknown": (2e-5, 2e-5, None), "unmeasured": (2e-5, None, 3e-5), "failed": (None, None, 3e-5),
+             "beyond": (6.1e-5, 6.1e-5, 3e-5)}  # fmt: skip
     rows = {name: filed(*case) for name, case in cases.items()}
     found = Exports.model_validate({
         "schema": 1, "kind": "exports", "limit": 1e-5, "sizes": [], "rows": rows, "same_as": {}, "code_revision": "",
         "environment": {},
     })  # fmt: skip
-    assert {row for row, _ in found.off()} == {"off", "unknown", "failed", "beyond"}
+    assert {row for row, _ in found.off()} == {"off", "unknown", "unmeasured", "failed", "beyond"}
 
 
 @pytest.mark.slow
@@ -100,7 +101,8 @@ def test_rows_of_one_network_are_tried_once(monkeypatch, tmp_path, capsys):
 
     def differences(net, shapes, folder):
         tried.append(net)
-        return {"exported": 1.234e-7, "onnx": "Unsupported: no such operator" if len(tried) > 1 else 2e-5}
+        onnx = "Unsupported: no such operator" if len(tried) > 1 else forms.Difference(2e-5, 3e-5)
+        return {"exported": forms.Difference(1.234e-7, 2e-7), "onnx": onnx}
 
     monkeypatch.setattr(checks, "differences", differences)
     out = tmp_path / "export.json"
@@ -119,7 +121,9 @@ def test_a_stopped_check_goes_on_under_the_same_revision_alone(monkeypatch, tmp_
     tried, revision, out = [], ["a" * 40], tmp_path / "export.json"
     monkeypatch.setattr(checks, "code_revision", lambda root: revision[0])
     monkeypatch.setattr(checks, "row_network", lambda row: tried.append(row))
-    monkeypatch.setattr(checks, "differences", lambda *a: {"exported": 1e-7, "onnx": 1e-7})
+    monkeypatch.setattr(
+        checks, "differences", lambda *a: dict.fromkeys(("exported", "onnx"), forms.Difference(1e-7, 1e-7))
+    )
     rows = ["t2_micronet_m0", "t5_relu"]
     for known, expected in ((rows[:1], rows[:1]), (rows, rows[1:]), (rows, [])):
         tried.clear()
