@@ -112,11 +112,9 @@ def _of_a_checkout(root: Path) -> bool:
     return root.name == "paper" and (root.parent / "params.yaml").is_file()
 
 
-def prefix_of(root: Path, paper: RawPaper | None) -> str:
-    """Return how row ids of a ledger begin: its name and an underscore; "" for the first paper's."""
+def _prefix_by_folder(root: Path) -> str:
+    """Return how row ids begin where paper.yaml gives no name: by the folder's; "" for the first paper's."""
     root = root.resolve()
-    if paper is not None and paper.name:
-        return f"{paper.name}_"
     ours = root.parent.name == "paper" and (root.parent / "paper.yaml").is_file()
     return f"{root.name}_" if ours else ""
 
@@ -128,22 +126,23 @@ def load_ledger(root: Path | None = None) -> Ledger:
     """
     root = root or HERE
     files = {*root.glob("*.y*ml"), *root.glob("tables/*"), HERE / "conventions.yaml"}
-    return _load(contents(root, files, prefix_of(root, None), _of_a_checkout(root)))
+    return _load(contents(root, files), _prefix_by_folder(root), _of_a_checkout(root))
 
 
 @lru_cache(maxsize=8)
-def _load(said: Contents) -> Ledger:
+def _load(said: Contents, prefix: str, of_a_checkout: bool) -> Ledger:
     """Read a ledger; said: its files, which decide whether it was read already, here or in another folder."""
     root = said.root
     load = _Loader(root)
     paper_source, paper = load.read("paper.yaml", RawPaper)
-    prefix = prefix_of(root, paper)
+    if paper is not None and paper.name:
+        prefix = f"{paper.name}_"
     tables = read_tables(root / "tables", paper, prefix, load.faults)
     whole = not load.faults  # else a row that is missed may stand in what could not be read
     rows = {row.id: row for table in tables.values() for row in table.rows}
     conventions = None
     try:
-        first = (paper is not None and paper.version_of is not None) or (not prefix and _of_a_checkout(root))
+        first = (paper is not None and paper.version_of is not None) or (not prefix and of_a_checkout)
         conventions = load_conventions(root, LedgerError, first)
     except LedgerError as error:
         load.faults += error.faults

@@ -135,11 +135,10 @@ class Contents:
 
     root: Path = field(compare=False)
     files: tuple[tuple[str, bytes], ...]
-    about: tuple[str | bool, ...] = ()
 
 
-def contents(root: Path, paths: Iterable[Path], *about: str | bool) -> Contents:
-    """Return what files say, which decides whether they were read already; about: what else their reading rests on.
+def contents(root: Path, paths: Iterable[Path]) -> Contents:
+    """Return what files say, which decides whether they were read already.
 
     One that cannot be read counts as empty: its reader says why.
     """
@@ -153,7 +152,7 @@ def contents(root: Path, paths: Iterable[Path], *about: str | bool) -> Contents:
     def name(path: Path) -> str:
         return str(path.relative_to(root) if path.is_relative_to(root) else path)
 
-    return Contents(root, tuple((name(path), content(path)) for path in sorted(paths)), about)
+    return Contents(root, tuple((name(path), content(path)) for path in sorted(paths)))
 
 
 def load_tables(folder: Path, prefix: str = "") -> dict[str, Table]:
@@ -162,13 +161,13 @@ def load_tables(folder: Path, prefix: str = "") -> dict[str, Table]:
     Raises LedgerError with all faults for repeated ids and broken references. Read once while the files say the same.
     """
     raise_all(misnamed(folder.parent))
-    return dict(_load_tables(contents(folder, folder.glob("*"), prefix)))
+    return dict(_load_tables(contents(folder, folder.glob("*")), prefix))
 
 
 @lru_cache(maxsize=16)
-def _load_tables(said: Contents) -> dict[str, Table]:
+def _load_tables(said: Contents, prefix: str) -> dict[str, Table]:
     faults: list[str] = []
-    tables = read_tables(said.root, None, str(said.about[0]), faults)
+    tables = read_tables(said.root, None, prefix, faults)
     raise_all(faults)
     return tables
 

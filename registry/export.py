@@ -82,7 +82,7 @@ def write(net: nn.Module, images: Tensor, form: str, path: Path, calibration: Se
             )
         with torch.no_grad(), use_backend("eager"):
             wanted = net(images)
-        error = float((_run(form, partial, images) - wanted).abs().max() / wanted.abs().max())
+        error = largest_difference(_run(form, partial, images), wanted)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -126,6 +126,11 @@ def onnx_session(net: nn.Module, images: Tensor, path: Path, threads: int = 1) -
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
+def largest_difference(found: Tensor, wanted: Tensor) -> float:
+    """Return the largest absolute difference of two tensors of one shape, in shares of the largest value wanted."""
+    return float((found - wanted).abs().max() / wanted.abs().max())
+
+
 def varied(n: int, height: int, width: int, generator: torch.Generator) -> Tensor:
     """Return images (n, 3, H, W) of large patterns under noise.
 
@@ -160,7 +165,7 @@ def differences(net: nn.Module, shapes: Sequence[tuple[int, int, int]], folder: 
         exact = [double(batch.double()) for batch in batches]
 
     def off(found: Sequence[Tensor], right: Sequence[Tensor]) -> float:
-        return max(float((one - true).abs().max() / true.abs().max()) for one, true in zip(found, right))
+        return max(map(largest_difference, found, right))
 
     own = off(wanted, exact)
     out: dict[str, Difference | str] = {"float32": Difference(own, own)}

@@ -34,6 +34,7 @@ from pipelines.bench.latency import load, median_interval, turns
 from pipelines.common import ROOT, PipelineError, guard
 from pipelines.training.run import quiet
 from registry import official
+from registry.export import largest_difference
 from registry.ops import native
 
 #: The public code's names of the released sizes, in its scripts.
@@ -100,7 +101,7 @@ def pair(folder: Path, size: str) -> tuple[nn.Module, nn.Module]:
     images = torch.randn(2, 3, SIZE, SIZE, generator=generator)
     with torch.no_grad():
         wanted, got = theirs.eval()(images), ours(images)
-    error = float((got - wanted).abs().max() / wanted.abs().max())
+    error = largest_difference(got, wanted)
     if not error <= AGREE:
         raise PipelineError(f"{folder}: the {size} network's logits differ from ours by {error:.1e} of the largest")
     return theirs, ours

@@ -102,7 +102,7 @@ def run(rows: Sequence[str] | None, out: Path | None) -> int:
     for line in off:
         print(line)
     tried = f"{len(checked.rows)} networks of {len(wanted)} rows, exported programs and ONNX"
-    print(f"{tried}: {len(off)} off by more than {LIMIT:g} of the output and twice float32's own")
+    print(f"{tried}: {len(off)} off by more than {LIMIT:g} of the output and twice their own rounding")
     if path is not None:
         print(f"written: {path}")
     return 1 if off else 0
