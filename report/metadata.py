@@ -16,12 +16,15 @@ from typing import Any
 import yaml
 
 from evidence.io import EvidenceError, write_text_atomic
+from evidence.places import Places
 from evidence.settings import SettingsError
 from paper.columns import is_cost
 from paper.files import committed_bytes
 from paper.ledger import LedgerError
+from report.judge.registered import read_registered
 from report.judge.views import Report
 from report.names import column_name, row_name, short_title
+from report.page.registered import told_in_short
 from report.versions import load
 
 OK, BROKEN, OLD = 0, 1, 3
@@ -91,7 +94,7 @@ KINDS = {
 
 
 def result_lines(report: Report) -> str:
-    """Return README's result: a line for each kind of cell, and one for the statements."""
+    """Return README's result: a line for each kind of cell, one for the statements, one for small data."""
 
     def counts(found: dict[str, int]) -> str:
         return ", ".join(f"{n} {name}" for name, n in sorted(found.items(), key=lambda item: -item[1]))
@@ -100,7 +103,10 @@ def result_lines(report: Report) -> str:
     lines = [f"- {found['distinct']} cells {KINDS[ground]}: {counts(found['verdicts'])}"
              for ground, found in grounds.items() if ground in KINDS]  # fmt: skip
     claims = report.summary().get("claims", {})
-    return "\n".join([*lines, f"- {sum(claims.values())} statements: {counts(claims)}"]) + "\n"
+    lines.append(f"- {sum(claims.values())} statements: {counts(claims)}")
+    if small := told_in_short(report.registered):
+        lines.append(f"- {' '.join(small)}")
+    return "\n".join(lines) + "\n"
 
 
 def readme(root: Path, report: Report) -> dict[str, str]:
@@ -121,6 +127,7 @@ def main(argv: list[str], root: Path) -> int:
     args = parser.parse_args(argv)
     try:
         report = load(root, "")
+        report.registered = read_registered(root, Places(root).results, report.ledger, report.evidence)
         index = metafiles(report)
         files = {**index, **readme(root, report)}
         if args.check:

@@ -202,14 +202,21 @@ def pin_of(known: CifarSet, root: Path) -> str | None:
     return found.sha256
 
 
+def stated_pin(known: CifarSet, root: Path) -> str:
+    """Return a set's pin. Raises PipelineError where nothing pins it."""
+    pin = pin_of(known, root)
+    if pin is None:
+        fault = f"nothing pins it, for there is no {known.pinned_in}"
+        raise PipelineError(f"{known.packed}: {fault}; run `{pack_command(known.name)}`")
+    return pin
+
+
 def load_pinned(known: CifarSet, root: Path, names: Collection[str]) -> tuple[dict[str, np.ndarray], str]:
     """Return what `load` does of the packed set under `root`. Raises PipelineError where its pin is not today's."""
     data, pin = load(root / known.packed, names, known.name)
-    today = pin_of(known, root)
-    if pin != today:
-        fault = "its pin is not" if today else "nothing pins it, for there is no"
-        whose = f"{known.pinned_in}'s" if today else known.pinned_in
-        raise PipelineError(f"{known.packed}: {fault} {whose}; run `{pack_command(known.name)}` anew")
+    if pin != stated_pin(known, root):
+        fault = f"its pin is not {known.pinned_in}'s"
+        raise PipelineError(f"{known.packed}: {fault}; run `{pack_command(known.name)}` anew")
     return data, pin
 
 

@@ -174,16 +174,22 @@ def proxy_job(row_id: str, seed: int, root: Path = ROOT, data: str | None = None
     return Job(row, "proxy", seed, settings, root / known.packed, known.name, pin, fingerprint, root, root)
 
 
-def cifar_job(row_id: str, schedule: str, seed: int, registration: Registration, root: Path = ROOT) -> Job:
+def cifar_job(
+    row_id: str, schedule: str, seed: int, registration: Registration, root: Path = ROOT, packed: bool = True
+) -> Job:
     """Return a row's run by a registered schedule on the set that the registration names.
 
-    Raises PipelineError where the data does not fit.
+    packed: the set has to be there; False where what is filed is asked about alone. Raises PipelineError where the data
+    does not fit, or nothing pins it.
     """
-    from pipelines.data.cifar import find_set, load_pinned
+    from pipelines.data.cifar import find_set, load_pinned, stated_pin
 
     row, fingerprint = known_row(row_id, root, "cifar")
     settings = registration.settings(schedule)
     known = find_set(settings["data"])
+    if not packed:
+        pin = stated_pin(known, root)
+        return Job(row, "cifar", seed, settings, root / known.packed, known.name, pin, fingerprint, root, root)
     data, pin = load_pinned(known, root, ("train_labels", "test_labels"))
     for key, split in (("images", "train"), ("test_images", "test")):
         if settings[key] > (count := len(data[f"{split}_labels"])):

@@ -10,7 +10,7 @@ python -m pipelines orderings VERB --data cifar100   # the same on CIFAR-100, wi
 
 Several processes may run a phase at once: each takes runs that no other has. A killed one resumes or starts its run
 anew; what is filed is not run again. What is run, and the rule, stand in proxy/orderings.yaml. On CIFAR-100 all is
-filed under results/cifar100.
+filed under results/cifar100. Only `run` needs the packed set; the others read what is filed.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def pilot_evidence(registration: Registration, root: Path = ROOT) -> dict[str, d
     pilot = registration.pilot
     out: dict[str, dict[str, list[TrainingEvidence]]] = {}
     for row, schedule, seed in pilot_runs(registration):
-        job = cifar_job(row, schedule, seed, registration, root)
+        job = cifar_job(row, schedule, seed, registration, root, packed=False)
         found = filed(job)
         if found is None:
             again = command_of("run --phase pilot", registration)
@@ -163,7 +163,7 @@ def file_choice(root: Path = ROOT, data: str | None = None) -> Choice:
         "schema": 1, "kind": "choice", "schedule": schedule, "seeds": seeds, "needed": needed,
         "trials": {name: t.model_dump() for name, t in tried.items()},
         "pilot": {
-            cifar_job(r.row, name, int(r.seed or 0), registration, root).evidence.as_posix(): r.digest
+            cifar_job(r.row, name, int(r.seed or 0), registration, root, packed=False).evidence.as_posix(): r.digest
             for name, runs in found.items() for mine in runs.values() for r in mine
         },
     })  # fmt: skip
@@ -179,7 +179,7 @@ def file_costs(root: Path = ROOT, data: str | None = None) -> bool:
     rows = {}
     for row in registration.rows:
         with hushed():
-            job = cifar_job(row, schedule, 0, registration, root)
+            job = cifar_job(row, schedule, 0, registration, root, packed=False)
             config = resolve(job, root / job.work.parent)
         rows[row] = values(model_cost(config.model, (size, size)))
     train = registration.train
@@ -194,7 +194,7 @@ def tell_status(root: Path = ROOT, data: str | None = None) -> None:
     registration = registered(root, data)
 
     def count(names: list[Named]) -> str:
-        have = sum(filed(cifar_job(*name, registration, root)) is not None for name in names)
+        have = sum(filed(cifar_job(*name, registration, root, packed=False)) is not None for name in names)
         return f"{have} of {len(names)} runs"
 
     print(f"pilot: {count(list(pilot_runs(registration)))}")

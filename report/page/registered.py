@@ -21,6 +21,11 @@ SCOPE = (
     "may vanish there. Networks differ in cost as they do in the paper, so that an order is not one at equal cost. No "
     "verdict of a printed number and no verdict of a statement above depends on it."
 )
+#: What a verdict is called of one thing and of many; in the order in which they are told.
+COUNTED = {
+    "holds": ("holds", "hold"), "fails": ("fails", "fail"), "underpowered": ("is undecided", "are undecided"),
+    "undecided": ("is undecided", "are undecided"), "not run": ("is not run", "are not run"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,28 @@ def registered_pages(found: Registered | None, others: Sequence[OtherSet]) -> li
     """Return a section for the registration, where there is one, and one for every other set that has runs of it."""
     pages = [registered_page(found), *(registered_page(other.registered) for other in others)]
     return [page for page in pages if page is not None]
+
+
+def told_in_short(found: Registered | None) -> list[str]:
+    """Return what the judged tables decide: a sentence on orders, one on statements; [] before any table is judged."""
+    if found is None or found.choice is None or not found.judged:
+        return []
+    known, choice = found.registration, found.choice
+    schedule, data = known.schedules[choice.schedule], TITLES.get(known.train.data, known.train.data)
+    tables = ", ".join(sorted(family.table for family in found.judged))
+    pairs = [p.verdict for family in found.judged if family.ordering for p in family.ordering.pairs]
+    lines = [
+        f"{data} at small scale, registered beforehand ({count(len(choice.seeds), 'seed')} a network, "
+        f"{schedule.images:,} images, {count(schedule.epochs, 'epoch')}; it says nothing of ImageNet): of "
+        f"{count(len(pairs), 'printed order')} in tables {tables}, {_shown(pairs)}."
+    ]
+    if verdicts := [s.verdict for s in found.statements]:
+        lines.append(f"Of {count(len(verdicts), 'statement')} about such orders alone, {_shown(verdicts)}.")
+    return lines
+
+
+def _shown(verdicts: Sequence[str]) -> str:
+    return ", ".join(count(n, one, many) for name, (one, many) in COUNTED.items() if (n := verdicts.count(name)))
 
 
 def registered_page(found: Registered | None) -> RegisteredPage | None:
@@ -143,9 +170,7 @@ def _told(found: Decided) -> str:
 
 def _counts(found: Registered) -> str:
     verdicts = [s.verdict for s in found.statements]
-    names = ("holds", "fails", "undecided", "not run")
-    shown = ", ".join(f"{verdicts.count(name)} {name}" for name in names if name in verdicts)
-    return f"{shown} of {len(verdicts)}; Holm over both directions of all judged" if verdicts else ""
+    return f"Of {len(verdicts)}, {_shown(verdicts)}; Holm over both directions of all judged" if verdicts else ""
 
 
 def _twins(found: Registered) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from paper.columns import is_cost
 from report.judge.views import ClaimView, Report
 from report.names import count, short_title, spoken
+from report.page.registered import told_in_short
 
 #: What was found of a statement without any data.
 EASY = ("derivation-holds", "built-as-stated", "run-as-stated", "agrees-with-itself", "reproduced")
@@ -21,7 +22,7 @@ OFF = (
 
 @dataclass(frozen=True)
 class Summary:
-    """Hold the sheet: heads with a line each; holds, off: statements with what was found of them."""
+    """Hold the sheet, a list a head. small: what small data decide; off: statements with verdict and reason."""
 
     title: str
     short: str
@@ -31,6 +32,7 @@ class Summary:
     scope: list[str]
     easy: list[str]
     hard: list[str]
+    small: list[str]
     holds: list[str]
     off: list[tuple[str, str, str]]
 
@@ -98,5 +100,5 @@ def summary_page(report: Report) -> Summary:
     lead = f"{short} ({ledger.cited}), checked number by number, on one page."
     return Summary(
         ledger.title, short, ledger.cited, ledger.address, lead, _scope(report), _easy(report), _hard(report),
-        _holds(report), _off(report),
+        told_in_short(report.registered), _holds(report), _off(report),
     )  # fmt: skip

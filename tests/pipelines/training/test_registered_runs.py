@@ -94,3 +94,14 @@ def test_the_stage_list_has_a_stage_for_every_registered_row():
     (lists,) = (v for v in found["vars"] if isinstance(v, dict))
     assert sorted(lists["rows"]) == sorted(known.rows)
     assert found["stages"]["confirm"]["matrix"] == {"row": "${rows}", "seed": "${seeds}"}
+
+
+def test_what_is_filed_is_told_without_the_images_and_a_run_asks_for_them(checkout, capsys):
+    (checkout / "data/cifar10.npz").unlink()
+    known = orderings.registered(checkout)
+    orderings.tell_status(checkout)
+    assert capsys.readouterr().out == "pilot: 0 of 4 runs\nchoice: none yet\n"
+    with pytest.raises(PipelineError, match=r"results/cifar/.*missing.*--phase pilot"):
+        orderings.file_choice(checkout)
+    with pytest.raises(PipelineError, match=r"cifar10.npz: missing.*python -m pipelines cifar"):
+        orderings.run_all(iter([(ROW, "i32e1", 0)]), known, checkout)

@@ -13,11 +13,14 @@ from hypothesis import strategies as st
 
 from evidence.read import Evidence
 from evidence.registration import FILE, Choice, OrderingCosts, Registration, choose, of_phase, trials
+from evidence.settings import load_settings
 from paper import load_ledger
 from report.form import RegisteredForm
+from report.judge.model import build
 from report.judge.registered import judge_registered, read_registered
 from report.judge.spread import adjusted, holm
-from report.page.registered import registered_page
+from report.page.registered import registered_page, told_in_short
+from report.page.summary import summary_page
 from report.render import registered_orderings
 
 REGISTRATION = Registration.model_validate(yaml.safe_load((ROOT / FILE).read_text("utf-8")))
@@ -214,3 +217,17 @@ def test_report_json_says_what_is_decided_and_of_how_many_runs(ledger):
     assert {s.id: s.verdict for s in form.statements}["shift_max_order"] == "holds"
     empty = judge_registered(REGISTRATION, None, None, ledger, Evidence())
     assert RegisteredForm.model_validate(registered_orderings(empty)).schedule is None
+
+
+def test_the_short_telling_counts_what_is_decided_and_waits_for_a_whole_table(ledger):
+    lost = [(row, SEEDS[0]) for row in ("t5_se_relu", "t5_dynamic_shift_max")]
+    assert told_in_short(None) == []
+    assert told_in_short(judge_registered(REGISTRATION, CHOICE, None, ledger, evidence(TABLE_5, skip=lost))) == []
+    found = judge_registered(REGISTRATION, CHOICE, None, ledger, evidence([*TABLE_5, "t3_static"]))
+    orders, statements = told_in_short(found)
+    assert orders.endswith("of 9 printed orders in tables 3, 5, 8 hold, 1 fails.")
+    assert statements == "Of 8 statements about such orders alone, 2 hold, 6 are not run."
+    report = build(ledger, Evidence(), load_settings(ROOT)[0])
+    assert summary_page(report).small == []
+    report.registered = found
+    assert summary_page(report).small == [orders, statements]
