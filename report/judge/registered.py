@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,7 +80,8 @@ class NetworkCost:
 class Registered:
     """Hold all that the page says of the registered orderings.
 
-    pilot: (runs filed, runs registered); fault: why the filed choice cannot count.
+    pilot: (runs filed, runs registered); fault: why the filed choice cannot count; processors: how many of the judged
+    runs each made.
     """
 
     registration: Registration
@@ -92,7 +94,7 @@ class Registered:
     costs: list[NetworkCost] = field(default_factory=list)
     size: tuple[int, ...] = ()
     revisions: list[str] = field(default_factory=list)
-    processors: list[str] = field(default_factory=list)
+    processors: Counter[str] = field(default_factory=Counter)
     fault: str = ""
 
     @property
@@ -146,8 +148,17 @@ def judge_registered(
         registration, of_pilot, choice, families, spread,
         statements(ledger, registration.rows, judged, alpha, spread), _twins(registration, ledger, found, len(seeds)),
         counted, size, _distinct(run.code_revision for run in used),
-        _distinct(run.environment.get("cpu", "unknown") for run in used),
+        Counter(ran_on(run.environment) for run in used),
     )  # fmt: skip
+
+
+def ran_on(environment: Mapping[str, str]) -> str:
+    """Return a run's accelerator, or its processor with the vector instructions that torch used."""
+    device = environment.get("device", "")
+    if device and not device.startswith("cpu"):
+        return device
+    instructions = environment.get("instructions")
+    return environment.get("cpu", "unknown") + (f" with {instructions}" if instructions else "")
 
 
 def _distinct(names: Any) -> list[str]:

@@ -153,9 +153,10 @@ def _protocol(found: Registered) -> list[str]:
         told = f"{found.spread.told()[:1].upper()}{found.spread.told()[1:]}. " if found.spread else ""
         revisions = ", ".join(r if r.endswith(("+", "-dirty")) else r[:7] for r in found.revisions)
         noun = "revision" if len(found.revisions) == 1 else "revisions"
+        ran = ", ".join(f"{name} ({count(n, 'run')})" for name, n in sorted(found.processors.items()))
         lines.append(
-            f"{told}Code {noun} {revisions}; processor {', '.join(found.processors)}. The compiled form of Shift-Max "
-            "gives the plain form's values bit for bit, gradients within rounding (tests/registry/test_native.py)."
+            f"{told}Code {noun} {revisions}; on {ran}. The compiled form of Shift-Max gives the plain form's values "
+            "bit for bit, gradients within rounding (tests/registry/test_native.py)."
         )
     return lines
 

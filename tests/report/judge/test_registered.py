@@ -231,3 +231,23 @@ def test_the_short_telling_counts_what_is_decided_and_waits_for_a_whole_table(le
     assert summary_page(report).small == []
     report.registered = found
     assert summary_page(report).small == [orders, statements]
+
+
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [
+        ({"cpu": "A", "device": "cpu (x86_64)", "instructions": "AVX2"}, "A with AVX2"),
+        ({"cpu": "A", "device": "cpu (aarch64)"}, "A"),
+        ({"cpu": "A", "device": "NVIDIA H100", "instructions": "AVX512"}, "NVIDIA H100"),
+        ({}, "unknown"),
+    ],
+)
+def test_the_page_says_what_made_how_many_of_the_judged_runs(ledger, environment, told):
+    mine = evidence(TABLE_5)
+    runs = [run for runs in mine.runs["cifar"].values() for run in runs if run.seed in SEEDS]
+    for run in runs[1:]:
+        run.environment = environment
+    (line,) = [line for line in registered_page(judge_registered(REGISTRATION, CHOICE, None, ledger, mine)).protocol
+               if "Code revision" in line]  # fmt: skip
+    assert f"{told} ({len(runs) - 1} runs)" in line
+    assert "a processor (1 run)" in line
