@@ -97,13 +97,14 @@ class Registration(Strict):
     """Hold proxy/orderings.yaml. families: in the order in which they are run. twins: two names of one network.
 
     before: what was run before it was registered; former: what of that is filed by the same settings; amendments: what
-    was changed since, when, knowing what, and why.
+    was changed since, when, knowing what, and why; remarks: what a reader has to bear in mind, which changes nothing.
     """
 
     schema_: Literal[1] = Field(alias="schema")
     before: Text
     former: Former | None = None
     amendments: list[Text] = []
+    remarks: list[Text] = []
     train: Training
     schedules: Annotated[dict[Name, Schedule], Field(min_length=1)]
     pilot: Pilot

@@ -16,7 +16,11 @@ from paper.output import run
 from report.stamp import STAMP
 
 ROOT = Path(__file__).resolve().parent.parent
-READ = ("configs", "paper", "params.yaml", "report", "requirements.lock", "results")
+#: A test holds this to the files that the report opens.
+READ = (
+    "configs", "evidence", "fingerprints", "paper", "params.yaml", "proxy/orderings.yaml", "report",
+    "requirements.lock", "results",
+)  # fmt: skip
 #: Made by the report itself, or of no account for it.
 MADE = ("report/out/", "report/dvc.")
 

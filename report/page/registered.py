@@ -54,7 +54,7 @@ def registered_pages(found: Registered | None, others: Sequence[OtherSet]) -> li
 
 
 def told_in_short(found: Registered | None) -> list[str]:
-    """Return what the judged tables decide: a sentence on orders, one on statements; [] before any table is judged."""
+    """Return what the judged tables decide: the scale, the orders, the statements; [] before any table is judged."""
     if found is None or found.choice is None or not found.judged:
         return []
     known, choice = found.registration, found.choice
@@ -63,11 +63,11 @@ def told_in_short(found: Registered | None) -> list[str]:
     pairs = [p.verdict for family in found.judged if family.ordering for p in family.ordering.pairs]
     lines = [
         f"{data} at small scale, registered beforehand ({count(len(choice.seeds), 'seed')} a network, "
-        f"{schedule.images:,} images, {count(schedule.epochs, 'epoch')}; it says nothing of ImageNet): of "
-        f"{count(len(pairs), 'printed order')} in tables {tables}, {_shown(pairs)}."
+        f"{schedule.images:,} images, {count(schedule.epochs, 'epoch')}; it says nothing of ImageNet).",
+        f"{count(len(pairs), 'printed order')} (Tables {tables}): {_shown(pairs)}.",
     ]
     if verdicts := [s.verdict for s in found.statements]:
-        lines.append(f"Of {count(len(verdicts), 'statement')} about such orders alone, {_shown(verdicts)}.")
+        lines.append(f"{count(len(verdicts), 'statement')} about such orders alone: {_shown(verdicts)}.")
     return lines
 
 
@@ -121,6 +121,7 @@ def _protocol(found: Registered) -> list[str]:
         "Registered in proxy/orderings.yaml before any run of the pilot: networks, seeds, schedules, rule, tables and "
         f"tests. {known.before} Pilot: {found.pilot[0]} of {found.pilot[1]} runs.",
         *(f"Amended. {text}" for text in known.amendments),
+        *(f"To bear in mind. {text}" for text in known.remarks),
     ]
     if folder.parts:
         lines.append(

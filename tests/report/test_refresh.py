@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 
 import pytest
 from helpers import ROOT, fresh
 
+from evidence.revision import NoRevision, git
 from report import __main__ as report
 from report import refresh
 
@@ -38,6 +41,8 @@ def test_nothing_is_done_twice(written, capsys):
         lambda r: (r / "params.yaml").write_text((r / "params.yaml").read_text() + "\n# a comment\n"),
         lambda r: (r / "results/curves/x").mkdir(parents=True) or (r / "results/curves/x/x.csv").write_text("a"),
         lambda r: (r / "report/out/index.html").unlink(),
+        lambda r: (r / "proxy").mkdir() or (r / "proxy/orderings.yaml").write_bytes(
+            (ROOT / "proxy/orderings.yaml").read_bytes()),
         lambda r: (r / "results/cost/t5_relu.json").rename(r / "results/cost/t5_relu.js"),
         lambda r: subprocess.run(["git", "init", "-q", str(r)], check=True)
         and subprocess.run(["git", "-C", str(r), "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q",
@@ -64,3 +69,44 @@ def test_the_mark_comes_first_and_is_always_the_same(written):
     assert refresh.main(["--mark", str(written / "work_dirs/mark")], written) == 1
     assert (written / "work_dirs/mark").read_bytes() == first
     assert not refresh.is_current(written)
+
+
+#: Prints what is opened below the working folder while the report and the model index are made.
+OPENED = """
+import sys
+from pathlib import Path
+
+root, found = Path.cwd(), set()
+
+
+def opened(event, given):
+    if event == "open" and isinstance(given[0], str):
+        path = Path(given[0]).absolute()
+        if path.is_relative_to(root):
+            found.add(path.relative_to(root).as_posix())
+
+
+sys.addaudithook(opened)
+from report import __main__ as report, metadata
+
+assert report.main(["--out", sys.argv[1]]) == 0
+metadata.main(["--check"], root)
+print(*sorted(found), sep="\\n", file=sys.stderr)
+"""
+
+
+@pytest.mark.slow
+def test_all_that_the_report_opens_decides_whether_it_is_current(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", OPENED, tmp_path / "out"], cwd=ROOT, env=dict(os.environ, PYTHONPATH=str(ROOT)),
+        capture_output=True, text=True, check=True, encoding="utf-8",
+    )  # fmt: skip
+    try:
+        tracked = set(git(ROOT, "ls-files").splitlines())
+    except NoRevision as reason:
+        pytest.skip(str(reason))
+    opened = tracked & set(done.stderr.splitlines())
+    assert {"proxy/orderings.yaml", "evidence/registration.py", "paper/tables/table_02.yaml"} <= opened
+    own = tuple(name if (ROOT / name).is_file() else f"{name}/" for name in refresh.READ)
+    others = {name for name in opened if not name.startswith(own)}
+    assert others <= {"README.md", "model-index.yml", "micronet_own.py", "micronet_plugin.py"}  # written; the plugin's

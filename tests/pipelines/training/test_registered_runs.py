@@ -11,11 +11,12 @@ from small_runs import registered_checkout
 
 from evidence.read import read_evidence
 from evidence.registration import FILE, Registration, read_choice
+from evidence.rows import find_row
 from evidence.settings import data_pins, load_settings
 from pipelines.analysis.structure import model_hash
 from pipelines.common import PipelineError
 from pipelines.training import orderings
-from pipelines.training.job import cifar_job
+from pipelines.training.job import cifar_job, recipe_settings
 from pipelines.training.run import alone, resolve
 
 ROW = "t5_relu"
@@ -105,3 +106,20 @@ def test_what_is_filed_is_told_without_the_images_and_a_run_asks_for_them(checko
         orderings.file_choice(checkout)
     with pytest.raises(PipelineError, match=r"cifar10.npz: missing.*python -m pipelines cifar"):
         orderings.run_all(iter([(ROW, "i32e1", 0)]), known, checkout)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "text"),
+    [
+        ("paper", "times the printed one ({lr} at {batch})"),
+        ("official", "times the released scripts' ({lr} at {batch})"),
+    ],
+)
+def test_the_remark_on_the_learning_rate_is_the_configs(recipe, text):
+    known = orderings.registered(ROOT)
+    own = recipe_settings(find_row("t2_micronet_m1", ROOT), recipe, 0, ROOT)
+    lr, batch = own["lr"], own["batch_size"]
+    times = known.train.lr / (lr * known.train.batch_size / batch)
+    (remark,) = known.remarks
+    assert f"{times:.0f} {text.format(lr=lr, batch=batch)}" in remark
+    assert f"A learning rate of {known.train.lr} at a batch of {known.train.batch_size} " in remark

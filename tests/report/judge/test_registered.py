@@ -224,13 +224,14 @@ def test_the_short_telling_counts_what_is_decided_and_waits_for_a_whole_table(le
     assert told_in_short(None) == []
     assert told_in_short(judge_registered(REGISTRATION, CHOICE, None, ledger, evidence(TABLE_5, skip=lost))) == []
     found = judge_registered(REGISTRATION, CHOICE, None, ledger, evidence([*TABLE_5, "t3_static"]))
-    orders, statements = told_in_short(found)
-    assert orders.endswith("of 9 printed orders in tables 3, 5, 8 hold, 1 fails.")
-    assert statements == "Of 8 statements about such orders alone, 2 hold, 6 are not run."
+    scale, orders, statements = told_in_short(found)
+    assert "4 seeds a network, 10,000 images, 3 epochs; it says nothing of ImageNet" in scale
+    assert orders == "9 printed orders (Tables 3, 5): 8 hold, 1 fails."
+    assert statements == "8 statements about such orders alone: 2 hold, 6 are not run."
     report = build(ledger, Evidence(), load_settings(ROOT)[0])
     assert summary_page(report).small == []
     report.registered = found
-    assert summary_page(report).small == [orders, statements]
+    assert summary_page(report).small == [scale, orders, statements]
 
 
 @pytest.mark.parametrize(
