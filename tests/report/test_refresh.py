@@ -71,7 +71,7 @@ def test_the_mark_comes_first_and_is_always_the_same(written):
     assert not refresh.is_current(written)
 
 
-#: Prints what is opened below the working folder while the report and the model index are made.
+#: Prints what is opened or imported below the working folder while the report and the model index are made.
 OPENED = """
 import sys
 from pathlib import Path
@@ -79,18 +79,20 @@ from pathlib import Path
 root, found = Path.cwd(), set()
 
 
-def opened(event, given):
-    if event == "open" and isinstance(given[0], str):
-        path = Path(given[0]).absolute()
-        if path.is_relative_to(root):
-            found.add(path.relative_to(root).as_posix())
+def note(name):
+    path = Path(name).absolute()
+    if path.is_relative_to(root):
+        found.add(path.relative_to(root).as_posix())
 
 
-sys.addaudithook(opened)
+sys.addaudithook(lambda event, given: note(given[0]) if event == "open" and isinstance(given[0], str) else None)
 from report import __main__ as report, metadata
 
 assert report.main(["--out", sys.argv[1]]) == 0
 metadata.main(["--check"], root)
+for module in list(sys.modules.values()):  # of code, its compiled form is opened
+    if getattr(module, "__file__", None):
+        note(module.__file__)
 print(*sorted(found), sep="\\n", file=sys.stderr)
 """
 
