@@ -187,15 +187,15 @@ def cifar_job(
     row, fingerprint = known_row(row_id, root, "cifar")
     settings = registration.settings(schedule)
     known = find_set(settings["data"])
-    if not packed:
+    if packed:
+        data, pin = load_pinned(known, root, ("train_labels", "test_labels"))
+        for key, split in (("images", "train"), ("test_images", "test")):
+            if settings[key] > (count := len(data[f"{split}_labels"])):
+                raise PipelineError(f"{FILE}: {schedule}: {settings[key]} of the {count} {split} images; lower {key}")
+        if settings["batch_size"] > settings["images"]:
+            raise PipelineError(f"{FILE}: {schedule}: batch_size is more than its images; lower it")
+    else:
         pin = stated_pin(known, root)
-        return Job(row, "cifar", seed, settings, root / known.packed, known.name, pin, fingerprint, root, root)
-    data, pin = load_pinned(known, root, ("train_labels", "test_labels"))
-    for key, split in (("images", "train"), ("test_images", "test")):
-        if settings[key] > (count := len(data[f"{split}_labels"])):
-            raise PipelineError(f"{FILE}: {schedule}: {settings[key]} of the {count} {split} images; lower {key}")
-    if settings["batch_size"] > settings["images"]:
-        raise PipelineError(f"{FILE}: {schedule}: batch_size is more than its images; lower it")
     return Job(row, "cifar", seed, settings, root / known.packed, known.name, pin, fingerprint, root, root)
 
 

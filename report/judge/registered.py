@@ -147,7 +147,7 @@ def judge_registered(
     return Registered(
         registration, of_pilot, choice, families, spread,
         statements(ledger, registration.rows, judged, alpha, spread), _twins(registration, ledger, found, len(seeds)),
-        counted, size, _distinct(run.code_revision for run in used),
+        counted, size, sorted({run.code_revision for run in used}),
         Counter(ran_on(run.environment) for run in used),
     )  # fmt: skip
 
@@ -159,10 +159,6 @@ def ran_on(environment: Mapping[str, str]) -> str:
         return device
     instructions = environment.get("instructions")
     return environment.get("cpu", "unknown") + (f" with {instructions}" if instructions else "")
-
-
-def _distinct(names: Any) -> list[str]:
-    return sorted(set(names))
 
 
 def _bits(evidence: Evidence, judged: Mapping[str, Sequence[TrainingEvidence]]) -> Any:
