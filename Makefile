@@ -43,7 +43,7 @@ zoo: $(READY)
 # The README's picture of the report's first screen; needs Chromium.
 picture: $(READY)
 	python -m report
-	python -m report.shot
+	python -m report.screenshot
 
 # A worker a core, one thread each; tests of one file share what they set up, so a file stays with its worker. The
 # longest come first (tests/conftest.py); xdist by itself begins with the files of most tests.
@@ -72,8 +72,8 @@ lint: $(READY)
 	ruff format --check --quiet .
 	mypy
 	zizmor --offline --quiet .github
-	python -m paper
-	python -m paper --ledger iccv2021
+	python -m papertally
+	python -m papertally --ledger micronet_iccv2021
 
 clean:
 	rm -rf $(VENV) data work_dirs checkpoints report/out

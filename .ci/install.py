@@ -137,7 +137,10 @@ def install(binaries: Path, environ: Mapping[str, str], bootstrap: Path, lock: P
             env["UV_NO_CONFIG"] = "1"
         uv, into = (binaries / "uv", "pip"), ("--quiet", "--python", python)
         call(*uv, "sync", *into, "--require-hashes", "--compile-bytecode", bootstrap, lock, env=env)
-        call(*uv, "install", *into, "--no-deps", "-e", ".", env=env)
+        call(*uv, "install", *into, "--no-deps", "-e", "papertally", "-e", ".", env=env)
+    packages = call(python, "-I", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", env=env, read=True)
+    # `python -m pipelines` and `python -m report` from any folder: packages of this checkout that no wheel has.
+    (Path(packages.strip()) / "micronet_checkout.pth").write_text(f"{ROOT}\n", "utf-8")
 
 
 def main() -> int:

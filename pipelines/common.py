@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from evidence.io import EvidenceError
-from evidence.rows import CONFIGS, ROOT, TASKS, configured_rows, find_row
-from paper.ledger import LedgerError
-from paper.output import run
+from papertally.command import OTHER_ERRORS, guard, told
+from papertally.command import CommandError as PipelineError
+from papertally.evidence.rows import CONFIGS, ROOT, TASKS, configured_rows, find_row
 
 __all__ = [
     "CONFIGS",
@@ -31,49 +29,18 @@ __all__ = [
 ]
 
 
-class PipelineError(Exception):
-    """Say what stops a stage, in one line that names the file and the mend."""
-
-    def __init__(self, message: object = "") -> None:
-        text = str(message)
-        if text.startswith("Caught "):  # torch's loader makes a worker's traceback the message: keep the line
-            text = text.rsplit("PipelineError: ", 1)[-1].rstrip()
-        super().__init__(text)
-
-
-def guard(main: Callable[[], int | None]) -> int:
-    """Run a stage's main and turn the errors a user can mend into one line and exit code 1."""
-
-    def told() -> int | None:
-        try:
-            return main()
-        except (PipelineError, EvidenceError, LedgerError) as error:
-            _end_bars()
-            print(f"error: {error}", file=sys.stderr)
-        except _data_errors() as error:
-            _end_bars()
-            print(error, file=sys.stderr)
-        return 1
-
-    return run(told)
-
-
-def _end_bars() -> None:
-    """End the lines of progress bars, so that an error has a line of its own."""
-    module = sys.modules.get("tqdm")
-    for bar in list(getattr(module.tqdm, "_instances", ())) if module else ():
-        bar.close()
-
-
-def _data_errors() -> type[Exception] | tuple[()]:
+def _data_error() -> type[Exception] | tuple[()]:
     """Return registry's DataError where it was imported; to import it here would import torch for every command."""
     module = sys.modules.get("registry.inputs.errors")
     return module.DataError if module else ()
 
 
+OTHER_ERRORS.append(_data_error)
+
+
 def load_params(root: Path = ROOT) -> dict[str, Any]:
     """Return params.yaml as a mapping, every value checked. Raises PipelineError naming the file and the line."""
-    from evidence.params import read_params
+    from papertally.evidence.params import read_params
 
     return read_params(root, PipelineError)
 
@@ -113,20 +80,6 @@ def last_error(text: str) -> str:
         return own[-1]
     others = [line for line in lines if not line.startswith(("ERROR: failed to reproduce", "WARNING:", "+"))]
     return (others or lines or ["no message"])[-1]
-
-
-def ledger_path(verb: str, doc: str | None, argv: Sequence[str] | None) -> Path:
-    """Return the --path of a command line that names a ledger's folder and nothing else."""
-    parser = argparse.ArgumentParser(prog=f"micronet {verb}", description=(doc or "").splitlines()[0])
-    parser.add_argument("--path", type=Path, required=True, metavar="FOLDER", help="the folder of its paper.yaml")
-    path: Path = parser.parse_args(argv).path
-    return path
-
-
-def told(new: Sequence[str], gone: Sequence[str] = ()) -> str:
-    """Return in words what a computation changed: nothing, or which results."""
-    parts = [f"{word}: {', '.join(names)}" for word, names in (("new or changed", new), ("gone", gone)) if names]
-    return "; ".join(parts) or "nothing changed"
 
 
 def cores() -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evidence.rows import Row
+from papertally.evidence.rows import Row
 from pipelines.common import load_config
 
 

@@ -2,6 +2,6 @@
 
 from pathlib import Path
 
-from micronet_own import check_own
+from papertally.shadowing import check_own
 
-check_own(Path(__file__).resolve().parent.parent, "paper", "evidence", "pipelines")
+check_own(Path(__file__).resolve().parent.parent, "papertally", "pipelines")

@@ -15,20 +15,20 @@ from typing import Any
 
 import yaml
 
-from evidence.io import EvidenceError, write_text_atomic
-from evidence.places import Places
-from evidence.settings import SettingsError
-from paper.columns import is_cost
-from paper.files import committed_bytes
-from paper.ledger import LedgerError
-from report.judge.registered import read_registered
-from report.judge.views import Report
-from report.names import column_name, row_name, short_title
-from report.page.registered import told_in_short
-from report.versions import load
+from papertally.evidence.io import EvidenceError, write_text_atomic
+from papertally.evidence.paths import Places
+from papertally.evidence.settings import SettingsError
+from papertally.ledger.files import committed_bytes
+from papertally.ledger.load import LedgerError
+from papertally.pages.registered import told_in_short
+from papertally.pages.versions import load
+from papertally.quantities.columns import is_cost
+from papertally.verdicts.names import column_name, row_name, short_title
+from papertally.verdicts.registered import read_registered
+from papertally.verdicts.views import Report
 
 OK, BROKEN, OLD = 0, 1, 3
-HEAD = "# Written by `python -m report metadata` from paper/ and results/; change those, not this.\n"
+HEAD = "# Written by `python -m report metadata` from papers/ and results/; change those, not this.\n"
 #: OpenMMLab's names of metrics and tasks where it has one; others keep the ledger's.
 METRICS = {"top1": "Top 1 Accuracy", "top5": "Top 5 Accuracy"}
 TASKS = {

@@ -11,14 +11,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from evidence.revision import NoRevision, git
-from paper.output import run
-from report.stamp import STAMP
+from papertally.evidence.revision import NoRevision, git
+from papertally.output import run
+from papertally.pages.stamp import STAMP
 
 ROOT = Path(__file__).resolve().parent.parent
 #: A test holds this to the files that the report opens.
 READ = (
-    "configs", "evidence", "fingerprints", "paper", "params.yaml", "proxy/orderings.yaml", "report",
+    "configs", "fingerprints", "papers", "papertally", "params.yaml", "proxy/orderings.yaml", "report",
     "requirements.lock", "results",
 )  # fmt: skip
 #: Made by the report itself, or of no account for it.
@@ -68,8 +68,8 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
         print(f"report: {root / 'report/out/index.html'} (up to date)")
         return 0
     # imported late: the check above is all that a run with nothing to do needs
-    from evidence.io import EvidenceError, write_text_atomic
-    from report import __main__ as report
+    from papertally.evidence.io import EvidenceError, write_text_atomic
+    from papertally.pages import command as report
     from report import metadata
 
     code = metadata.main([], root) or report.main([], root)

@@ -32,8 +32,8 @@ from torchvision.io import ImageReadMode, decode_jpeg
 from torchvision.transforms import v2
 from tqdm import tqdm
 
-from evidence.io import write_json_atomic
-from evidence.revision import code_revision
+from papertally.evidence.io import write_json_atomic
+from papertally.evidence.revision import code_revision
 from pipelines.bench import input as bench_input
 from pipelines.bench.input import BATCH, FOLDER, SIZE
 from pipelines.common import ROOT, PipelineError, guard

@@ -31,8 +31,8 @@ from torch import Tensor
 from torchvision.transforms import v2
 from tqdm import tqdm
 
-from evidence.io import write_json_atomic
-from evidence.revision import code_revision
+from papertally.evidence.io import write_json_atomic
+from papertally.evidence.revision import code_revision
 from pipelines.common import ROOT, PipelineError, guard
 from pipelines.data import photos
 from pipelines.data.images import MEAN, STD

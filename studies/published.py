@@ -17,13 +17,13 @@ from typing import Any
 import torch
 from torchvision import models
 
-from evidence.io import read_json, write_json_atomic
-from evidence.provenance import snapshot
-from paper.conventions import any_paper
-from paper.printed import parse_printed
-from paper.search import Cost, Printed, Search, search, words
+from papertally.conventions.axes import any_paper
+from papertally.conventions.search import Cost, Printed, Search, search, words
+from papertally.counting.names import measure
+from papertally.evidence.io import read_json, write_json_atomic
+from papertally.evidence.provenance import snapshot
+from papertally.quantities.printed import parse_printed
 from pipelines.common import ROOT, PipelineError, guard
-from pipelines.counting.names import measure
 
 FACTS = Path(__file__).with_suffix(".json")
 RESULTS = Path("results/published.json")

@@ -23,10 +23,10 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from evidence.io import write_json_atomic
-from evidence.provenance import snapshot
+from papertally.counting.count import Counted, count_network
+from papertally.evidence.io import write_json_atomic
+from papertally.evidence.provenance import snapshot
 from pipelines.common import ROOT, PipelineError, guard
-from pipelines.counting.count import Counted, count_network
 
 RESULTS = Path("results/zoo.json")
 PRODUCTS = ("conv", "fc", "head_fc", "matmul", "matmul@attention")

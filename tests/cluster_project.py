@@ -16,8 +16,8 @@ import psutil
 import yaml
 from helpers import ROOT
 
-from evidence.fingerprints import parts, read_fingerprint
-from evidence.io import write_json_atomic
+from papertally.evidence.fingerprints import parts, read_fingerprint
+from papertally.evidence.io import write_json_atomic
 from pipelines.cluster.processes import processes_marked
 
 PIN = "0" * 64

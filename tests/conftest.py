@@ -67,7 +67,7 @@ def shared() -> Path:
 def checkout(tmp_path: Path) -> Path:
     """Return a copy of what the report reads: ledger, configs, params.yaml, committed results."""
     made_here = shutil.ignore_patterns("*.py.orig", "__pycache__", "mini")  # not committed
-    for name in ("paper", "configs", "fingerprints", "results"):
+    for name in ("papers", "configs", "fingerprints", "results"):
         if (ROOT / name).exists():
             shutil.copytree(ROOT / name, tmp_path / name, ignore=made_here)
     shutil.copy(ROOT / "params.yaml", tmp_path)

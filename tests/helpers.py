@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from evidence.fingerprints import parts, read_fingerprint
-from evidence.io import write_json_atomic
-from evidence.seal import seal
-from evidence.settings import load_settings
+from papertally.evidence.checksum import seal
+from papertally.evidence.fingerprints import parts, read_fingerprint
+from papertally.evidence.io import write_json_atomic
+from papertally.evidence.settings import load_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 COST = "results/cost/t5_relu.json"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from forks import ROOT, Forks
 
-from evidence.read import read_evidence
+from papertally.evidence.read import read_evidence
 
 #: Modules of what mim calls packages.
 MODULES = {"mmpose": "mmpose", "mmsegmentation": "mmseg"}

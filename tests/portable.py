@@ -57,8 +57,8 @@ def values() -> dict[str, dict[str, Any]]:
 
     Of costs, those of Tables 3 and 4, whose widths are solved for: the others are sums of integers.
     """
-    from paper.conventions import load_conventions
-    from paper.ledger import HERE, LedgerError
+    from papertally.conventions.axes import load_conventions
+    from papertally.ledger.load import HERE, LedgerError
     from pipelines.analysis import claims, cost, figures
 
     families = load_conventions(HERE, LedgerError)

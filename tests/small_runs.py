@@ -11,7 +11,7 @@ import numpy as np
 import yaml
 from helpers import ROOT
 
-from evidence.registration import FILE
+from papertally.evidence.registration import FILE
 from pipelines.data import cifar
 
 #: The same run in each form: best in its second epoch of three, after which a kill cut the last line off.
@@ -60,7 +60,7 @@ def registered_checkout(root: Path, proxy: dict[str, Any]) -> None:
 
     proxy: what its params.yaml says of the proxy in place of ours.
     """
-    for name in ("configs", "fingerprints", "paper"):
+    for name in ("configs", "fingerprints", "papers"):
         shutil.copytree(ROOT / name, root / name)
     random_cifar(root, train=48, test=20)
     params = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))

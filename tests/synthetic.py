@@ -9,17 +9,17 @@ from typing import Any
 
 import yaml
 
-from evidence.fingerprints import parts, read_fingerprint
-from evidence.io import write_json_atomic, write_text_atomic
-from evidence.places import Places
-from evidence.read import read_evidence
-from evidence.seal import digest, seal
-from evidence.settings import load_settings
-from paper.ledger import load_ledger
-from report.judge.model import build
-from report.judge.plan import read_benches
-from report.judge.views import Report
-from report.page.sources import Sources, read_sources
+from papertally.evidence.checksum import digest, seal
+from papertally.evidence.fingerprints import parts, read_fingerprint
+from papertally.evidence.io import write_json_atomic, write_text_atomic
+from papertally.evidence.paths import Places
+from papertally.evidence.read import read_evidence
+from papertally.evidence.settings import load_settings
+from papertally.ledger.load import load_ledger
+from papertally.pages.sources import Sources, read_sources
+from papertally.verdicts.model import build
+from papertally.verdicts.plan import read_benches
+from papertally.verdicts.views import Report
 
 PIN = "0123456789abcdef" * 4
 MINI = {
@@ -114,7 +114,7 @@ def _training(
 def write(root: Path, text: Callable[[str], str] = str) -> Path:
     """Write the checkout under `root` and return it; text: what becomes of every free text."""
     for name, content in _paper(text).items():
-        write_text_atomic(root / "paper" / name, yaml.safe_dump(content, allow_unicode=True, sort_keys=False))
+        write_text_atomic(root / "papers/micronet" / name, yaml.safe_dump(content, allow_unicode=True, sort_keys=False))
     settings = {"alpha": 0.05, "seeds": 3}
     settings["margins"] = dict.fromkeys(("top1", "top5", "AP", "AP50", "AP75", "APM", "APL", "miou"), 0.5)
     params = {
@@ -195,7 +195,7 @@ def write(root: Path, text: Callable[[str], str] = str) -> Path:
 
 def report_of(root: Path) -> tuple[Report, Sources]:
     """Return the report and the page's sources of a checkout."""
-    ledger = load_ledger(root / "paper")
+    ledger = load_ledger(root / "papers/micronet")
     settings, runs = load_settings(root)
     return build(ledger, read_evidence(root, runs), settings, read_benches(root)), read_sources(Places(root), ledger)
 

@@ -11,7 +11,7 @@ import pytest
 from helpers import ROOT
 from mim_tools import script
 
-from micronet_own import ShadowedError, check_own, found_at
+from papertally.shadowing import ShadowedError, check_own, found_at
 
 LOAD = "import sys; from mmengine.config import Config; Config.fromfile(sys.argv[1])"
 USERS = 'custom_imports = dict(imports=["micronet_plugin"])\nmodel = dict(type="MicroNet", arch="m0")\n'
@@ -47,9 +47,8 @@ def one_line(done: subprocess.CompletedProcess[str], name: str, found: Path) -> 
 @pytest.mark.parametrize("kind", ["module", "package"])
 @pytest.mark.parametrize(
     ("command", "name"),
-    [("report.plan", "registry"), ("report.plan", "paper"), ("report", "pipelines"),
-     ("pipelines.analysis.cost", "report"), ("report", "paper"), ("pipelines.cluster", "registry")],
-)  # fmt: skip
+    [("report", "pipelines"), ("pipelines.analysis.cost", "report"), ("pipelines.cluster", "registry")],
+)
 def test_a_command_names_what_stands_in_our_place(tmp_path, command, name, kind):
     folder, found = foreign(tmp_path / "a folder", name, kind)
     assert one_line(python("-m", command, path=(folder, ROOT), cwd=tmp_path), name, found)
@@ -103,4 +102,4 @@ def test_a_linked_checkout_is_itself(tmp_path):
 
 
 def test_these_tests_run_this_checkout():
-    check_own(ROOT, "paper", "registry", "pipelines", "report")
+    check_own(ROOT, "papertally", "registry", "pipelines", "report")

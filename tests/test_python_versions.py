@@ -1,4 +1,4 @@
-"""The plugin on other Pythons and torches; its wheel, built, installed into an empty environment and used elsewhere."""
+"""The two wheels, built, installed into empty environments and used; the plugin on other Pythons and torches."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ import micronet_repro
 assert type(net) is micronet_repro.MicroNet
 print(micronet_repro.__file__, importlib.util.find_spec("registry") is None)
 """
-NAMES = {"micronet_repro", "micronet_own.py", "micronet_plugin.py"}
+NAMES = {"micronet_repro", "micronet_command.py", "micronet_plugin.py"}
 
 
 def run(*command: object, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -44,45 +44,65 @@ def run(*command: object, cwd: Path, **environment: str) -> subprocess.Completed
     return subprocess.run([str(c) for c in command], cwd=cwd, capture_output=True, text=True, env=env, timeout=1800)
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory) -> Path:
-    """Return a wheel built of a copy of what is packaged."""
-    pytest.importorskip("setuptools", "77")
-    folder = tmp_path_factory.mktemp("source")
-    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "micronet_own.py", "micronet_plugin.py"):
-        shutil.copy(ROOT / name, folder)
-    for room in ("registry", "paper", "evidence", "report", "pipelines"):
-        shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__", "out"))
-    # setuptools of this environment builds: nothing is fetched
+def built(folder: Path) -> Path:
+    """Return a wheel built from a project's folder by this environment's setuptools: nothing is fetched."""
     command = "from setuptools import build_meta; print(build_meta.build_wheel('dist'))"
     done = run(sys.executable, "-c", command, cwd=folder)
     assert done.returncode == 0, done.stderr[-2000:]
     return folder / "dist" / done.stdout.splitlines()[-1]
 
 
-@pytest.mark.slow
-def test_the_wheel_takes_no_common_names(wheel):
+def contents(wheel: Path) -> tuple[list[str], str]:
+    """Return the names in a wheel and its metadata."""
     with zipfile.ZipFile(wheel) as file:
         names = file.namelist()
-        info = next(n for n in names if n.endswith(".dist-info/METADATA"))
-        metadata = file.read(info).decode()
+        return names, file.read(next(n for n in names if n.endswith(".dist-info/METADATA"))).decode()
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    """Return the plugin's wheel, built of a copy of what is packaged."""
+    pytest.importorskip("setuptools", "77")
+    folder = tmp_path_factory.mktemp("source")
+    for name in ("pyproject.toml", "README.md", "LICENSE", "micronet_command.py", "micronet_plugin.py"):
+        shutil.copy(ROOT / name, folder)
+    shutil.copytree(ROOT / "registry", folder / "registry", ignore=shutil.ignore_patterns("__pycache__"))
+    return built(folder)
+
+
+@pytest.fixture(scope="module")
+def checker(tmp_path_factory) -> Path:
+    """Return the checker's wheel, built of its own folder alone."""
+    pytest.importorskip("setuptools", "77")
+    folder = tmp_path_factory.mktemp("checker") / "papertally"
+    shutil.copytree(ROOT / "papertally", folder, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", "build"))
+    return built(folder)
+
+
+@pytest.mark.slow
+def test_the_plugins_wheel_takes_no_common_names(wheel):
+    names, metadata = contents(wheel)
     tops = {name.partition("/")[0] for name in names}
-    assert tops - {info.partition("/")[0]} == NAMES
+    assert {top for top in tops if not top.endswith(".dist-info")} == NAMES
     inside = {n.partition("/")[2] for n in names if n.startswith("micronet_repro/")}
-    assert {n for n in inside if not n.startswith("_harness/")} == {
-        str(p.relative_to(ROOT / "registry")) for p in (ROOT / "registry").rglob("*.py")
-    }
-    checking = {n.removeprefix("_harness/") for n in inside if n.startswith("_harness/")}
-    assert {n.partition("/")[0] for n in checking} == {"paper", "evidence", "report", "pipelines"}
-    counting = {p.relative_to(ROOT).as_posix() for p in (ROOT / "pipelines/counting").glob("*.py")}
-    assert {n for n in checking if n.startswith("pipelines/")} == {
-        "pipelines/__init__.py", "pipelines/common.py", *counting
-    }  # fmt: skip
-    assert {"paper/conventions.yaml", "paper/tables/table_02.yaml", "report/page/templates/index.html.j2"} <= checking
+    assert inside == {str(p.relative_to(ROOT / "registry")) for p in (ROOT / "registry").rglob("*.py")}
     needs = re.findall(r"(?m)^Requires-Dist: ([\w.-]+)(?!.*extra ==).*$", metadata)
     assert sorted(needs) == ["mmengine", "numpy", "pillow", "torch", "torchvision"]  # no DVC
     assert "Requires-Python: >=3.9" in metadata
     assert metadata.count("Classifier: Programming Language :: Python :: 3.") == 5
+
+
+@pytest.mark.slow
+def test_the_checkers_wheel_holds_the_checker_and_no_framework(checker):
+    names, metadata = contents(checker)
+    assert {n.partition("/")[0] for n in names if ".dist-info/" not in n} == {"papertally"}
+    inside = {n.partition("/")[2] for n in names if n.startswith("papertally/")}
+    there = {p.relative_to(ROOT / "papertally").as_posix() for p in (ROOT / "papertally").rglob("*") if p.is_file()}
+    kinds = (".py", ".yaml", ".json", ".j2", ".css", ".js")
+    assert inside == {name for name in there if name.endswith(kinds) and "__pycache__" not in name}
+    needs = set(re.findall(r"(?m)^Requires-Dist: ([\w.-]+)(?!.*extra ==).*$", metadata))
+    assert not needs & {"torch", "torchvision", "mmengine", "dvc", "pandas", "timm", "onnx"}
+    assert "Requires-Python: >=3.11" in metadata
 
 
 @pytest.mark.slow
@@ -106,13 +126,14 @@ def test_the_wheel_is_used_from_another_folder(wheel, tmp_path, name):
     done = run(python, "-W", "ignore", "-c", USE, "config.py", cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.split()[-2] == str(site / "micronet_repro/__init__.py")
-    tool = run(python, "-c", "import micronet_own; raise SystemExit(micronet_own.main())", cwd=tmp_path)
+    command = "import sys, micronet_command; sys.argv[1:] = ['cost']; raise SystemExit(micronet_command.main())"
+    tool = run(python, "-c", command, cwd=tmp_path)
     assert (tool.returncode, tool.stderr.count("\n")) == (2, 1)
-    assert "the harness runs from a checkout" in tool.stderr
+    assert "`papertally count`" in tool.stderr
 
 
-#: `micronet` of a wheel.
-MICRONET = "import sys, micronet_own; sys.argv[0] = 'micronet'; raise SystemExit(micronet_own.main())"
+#: The command `papertally`, as an installed script runs it.
+PAPERTALLY = "import sys; from papertally.cli import main; sys.argv[0] = 'papertally'; raise SystemExit(main())"
 TABLE = """# A README
 
 | Model | MACs (M) | Top-1 err. (%) | Latency (ms, Pixel 1) |
@@ -134,35 +155,35 @@ def blocked(*lacking: str) -> str:
 
 @pytest.mark.slow
 @pytest.mark.long
-def test_the_wheel_checks_a_table_of_a_readme_without_torch(wheel, tmp_path):
-    """In an environment of the `check` extra alone: from a README's table to a report, three commands."""
+def test_the_checker_checks_a_table_of_a_readme_without_torch(checker, tmp_path):
+    """In an environment of the checker alone: from a README's table to a report, three commands."""
     site = tmp_path / "site"
-    with zipfile.ZipFile(wheel) as file:
+    with zipfile.ZipFile(checker) as file:
         file.extractall(site)
     (tmp_path / "README.md").write_text(TABLE)
     lacking = ("torch", "torchvision", "yaml", "mmengine", "PIL", "pandas", "psutil", "sklearn", "timm")
 
-    def micronet(*words: str) -> subprocess.CompletedProcess[str]:
+    def papertally(*words: str) -> subprocess.CompletedProcess[str]:
         env = {"PYTHONPATH": os.pathsep.join([str(site), sysconfig.get_path("purelib")])}
-        return run(sys.executable, "-S", "-c", blocked(*lacking) + MICRONET, *words, cwd=tmp_path, **env)
+        return run(sys.executable, "-S", "-c", blocked(*lacking) + PAPERTALLY, *words, cwd=tmp_path, **env)
 
-    done = micronet("paper", "new", "readme", "--from", "README.md", "--path", "ledger")
+    done = papertally("new", "readme", "--from", "README.md", "--path", "ledger")
     assert (done.returncode, done.stderr) == (0, "")
     assert "1 tables, 5 printed numbers" in done.stdout
-    assert "0 impossible" in micronet("paper", "check", "--path", "ledger").stdout
-    done = micronet("report", "--path", "ledger")
+    assert "0 impossible" in papertally("check", "--path", "ledger").stdout
+    done = papertally("report", "--path", "ledger")
     assert (done.returncode, done.stderr) == (0, "")
     page = (tmp_path / "ledger/report/index.html").read_text("utf-8")
     assert "1,138" in page
     assert "MicroNet" not in page
-    assert micronet("train").returncode == 2
-    assert "paper check" in micronet("--help").stdout
-    done = micronet("report")
+    assert papertally("train").returncode == 2
+    assert "check" in papertally("--help").stdout
+    done = papertally("report")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "give --path FOLDER" in done.stderr
-    needs = micronet("cost", "--path", "ledger")
-    assert (needs.returncode, needs.stderr) == (2, "error: needs torch; pip install 'micronet-repro[count]'\n")
-    assert "open: 2 trained numbers of 2 rows" in micronet("plan", "--path", "ledger").stdout
+    assert "papertally report FOLDER" in done.stderr
+    needs = papertally("count", "ledger")
+    assert (needs.returncode, needs.stderr) == (2, "error: needs torch; pip install 'papertally[count]'\n")
+    assert "open: 2 trained numbers of 2 rows" in papertally("plan", "--path", "ledger").stdout
 
 
 NETS = """from torch import nn
@@ -174,27 +195,24 @@ def net(width):
 
 @pytest.mark.slow
 @pytest.mark.long
-def test_the_wheel_counts_the_networks_of_a_ledger(wheel, tmp_path):
+def test_the_checker_counts_the_networks_of_a_ledger(checker, tmp_path):
     """With the `count` extra: costs of named networks, how their columns were counted, statements, verdicts."""
     site = tmp_path / "site"
-    with zipfile.ZipFile(wheel) as file:
+    with zipfile.ZipFile(checker) as file:
         file.extractall(site)
-    (tmp_path / "pipelines.py").write_text("raise RuntimeError('a module of the same name')\n")
+    (tmp_path / "report.py").write_text("raise RuntimeError('a module of the same name')\n")
     (tmp_path / "table.csv").write_text(
         "Model,Params (K),MACs (M)\nA,0.43,0.11\nB,0.86,0.22\nC,1.73,0.44\nD,3.46,0.88\n"
     )
 
-    def micronet(*commands: str) -> subprocess.CompletedProcess[str]:
+    def papertally(*commands: str) -> subprocess.CompletedProcess[str]:
         """Run commands one after another in a process that imports torch once."""
         env = {"PYTHONPATH": os.pathsep.join([str(site), sysconfig.get_path("purelib")])}
-        each = (
-            "import sys, micronet_own\nfor command in sys.argv[1:]:\n    sys.argv = ['micronet', *command.split()]\n"
-            "    print(micronet_own.main())\n"
-        )
+        each = "import sys; from papertally.cli import main\nfor each in sys.argv[1:]:\n    print(main(each.split()))\n"
         return run(sys.executable, "-S", "-c", blocked("mmengine", "timm") + each, *commands, cwd=tmp_path, **env)
 
     ledger = tmp_path / "ledger"
-    assert micronet("paper new mine --from table.csv --path ledger").stdout.splitlines()[-1] == "0"
+    assert papertally("new mine --from table.csv --path ledger").stdout.splitlines()[-1] == "0"
     table = ledger / "tables/table_01.yaml"
     text = table.read_text("utf-8").replace("task: other", "task: classification\ninput: [3, 32, 32]")
     for letter, width in zip("abcd", (16, 32, 64, 128), strict=True):
@@ -208,7 +226,7 @@ def test_the_wheel_counts_the_networks_of_a_ledger(wheel, tmp_path):
         "schema: 1\nclaims:\n"
         "- {id: h, section: s, statement: Half., kind: cost, computation: half, expect: computed < 1}\n"
     )
-    done = micronet(*(f"{verb} --path ledger" for verb in ("cost", "claims", "conventions", "report")))
+    done = papertally(*(f"{verb} --path ledger" for verb in ("count", "claims", "conventions", "report")))
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert lines.count("0") == 4
@@ -219,27 +237,6 @@ def test_the_wheel_counts_the_networks_of_a_ledger(wheel, tmp_path):
     found = json.loads((ledger / "report/report.json").read_text("utf-8"))
     assert {c["verdict"] for c in found["cells"]} == {"reproduced"}
     assert [c["verdict"] for c in found["claims"]] == ["reproduced"]
-
-
-@pytest.mark.slow
-def test_an_editable_checkout_has_every_room(tmp_path):
-    """As `make setup` installs it: `registry` by its own name, and the harness."""
-    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "micronet_own.py", "micronet_plugin.py"):
-        shutil.copy(ROOT / name, tmp_path)
-    for room in ("registry", "paper", "evidence", "report", "pipelines"):
-        (tmp_path / room).mkdir()
-        (tmp_path / room / "__init__.py").write_text(f"WHERE = {room!r}\n")
-    command = "from setuptools import build_meta; print(build_meta.build_editable('dist'))"
-    done = run(sys.executable, "-c", command, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr[-2000:]
-    with zipfile.ZipFile(tmp_path / "dist" / done.stdout.splitlines()[-1]) as file:
-        file.extractall(tmp_path / "site")
-    look = (
-        f"import site; site.addsitedir({str(tmp_path / 'site')!r}); import registry, paper, evidence, report;"
-        "import pipelines; print(registry.WHERE, pipelines.__file__)"
-    )
-    found = run(sys.executable, "-I", "-S", "-c", look, cwd=tmp_path)
-    assert found.stdout.split() == ["registry", str(tmp_path / "pipelines/__init__.py")], found.stderr
 
 
 @pytest.mark.slow

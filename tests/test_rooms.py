@@ -10,19 +10,37 @@ from helpers import ROOT
 
 #: The list, from the ground up; a room may import what stands before it, and itself.
 ROOMS = (
-    ("paper",), ("evidence",), ("registry",),
-    ("pipelines.common", "pipelines.tasks", "pipelines.__main__"), ("pipelines.data",), ("pipelines.packed",),
-    ("pipelines.counting",), ("pipelines.analysis",),
-    ("pipelines.training",), ("pipelines.repro.stages", "pipelines.repro.checkout"),
-    ("pipelines.bench", "pipelines.cluster", "pipelines.deploy"), ("report",), ("pipelines.repro",),
-)  # fmt: skip
+    ("papertally.output",),
+    ("papertally.quantities",),
+    ("papertally.statements",),
+    ("papertally.ledger", "papertally.conventions"),
+    ("papertally.tables",),
+    ("papertally.checks",),
+    ("papertally.evidence",),
+    ("papertally.command", "papertally.shadowing"),
+    ("papertally.counting",),
+    ("papertally.verdicts",),
+    ("papertally.enter",),
+    ("papertally.pages",),
+    ("papertally.plan", "papertally.listing", "papertally.cli", "papertally.__main__", "papertally"),
+    ("registry",),
+    ("report",),
+    ("pipelines.common", "pipelines.tasks", "pipelines.__main__"),
+    ("pipelines.data",),
+    ("pipelines.packed",),
+    ("pipelines.analysis",),
+    ("pipelines.training",),
+    ("pipelines.repro.stages", "pipelines.repro.checkout"),
+    ("pipelines.bench", "pipelines.cluster", "pipelines.deploy"),
+    ("pipelines.repro",),
+)
 
 
 @cache
 def modules() -> dict[str, ast.Module]:
     """Return every module of the packages, parsed."""
     out = {}
-    for package in ("paper", "evidence", "registry", "pipelines", "report"):
+    for package in ("papertally", "registry", "pipelines", "report"):
         for path in (ROOT / package).rglob("*.py"):
             name = path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
             out[name] = ast.parse(path.read_bytes())

@@ -2,7 +2,7 @@
 
 python -m pipelines claims [--ledger NAME | --path FOLDER]
 
-Another paper's statements of cost and structure ask networks that its rows name (pipelines/counting/statements.py), or
+Another paper's statements of cost and structure ask networks that its rows name (papertally/counting/statements.py), or
 name a function of FOLDER/computations.py.
 """
 
@@ -13,12 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from evidence.io import read_json
-from paper.ledger import Claim, Ledger, add_ledger_arguments, folder_of, load_ledger
+from papertally.counting.claims import CLAIMS, Found, evidence_of, file_claims, of_another
+from papertally.evidence.io import read_json
+from papertally.ledger.load import Claim, Ledger, add_ledger_arguments, folder_of, load_ledger
 from pipelines.analysis.computations.load import load_all
 from pipelines.analysis.recipes import configured
 from pipelines.common import ROOT, PipelineError, guard
-from pipelines.counting.claims import CLAIMS, Found, evidence_of, file_claims, of_another
 
 
 def results(root: Path = ROOT) -> dict[str, dict[str, Any]]:
@@ -40,7 +40,7 @@ def results(root: Path = ROOT) -> dict[str, dict[str, Any]]:
             continue
         if claim.computation not in known:
             raise PipelineError(
-                f"paper/claims.yaml: claim {claim.id!r} names the computation {claim.computation!r}, which "
+                f"papers/micronet/claims.yaml: claim {claim.id!r} names the computation {claim.computation!r}, which "
                 f"pipelines/analysis/computations does not have; known: {', '.join(sorted(known))}"
             )
         result = known[claim.computation]()

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from evidence.io import write_text_atomic
-from evidence.rows import configured_rows, find_row
+from papertally.evidence.io import write_text_atomic
+from papertally.evidence.rows import all_rows, configured_rows, find_row
 from pipelines.analysis.overlays import RECIPES, by_recipe
 from pipelines.analysis.structure import deciding
 from pipelines.common import ROOT, PipelineError, guard
@@ -27,7 +27,10 @@ Change = tuple[str, str, str]
 
 def rows_with(recipe: str, root: Path = ROOT) -> list[str]:
     """Return the rows of every ledger that have a recipe beside their own config's."""
-    ledgers = ["", *sorted(p.parent.name for p in (root / "paper").glob("*/paper.yaml"))]
+    ledgers = [
+        "",
+        *sorted({row.ledger for row in all_rows(root).values()} - {""}),
+    ]
     rows = [row for name in ledgers for row in configured_rows(root, ledger=name)]
     return [row for row in rows if find_row(row, root).task == RECIPES[recipe].task]
 

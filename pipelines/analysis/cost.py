@@ -14,11 +14,12 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from evidence.fingerprints import parts, read_fingerprint
-from evidence.forms import CostEvidence, formed
-from evidence.provenance import snapshot
-from paper.conventions import Conventions
-from paper.ledger import Ledger, add_ledger_arguments, folder_of, load_ledger
+from papertally.conventions.axes import Conventions
+from papertally.counting.cost import file_costs
+from papertally.evidence.fingerprints import parts, read_fingerprint
+from papertally.evidence.provenance import snapshot
+from papertally.evidence.schema import CostEvidence, formed
+from papertally.ledger.load import Ledger, add_ledger_arguments, folder_of, load_ledger
 from pipelines.common import (
     CONFIGS,
     ROOT,
@@ -28,7 +29,6 @@ from pipelines.common import (
     guard,
     load_config,
 )
-from pipelines.counting.cost import file_costs
 from pipelines.tasks import TASKS
 from registry.arch import get_arch
 from registry.cost.count import Cost

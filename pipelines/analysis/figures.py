@@ -14,12 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from evidence.figures import FigureEvidence
-from evidence.forms import formed
-from evidence.io import remove_others
-from evidence.provenance import environment
-from evidence.revision import code_revision
-from evidence.seal import file_computed
+from papertally.evidence.checksum import file_computed
+from papertally.evidence.figures import FigureEvidence
+from papertally.evidence.io import remove_others
+from papertally.evidence.provenance import environment
+from papertally.evidence.revision import code_revision
+from papertally.evidence.schema import formed
 from pipelines.analysis.computations.operators import _ones, _pair, _shift_matrix, block_ranks, draw_exact
 from pipelines.common import ROOT, PipelineError, guard, told
 from registry.ops.factorized import ChannelShuffle, FactorizedDepthwise, pointwise_matrix

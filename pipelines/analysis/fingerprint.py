@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import registry  # noqa: F401  registers the models
-from evidence.fingerprints import read_fingerprint
-from evidence.io import EvidenceError, read_json, remove_others, write_json_atomic
-from evidence.rows import FINGERPRINTS, TASKS, Row, configured_rows, find_row
+from papertally.evidence.fingerprints import read_fingerprint
+from papertally.evidence.io import EvidenceError, read_json, remove_others, write_json_atomic
+from papertally.evidence.rows import FINGERPRINTS, TASKS, Row, all_rows, configured_rows, find_row
 from pipelines.analysis.overlays import by_recipe, recipes_of
 from pipelines.analysis.probe import probe
 from pipelines.analysis.structure import model_hash, recipe_hash, scope, stated_hash
@@ -75,7 +75,7 @@ def file_fingerprint(root: Path, found: dict[str, Any]) -> bool:
 
 def row_lists(root: Path = ROOT) -> dict[str, Any]:
     """Return the rows that have a config by task, and those of each other ledger: what stages run over."""
-    ledgers = sorted(p.parent.name for p in (root / "paper").glob("*/paper.yaml"))
+    ledgers = sorted({row.ledger for row in all_rows(root).values()} - {""})
     return {
         "rows": {task: configured_rows(root, (task,)) for task in TASKS},
         "ledgers": {name: rows for name in ledgers if (rows := configured_rows(root, ledger=name))},

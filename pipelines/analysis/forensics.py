@@ -19,15 +19,15 @@ from typing import Any
 
 import numpy as np
 
-from evidence.forensics import ForensicsEvidence
-from evidence.forms import formed
-from evidence.io import remove_others
-from evidence.provenance import snapshot
-from evidence.read import read_evidence
-from evidence.seal import file_computed
-from paper.conventions import TermName
-from paper.ledger import Ledger, load_ledger
-from paper.weighing import Truths, counted, holds
+from papertally.conventions.axes import TermName
+from papertally.conventions.vectorized import Truths, counted, holds
+from papertally.evidence.checksum import file_computed
+from papertally.evidence.forensics import ForensicsEvidence
+from papertally.evidence.io import remove_others
+from papertally.evidence.provenance import snapshot
+from papertally.evidence.read import read_evidence
+from papertally.evidence.schema import formed
+from papertally.ledger.load import Ledger, load_ledger
 from pipelines.common import ROOT, PipelineError, guard, told
 from registry.arch import ARCHS, ArchSpec, BlockSpec
 from registry.classification.models import classifier_cost

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evidence.rows import Row
+from papertally.evidence.rows import Row
 from pipelines.common import ROOT, PipelineError
 from pipelines.tasks import row_config
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from paper.ledger import Ledger
-from paper.schema import RawReading
+from papertally.ledger.load import Ledger
+from papertally.ledger.schema import RawReading
 from pipelines.analysis.computations.base import Result
 from pipelines.common import ROOT, PipelineError, find_row, load_config
 
@@ -47,7 +47,7 @@ def configured(read: RawReading, ledger: Ledger) -> Result:
     values: dict[str, Any] = {}
     rows = rows_of(read, ledger)
     if not rows:
-        raise PipelineError(f"paper/claims.yaml: `read` of {read.key!r} names no row that has a config")
+        raise PipelineError(f"papers/micronet/claims.yaml: `read` of {read.key!r} names no row that has a config")
     for row in rows:
         try:
             value = find(_config(row), read.key, find_row(row).config.as_posix())
@@ -63,7 +63,7 @@ def configured(read: RawReading, ledger: Ledger) -> Result:
         return Result(all(_same(value, read.equals) for value in values.values()), detail)
     numbers = [v for v in values.values() if isinstance(v, int | float) and not isinstance(v, bool)]
     if len(numbers) < len(values):
-        raise PipelineError(f"paper/claims.yaml: {read.key!r} is no number ({told}); say what it `equals`")
+        raise PipelineError(f"papers/micronet/claims.yaml: {read.key!r} is no number ({told}); say what it `equals`")
     return Result(numbers[0] if len(numbers) == 1 else numbers, detail)
 
 

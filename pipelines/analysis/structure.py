@@ -10,7 +10,7 @@ import torch
 from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 
-from evidence.seal import digest
+from papertally.evidence.checksum import digest
 from pipelines.common import PipelineError, find_row, load_config
 
 #: Keys of a config that say nothing of how a row trains: notes, other readings, and how a run looks and is launched.

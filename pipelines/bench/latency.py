@@ -25,11 +25,11 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from evidence.bench import Latency
-from evidence.io import write_json_atomic
-from evidence.provenance import cpu_model, environment
-from evidence.revision import code_revision
-from paper.ledger import load_ledger
+from papertally.evidence.bench import Latency
+from papertally.evidence.io import write_json_atomic
+from papertally.evidence.provenance import cpu_model, environment
+from papertally.evidence.revision import code_revision
+from papertally.ledger.load import load_ledger
 from pipelines.common import ROOT, PipelineError, configured_rows, find_row, guard
 from pipelines.deploy.network import row_network
 from pipelines.tasks import TASKS

@@ -26,10 +26,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from evidence.bench import OfficialSpeed
-from evidence.io import write_json_atomic
-from evidence.provenance import cpu_model, environment
-from evidence.revision import code_revision
+from papertally.evidence.bench import OfficialSpeed
+from papertally.evidence.io import write_json_atomic
+from papertally.evidence.provenance import cpu_model, environment
+from papertally.evidence.revision import code_revision
 from pipelines.bench.latency import load, median_interval, turns
 from pipelines.common import ROOT, PipelineError, guard
 from pipelines.training.run import quiet

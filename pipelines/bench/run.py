@@ -20,11 +20,11 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from evidence.bench import Bench
-from evidence.forms import CostEvidence, read_form
-from evidence.io import write_json_atomic
-from evidence.provenance import cpu_model, environment
-from evidence.revision import code_revision
+from papertally.evidence.bench import Bench
+from papertally.evidence.io import write_json_atomic
+from papertally.evidence.provenance import cpu_model, environment
+from papertally.evidence.revision import code_revision
+from papertally.evidence.schema import CostEvidence, read_form
 from pipelines.bench import input as bench_input
 from pipelines.bench import latency, official
 from pipelines.bench import operators as bench_ops

@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evidence.io import write_text_atomic
+from papertally.evidence.io import write_text_atomic
 from pipelines.cluster.plan import dvc, faults, take_kept
 from pipelines.cluster.state import Store, Submission, Task
 from pipelines.cluster.status import View, look

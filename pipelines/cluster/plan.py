@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evidence.io import read_json, write_bytes_atomic
-from evidence.read import Evidence, read_evidence
-from evidence.rows import FINGERPRINTS, TASKS, find_row
-from evidence.settings import SettingsError, data_pins, load_settings
+from papertally.evidence.io import read_json, write_bytes_atomic
+from papertally.evidence.read import Evidence, read_evidence
+from papertally.evidence.rows import FINGERPRINTS, TASKS, find_row
+from papertally.evidence.settings import SettingsError, data_pins, load_settings
 from pipelines.cluster.state import Task
 from pipelines.common import PipelineError, last_error, section
 

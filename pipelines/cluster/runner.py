@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 
-from evidence.io import write_text_atomic
+from papertally.evidence.io import write_text_atomic
 from pipelines.cluster.plan import environment
 from pipelines.cluster.processes import guarded, kill_marked
 from pipelines.cluster.state import Attempt, Ending, Limits, Record, Store, Task, flock

@@ -23,7 +23,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from evidence.io import write_json_atomic
+from papertally.evidence.io import write_json_atomic
 from pipelines.common import PipelineError
 
 try:

@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from evidence.forms import ManifestEvidence, formed, read_form
-from evidence.io import EvidenceError, write_bytes_atomic, write_json_atomic
-from evidence.revision import code_revision
-from evidence.sets import OWN, TITLES, pack_command
+from papertally.evidence.datasets import OWN, TITLES, pack_command
+from papertally.evidence.io import EvidenceError, write_bytes_atomic, write_json_atomic
+from papertally.evidence.revision import code_revision
+from papertally.evidence.schema import ManifestEvidence, formed, read_form
 from pipelines.common import ROOT, PipelineError, guard, load_params, section
 
 MANIFESTS = Path("results/manifests")

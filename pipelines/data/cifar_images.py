@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset
 
-from evidence.sets import OWN
+from papertally.evidence.datasets import OWN
 from pipelines.data.cifar import CIFAR10, CifarSet, find_set, load
 from pipelines.data.images import batched  # noqa: F401  its collate function registers itself
 

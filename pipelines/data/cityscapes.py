@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image
 from tqdm import tqdm
 
-from evidence.io import write_bytes_atomic
+from papertally.evidence.io import write_bytes_atomic
 from pipelines.common import ROOT, PipelineError, guard
 from registry.inputs.errors import DataError
 from registry.inputs.files import files_in, missing, shown

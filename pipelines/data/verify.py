@@ -27,9 +27,9 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from evidence.forms import ManifestEvidence, formed
-from evidence.io import write_bytes_atomic, write_json_atomic
-from evidence.revision import code_revision
+from papertally.evidence.io import write_bytes_atomic, write_json_atomic
+from papertally.evidence.revision import code_revision
+from papertally.evidence.schema import ManifestEvidence, formed
 from pipelines.common import ROOT, PipelineError, guard
 from pipelines.data import imagenet
 from pipelines.data.folders import data_root

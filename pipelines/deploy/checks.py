@@ -14,12 +14,12 @@ from typing import Any
 from mmengine.logging import MMLogger
 from tqdm import tqdm
 
-from evidence.exports import Exports
-from evidence.forms import read_form
-from evidence.io import EvidenceError, write_json_atomic
-from evidence.provenance import environment
-from evidence.revision import code_revision
-from evidence.seal import digest
+from papertally.evidence.checksum import digest
+from papertally.evidence.exports import Exports
+from papertally.evidence.io import EvidenceError, write_json_atomic
+from papertally.evidence.provenance import environment
+from papertally.evidence.revision import code_revision
+from papertally.evidence.schema import read_form
 from pipelines.analysis.structure import build, deployed, scope, structure
 from pipelines.common import ROOT, PipelineError, configured_rows, load_config
 from pipelines.deploy.network import row_network
@@ -73,7 +73,7 @@ def run(rows: Sequence[str] | None, out: Path | None) -> int:
     Filed where every row is tried or `out` says where; what a stopped run of this revision filed there is not tried
     again. Raises PipelineError for an unknown row or a lacking package.
     """
-    known = [*configured_rows(), *configured_rows(ledger="iccv2021")]
+    known = [*configured_rows(), *configured_rows(ledger="micronet_iccv2021")]
     wanted = known if rows is None else list(rows)
     if unknown := set(wanted) - set(known):
         raise PipelineError(f"no network for row {sorted(unknown)[0]!r}; rows that have one: {', '.join(known)}")

@@ -92,7 +92,7 @@ def main(argv: list[str] | None = None) -> int:
         return checks.run(None if args.all else [args.row], args.out)
     if args.all or not args.row or not args.to:
         raise PipelineError("name a row and a form: --row ROW --to FORM; or --all --check")
-    if args.row not in (known := [*configured_rows(), *configured_rows(ledger="iccv2021")]):
+    if args.row not in (known := [*configured_rows(), *configured_rows(ledger="micronet_iccv2021")]):
         raise PipelineError(f"no network for row {args.row!r}; rows that have one: {', '.join(known)}")
     warnings.filterwarnings("ignore")  # the exporters' own
     MMLogger.get_instance("mmengine").setLevel(logging.ERROR)

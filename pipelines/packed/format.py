@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 from tqdm import tqdm
 
-from evidence.forms import Count, Strict, read_form
-from evidence.io import EvidenceError
+from papertally.evidence.io import EvidenceError
+from papertally.evidence.schema import Count, Strict, read_form
 from pipelines.common import PipelineError
 from pipelines.packed.jpeg_cut import Frame
 

@@ -29,7 +29,7 @@ import torch
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from evidence.io import write_json_atomic
+from papertally.evidence.io import write_json_atomic
 from pipelines.common import ROOT, PipelineError, cores, guard
 from pipelines.data import imagenet
 from pipelines.data.folders import ImageFolder, data_root

@@ -17,7 +17,7 @@ import torchvision
 from PIL import Image, JpegImagePlugin, features
 from torchvision.transforms import v2
 
-from evidence.io import write_bytes_atomic, write_json_atomic
+from papertally.evidence.io import write_bytes_atomic, write_json_atomic
 from pipelines.common import PipelineError
 from pipelines.data.folders import why_not
 from pipelines.packed.format import RECORD, Parameters, Shard, shard_fault, state_of

@@ -173,7 +173,7 @@ def split(steps: Sequence[Step]) -> tuple[list[Step], list[Step], list[Step]]:
 
 def verdicts(root: Path) -> dict[tuple[str, str], str] | None:
     """Return the verdicts of the report that lies there, or None where none does."""
-    from report.diff import verdict_map
+    from papertally.pages.diff import verdict_map
 
     try:
         return verdict_map(root / "report/out/report.json")
@@ -197,7 +197,7 @@ def repro(root: Path, files: Sequence[str], jobs: int, everything: bool = False)
 
     everything: the stages of all rows, not of params.yaml's mini.first alone.
     """
-    from report.diff import compare, sentences
+    from papertally.pages.diff import compare, sentences
 
     os.chdir(root)  # DVC takes paths from there
     try:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
-from evidence.io import EvidenceError, write_json_atomic
+from papertally.evidence.io import EvidenceError, write_json_atomic
 from pipelines.repro import worker
 
 #: tqdm's percentage, in what a stage printed last.

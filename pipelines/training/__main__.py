@@ -30,7 +30,7 @@ import torch
 from mmengine.dist import barrier, get_world_size, init_dist, is_main_process
 
 import registry  # noqa: F401  registers the models
-from evidence.rows import Row, find_row
+from papertally.evidence.rows import Row, find_row
 from pipelines.analysis.overlays import RECIPES
 from pipelines.common import ROOT, PipelineError, guard
 from pipelines.data import cifar_images, imagenet, images, people, streets  # noqa: F401  their sets register themselves

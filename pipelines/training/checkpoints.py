@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from evidence.io import read_json, write_json_atomic
+from papertally.evidence.io import read_json, write_json_atomic
 from pipelines.common import PipelineError
 from registry.checkpoints import CheckpointError, fill_model, read_file, sound_tensors
 from registry.compat import training_types

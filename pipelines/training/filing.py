@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evidence.examples import example_file, write_examples
-from evidence.forms import DataPin, TrainingEvidence, formed
-from evidence.io import as_utf8, write_bytes_atomic, write_text_atomic
-from evidence.provenance import differences, snapshot
-from evidence.rows import Row
-from evidence.seal import file_computed
+from papertally.evidence.checksum import file_computed
+from papertally.evidence.examples import example_file, write_examples
+from papertally.evidence.io import as_utf8, write_bytes_atomic, write_text_atomic
+from papertally.evidence.provenance import differences, snapshot
+from papertally.evidence.rows import Row
+from papertally.evidence.schema import DataPin, TrainingEvidence, formed
 from pipelines.training.job import Job
 from registry.ops import native
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from evidence.fingerprints import parts, read_fingerprint
-from evidence.registration import FILE, Registration, random_seed
-from evidence.rows import Row, find_row
-from evidence.seal import digest
-from evidence.sets import OWN, SMALL_REAL, apart
+from papertally.evidence.checksum import digest
+from papertally.evidence.datasets import OWN, SMALL_REAL, apart
+from papertally.evidence.fingerprints import parts, read_fingerprint
+from papertally.evidence.registration import FILE, Registration, random_seed
+from papertally.evidence.rows import Row, find_row
 from pipelines.analysis.overlays import recipe_config
 from pipelines.common import ROOT, PipelineError, load_params, section
 from pipelines.data.digits import check_batch, read_manifest

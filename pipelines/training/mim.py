@@ -21,12 +21,12 @@ from mmengine.runner import Runner
 from pydantic import BaseModel, ValidationError
 from torch import nn
 
-from evidence.fingerprints import parts, read_fingerprint
-from evidence.io import EvidenceError, write_json_atomic
-from evidence.provenance import snapshot
-from evidence.rows import Row, all_rows
-from evidence.seal import digest
-from paper.ledger import LedgerError
+from papertally.evidence.checksum import digest
+from papertally.evidence.fingerprints import parts, read_fingerprint
+from papertally.evidence.io import EvidenceError, write_json_atomic
+from papertally.evidence.provenance import snapshot
+from papertally.evidence.rows import Row, all_rows
+from papertally.ledger.load import LedgerError
 from pipelines.analysis.structure import deciding, model_hash, recipe_hash
 from pipelines.common import ROOT, PipelineError
 from pipelines.data.digits import read_manifest

@@ -21,10 +21,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import registry  # noqa: F401  registers the models
-from evidence.forms import TrainingEvidence, formed, read_form
-from evidence.io import EvidenceError
-from evidence.provenance import snapshot
-from evidence.registration import (
+from papertally.evidence.checksum import file_computed
+from papertally.evidence.datasets import TITLES, apart
+from papertally.evidence.io import EvidenceError
+from papertally.evidence.provenance import snapshot
+from papertally.evidence.registration import (
     CHOICE,
     COSTS,
     FILE,
@@ -37,9 +38,8 @@ from evidence.registration import (
     read_registration,
     trials,
 )
-from evidence.seal import file_computed
-from evidence.sets import TITLES, apart
-from paper.ledger import load_ledger
+from papertally.evidence.schema import TrainingEvidence, formed, read_form
+from papertally.ledger.load import load_ledger
 from pipelines.analysis.cost import values
 from pipelines.common import ROOT, PipelineError, guard
 from pipelines.data import cifar_images  # noqa: F401  its set registers itself
@@ -57,7 +57,7 @@ def registered(root: Path = ROOT, data: str | None = None) -> Registration:
 
     Raises PipelineError where there is none, LedgerError where it is malformed.
     """
-    found = read_registration(root, load_ledger(root / "paper"))
+    found = read_registration(root, load_ledger(root / "papers/micronet"))
     if found is None:
         raise PipelineError(f"{FILE}: missing; register what is run first")
     return found.on(data) if data else found

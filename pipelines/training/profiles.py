@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from evidence.rows import Row
+from papertally.evidence.rows import Row
 from pipelines.data.cifar import find_set
 from registry.arch import get_arch
 

@@ -1,7 +1,7 @@
 """Evaluate a released checkpoint on ImageNet's validation images and file the result as evidence for Table 2.
 
 python -m pipelines released --checkpoint weights.pth --size 6M [--data data/imagenet]
-python -m pipelines released --checkpoint weights.pth --size 21M --ledger iccv2021
+python -m pipelines released --checkpoint weights.pth --size 21M --ledger micronet_iccv2021
 
 6M is the stand-alone MicroNet-M0, 12M M1; the later version's ledger has all four sizes. The weights are the later
 version's, wired as its code wires them; one checkpoint is one run of an unknown seed, so its verdict is never more than
@@ -22,10 +22,10 @@ from torch import nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from evidence.fingerprints import parts, read_fingerprint
-from evidence.io import write_json_atomic
-from evidence.provenance import snapshot
-from evidence.rows import find_row
+from papertally.evidence.fingerprints import parts, read_fingerprint
+from papertally.evidence.io import write_json_atomic
+from papertally.evidence.provenance import snapshot
+from papertally.evidence.rows import find_row
 from pipelines.common import ROOT, PipelineError, guard
 from pipelines.data import imagenet
 from pipelines.data.folders import data_root
@@ -37,7 +37,7 @@ from registry.classification.models import TopK
 #: Each ledger's rows by released size.
 ROWS = {
     "": {"6M": "t2_micronet_m0", "12M": "t2_micronet_m1"},
-    "iccv2021": {size: f"iccv2021_m{i}" for i, size in enumerate(official.SIZES)},
+    "micronet_iccv2021": {size: f"iccv2021_m{i}" for i, size in enumerate(official.SIZES)},
 }
 IMAGE_SIZE = 224
 
@@ -102,7 +102,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--checkpoint", type=Path, required=True, help="the released file")
     parser.add_argument("--size", choices=list(official.SIZES), required=True, help="6M is this paper's M0, 12M its M1")
     parser.add_argument("--entry", help="which weights, as state_dict_ema; default: plain ones before averages")
-    parser.add_argument("--ledger", choices=sorted(ROWS), default="", help="the later version's ledger: iccv2021")
+    parser.add_argument("--ledger", choices=sorted(ROWS), default="", help="the later version's: micronet_iccv2021")
     parser.add_argument("--data", type=Path, help="holds val/; default: data/imagenet, or $IMAGENET_ROOT")
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--workers", type=int, default=8)
@@ -111,7 +111,7 @@ def main(argv: list[str] | None = None) -> int:
     if not args.checkpoint.is_file():
         raise PipelineError(f"{args.checkpoint}: no such file; give the path of a released checkpoint")
     if args.size not in ROWS[args.ledger]:
-        raise PipelineError(f"--size {args.size}: this paper has no such model; add --ledger iccv2021")
+        raise PipelineError(f"--size {args.size}: this paper has no such model; add --ledger micronet_iccv2021")
     pin = check_imagenet(root, ROOT, val_only=True)
     try:
         found = evaluate(

@@ -16,14 +16,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evidence.io import EvidenceError, as_utf8, write_json_atomic
-from evidence.logs import number, read_log
-from evidence.provenance import snapshot
-from evidence.rows import ROOT, Row, find_row
-from evidence.seal import digest
-from paper.faults import one_line, whole_number
-from paper.ledger import HERE, load_tables
-from paper.schema import COST_COLUMNS
+from papertally.evidence.checksum import digest
+from papertally.evidence.io import EvidenceError, as_utf8, write_json_atomic
+from papertally.evidence.logs import number, read_log
+from papertally.evidence.provenance import snapshot
+from papertally.evidence.rows import ROOT, Row, find_row
+from papertally.ledger.load import HERE, load_tables
+from papertally.ledger.schema import COST_COLUMNS
+from papertally.ledger.validation_messages import one_line, whole_number
 from pipelines.common import PipelineError, guard
 from pipelines.data.verify import file_hash
 from pipelines.tasks import TASKS
@@ -35,8 +35,9 @@ PERCENT = frozenset(c for task in TASKS.values() for c in task.metrics.values())
 
 def trained_columns(row: Row, root: Path = ROOT) -> list[str]:
     """Return the columns of a row's table that training decides."""
-    paper = root / "paper" if (root / "paper/paper.yaml").is_file() else HERE
-    return [c for c in load_tables(paper / row.ledger / "tables")[row.table].columns if c not in COST_COLUMNS]
+    papers = root / "papers" if (root / "papers/micronet/paper.yaml").is_file() else HERE.parent
+    folder = papers / (row.ledger or HERE.name)
+    return [c for c in load_tables(folder / "tables")[row.table].columns if c not in COST_COLUMNS]
 
 
 def metric_faults(metrics: Sequence[str], columns: Sequence[str]) -> tuple[dict[str, float], list[str]]:

@@ -26,8 +26,8 @@ from mmengine.logging import MMLogger
 from mmengine.registry import MODELS
 from torch import nn
 
-from evidence.io import write_json_atomic
-from evidence.provenance import snapshot
+from papertally.evidence.io import write_json_atomic
+from papertally.evidence.provenance import snapshot
 from pipelines.analysis.overlays import recipe_config
 from pipelines.analysis.structure import deployed, model_hash, recipe_hash
 from pipelines.common import PipelineError, cores

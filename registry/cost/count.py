@@ -1,4 +1,4 @@
-"""Closed-form cost: terms that operators declare; conventions (paper/conventions.py) weigh them into MAdds.
+"""Closed-form cost: terms that operators declare; conventions (papertally/conventions/axes.py) weigh them into MAdds.
 
 An operator never decides what counts. It lists what it computes (`Term`s), and a convention, stated once and applied to
 every model, turns terms into multiply-adds.
@@ -31,7 +31,7 @@ KINDS = (
 
 
 def term_name(kind: str, site: str = "", j: int = 1, k: int = 1) -> str:
-    """Return a term's name, as paper/conventions.py reads it: kind, @site where it has one, :JxK beyond 1 x 1."""
+    """Return a term's name, as conventions/axes.py reads it: kind, @site where it has one, :JxK beyond 1 x 1."""
     return kind + (f"@{site}" if site else "") + (f":{j}x{k}" if (j, k) != (1, 1) else "")
 
 
@@ -65,7 +65,7 @@ class Cost:
 
     def madds(self, rule: str = "plain") -> int:
         """Return multiply-adds for one image under the convention of that name."""
-        from paper import conventions  # the harness's: the plugin alone counts terms
+        from papertally.conventions import axes as conventions  # the harness's: the plugin alone counts terms
 
         known = conventions.members()
         if rule not in known:

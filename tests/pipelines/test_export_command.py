@@ -8,7 +8,7 @@ import pytest
 import torch
 from helpers import ROOT
 
-from evidence.exports import Exports
+from papertally.evidence.exports import Exports
 from pipelines.__main__ import main
 from pipelines.common import PipelineError, configured_rows
 from pipelines.deploy import checks, export
@@ -144,7 +144,7 @@ def test_every_rows_network_was_tried_and_agrees():
     if not path.is_file():
         pytest.skip("results/export.json is not filed: python -m pipelines export --all --check takes half an hour")
     found = Exports.model_validate(json.loads(path.read_text("utf-8")))
-    wanted = {*configured_rows(), *configured_rows(ledger="iccv2021")}
+    wanted = {*configured_rows(), *configured_rows(ledger="micronet_iccv2021")}
     assert {*found.rows, *found.same_as} == wanted
     assert set(found.same_as.values()) <= set(found.rows)
     assert found.limit == 1e-5

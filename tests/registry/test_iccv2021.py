@@ -7,18 +7,18 @@ import torch
 from mmengine.registry import MODELS
 
 import registry  # noqa: F401  registers the models
-from paper.conventions import members
-from paper.ledger import HERE, load_ledger
+from papertally.conventions.axes import members
+from papertally.ledger.load import HERE, load_ledger
 from pipelines.common import configured_rows, load_config
 from registry.cost.models import model_cost
 
-LEDGER = load_ledger(HERE / "iccv2021")
+LEDGER = load_ledger(HERE.parent / "micronet_iccv2021")
 #: Parameters of the instantiated released networks, counted from their code.
 PARAMS = {"iccv2021_m0": 1_019_590, "iccv2021_m1": 1_777_587, "iccv2021_m2": 2_393_876, "iccv2021_m3": 2_622_960}
 
 
 def test_every_row_has_a_config():
-    assert configured_rows(ledger="iccv2021") == list(LEDGER.rows) == list(PARAMS)
+    assert configured_rows(ledger="micronet_iccv2021") == list(LEDGER.rows) == list(PARAMS)
 
 
 @pytest.mark.parametrize("row", PARAMS)

@@ -7,7 +7,7 @@ import torch
 from mmengine.registry import MODELS
 from torch import nn
 
-from paper import load_ledger
+from papertally.ledger.load import load_ledger
 from registry.arch import ARCHS, get_arch
 from registry.micronet import MicroNet
 

@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from evidence.rows import find_row
+from papertally.evidence.rows import find_row
 from pipelines.training import hooks
 from pipelines.training.job import Job
 from pipelines.training.run import build_runner, hushed, resolve

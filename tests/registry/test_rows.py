@@ -12,7 +12,7 @@ import torch
 from contract_rows import FIRST, build, without_partner
 from torch.utils.flop_counter import FlopCounterMode
 
-from paper import load_ledger
+from papertally.ledger.load import load_ledger
 from pipelines.common import configured_rows
 from registry.cost.models import model_cost
 from registry.cost.trace import trace_cost

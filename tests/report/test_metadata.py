@@ -6,9 +6,10 @@ import pytest
 import yaml
 from helpers import ROOT, training
 
-from paper import load_ledger
-from report import metadata, versions
-from report.__main__ import main
+from papertally.ledger.load import load_ledger
+from papertally.pages import versions
+from papertally.pages.command import main
+from report import metadata
 
 
 @pytest.mark.slow

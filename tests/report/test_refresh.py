@@ -9,8 +9,8 @@ import sys
 import pytest
 from helpers import ROOT, fresh
 
-from evidence.revision import NoRevision, git
-from report import __main__ as report
+from papertally.evidence.revision import NoRevision, git
+from papertally.pages import command as report
 from report import refresh
 
 
@@ -86,7 +86,8 @@ def note(name):
 
 
 sys.addaudithook(lambda event, given: note(given[0]) if event == "open" and isinstance(given[0], str) else None)
-from report import __main__ as report, metadata
+from report import metadata
+from papertally.pages import command as report
 
 assert report.main(["--out", sys.argv[1]]) == 0
 metadata.main(["--check"], root)
@@ -108,7 +109,11 @@ def test_all_that_the_report_opens_decides_whether_it_is_current(tmp_path):
     except NoRevision as reason:
         pytest.skip(str(reason))
     opened = tracked & set(done.stderr.splitlines())
-    assert {"proxy/orderings.yaml", "evidence/registration.py", "paper/tables/table_02.yaml"} <= opened
+    assert {
+        "proxy/orderings.yaml",
+        "papertally/evidence/registration.py",
+        "papers/micronet/tables/table_02.yaml",
+    } <= opened
     own = tuple(name if (ROOT / name).is_file() else f"{name}/" for name in refresh.READ)
     others = {name for name in opened if not name.startswith(own)}
-    assert others <= {"README.md", "model-index.yml", "micronet_own.py", "micronet_plugin.py"}  # written; the plugin's
+    assert others <= {"README.md", "model-index.yml", "micronet_plugin.py"}  # written; the plugin's

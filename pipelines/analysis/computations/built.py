@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from paper import load_ledger
+from papertally.ledger.load import load_ledger
 from pipelines.analysis.computations.base import Result, computation
 from pipelines.analysis.computations.printed import MODELS
 from registry.blocks import MicroBlock

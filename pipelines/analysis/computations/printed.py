@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from paper import load_ledger
+from papertally.ledger.load import load_ledger
 from pipelines.analysis.computations.base import Result, computation
 
 MODELS = ("m0", "m1", "m2", "m3")

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from paper import load_ledger
-from paper.schema import RawReading
+from papertally.ledger.load import load_ledger
+from papertally.ledger.schema import RawReading
 from pipelines.analysis import recipes
 from pipelines.analysis.computations import built, formulas, printed
 from pipelines.analysis.computations.operators import _pair, _shift_matrix

@@ -14,10 +14,10 @@ import torch
 from helpers import ROOT
 
 import registry  # noqa: F401  registers the models
-from evidence.fingerprints import read_fingerprint
-from evidence.io import read_json
-from evidence.read import read_evidence
-from evidence.rows import find_row
+from papertally.evidence.fingerprints import read_fingerprint
+from papertally.evidence.io import read_json
+from papertally.evidence.read import read_evidence
+from papertally.evidence.rows import find_row
 from pipelines.analysis.fingerprint import file_fingerprint, row_fingerprint, same_probe
 from pipelines.analysis.probe import probe
 from pipelines.analysis.structure import build, digest, model_hash, recipe_hash, structure
@@ -33,7 +33,7 @@ def copy(tmp_path):
     """Return a checkout of its own, code included."""
     for name in CODE:
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "mini", "out"))
-    for name in ("params.yaml", "micronet_own.py", "micronet_plugin.py"):
+    for name in ("params.yaml", "micronet_plugin.py"):
         shutil.copy(ROOT / name, tmp_path)
     return tmp_path
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from evidence.forensics import read_forensics
-from paper.ledger import load_ledger
+from papertally.evidence.forensics import read_forensics
+from papertally.ledger.load import load_ledger
 from pipelines.analysis import forensics
 from pipelines.analysis.cost import restructured
 from pipelines.common import ROOT, load_config
@@ -49,7 +49,7 @@ def test_a_misprint_that_we_plant_is_found():
     """M1's own totals, from M1 with one cell changed: the search must lead back."""
     from dataclasses import replace
 
-    from evidence.read import read_evidence
+    from papertally.evidence.read import read_evidence
 
     blocks = list(get_arch("m1").blocks)
     blocks[4] = replace(blocks[4], kernel=3)

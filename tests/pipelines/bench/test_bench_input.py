@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from evidence.bench import InputFigures
+from papertally.evidence.bench import InputFigures
 from pipelines.bench import input as bench_input
 from pipelines.bench.run import Bencher
 from pipelines.common import PipelineError

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from evidence.bench import OfficialSpeed
+from papertally.evidence.bench import OfficialSpeed
 from pipelines.bench import latency, official
 from pipelines.bench import run as bench
 from pipelines.common import PipelineError

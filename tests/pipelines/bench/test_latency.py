@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import nn
 
-from evidence.bench import Latency
+from papertally.evidence.bench import Latency
 from pipelines.bench import latency
 from pipelines.bench import run as bench
 from pipelines.common import PipelineError

@@ -17,9 +17,9 @@ from helpers import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evidence.examples import example_file
-from evidence.rows import find_row
-from evidence.seal import seal
+from papertally.evidence.checksum import seal
+from papertally.evidence.examples import example_file
+from papertally.evidence.rows import find_row
 from pipelines.cluster.__main__ import main, minutes
 from pipelines.cluster.plan import all_tasks, choose, prepare
 from pipelines.cluster.runner import SIGNALLED

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evidence.settings import SettingsError, data_pins
+from papertally.evidence.settings import SettingsError, data_pins
 from pipelines.common import PipelineError, guard
 from pipelines.data import cifar
 from pipelines.data.cifar import CIFAR10, CIFAR100

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_folders import BROKEN, litter
 
-from evidence.rows import find_row
+from papertally.evidence.rows import find_row
 from pipelines.common import PipelineError, guard
 from pipelines.data import imagenet, manifests, streets
 from pipelines.data import verify as module

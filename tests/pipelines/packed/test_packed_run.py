@@ -8,7 +8,7 @@ import json
 import pytest
 from full_runs import check_resume
 
-from evidence.rows import find_row
+from papertally.evidence.rows import find_row
 from pipelines.common import ROOT, PipelineError
 from pipelines.data import imagenet
 from pipelines.data.verify import PINS, check_imagenet, verify

@@ -96,8 +96,7 @@ def test_a_broken_or_missing_dvc_folder_stops(archive):
 
 @pytest.mark.slow
 def test_the_command_says_it_in_one_line(archive):
-    shutil.copy(ROOT / "micronet_own.py", archive)
-    for name in ("pipelines", "paper", "report"):
+    for name in ("pipelines", "papertally", "report"):
         shutil.copytree(ROOT / name, archive / name, ignore=shutil.ignore_patterns("__pycache__", "out"))
     done = subprocess.run(
         [sys.executable, "-m", "pipelines.repro.checkout"], cwd=archive, capture_output=True, encoding="utf-8"

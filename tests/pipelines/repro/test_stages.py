@@ -7,14 +7,14 @@ import pytest
 import yaml
 from helpers import ROOT
 
-from evidence.forms import ClaimEvidence, CostEvidence, Rules
-from evidence.io import read_json
-from paper import load_ledger
+from papertally.counting import cost as counted
+from papertally.evidence.io import read_json
+from papertally.evidence.schema import ClaimEvidence, CostEvidence, Rules
+from papertally.ledger.load import load_ledger
 from pipelines.analysis import claims, cost
 from pipelines.analysis.computations.load import load_all
 from pipelines.analysis.fingerprint import row_lists
 from pipelines.common import PipelineError, configured_rows, guard, load_params
-from pipelines.counting import cost as counted
 from pipelines.data.digits import digits, pixels_pin, write
 
 

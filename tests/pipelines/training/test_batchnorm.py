@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from torch import nn
 
-from evidence.rows import find_row
+from papertally.evidence.rows import find_row
 from pipelines.training import batchnorm, mim
 from pipelines.training import run as runs
 from pipelines.training.job import Options, paper_job

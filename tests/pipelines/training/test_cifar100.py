@@ -11,18 +11,18 @@ from helpers import ROOT
 from mmengine.registry import MODELS
 from small_runs import OTHER_PIN, random_cifar, registered_checkout
 
-from evidence.read import read_evidence
-from evidence.sets import pins_on, settings_on
-from evidence.settings import data_pins, load_settings
-from paper.ledger import load_ledger
+from papertally.evidence.datasets import pins_on, settings_on
+from papertally.evidence.read import read_evidence
+from papertally.evidence.settings import data_pins, load_settings
+from papertally.ledger.load import load_ledger
+from papertally.pages.registered import registered_pages
+from papertally.verdicts.other_sets import read_other_sets
 from pipelines.common import PipelineError
 from pipelines.data.cifar import CIFAR100
 from pipelines.training import __main__ as cli
 from pipelines.training import orderings
 from pipelines.training.job import cifar_job, proxy_job
 from pipelines.training.run import resolve, run
-from report.judge.other_sets import read_other_sets
-from report.page.registered import registered_pages
 
 ROW = "t5_relu"
 
@@ -49,7 +49,7 @@ def others_of(checkout):
         checkout,
         checkout / "results",
         load_settings(checkout)[1],
-        load_ledger(checkout / "paper"),
+        load_ledger(checkout / "papers/micronet"),
         evidence_of(checkout),
     )
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 import yaml
 
-from evidence.read import read_evidence
-from evidence.seal import seal
-from evidence.settings import load_settings
+from papertally.evidence.checksum import seal
+from papertally.evidence.read import read_evidence
+from papertally.evidence.settings import load_settings
 from pipelines.analysis.structure import classifier
 from pipelines.common import PipelineError
 from pipelines.training.job import mini_job

@@ -15,8 +15,8 @@ import pytest
 import torch
 from full_runs import check_resume
 
-from evidence.read import read_evidence
-from evidence.rows import find_row
+from papertally.evidence.read import read_evidence
+from papertally.evidence.rows import find_row
 from pipelines.common import ROOT, PipelineError, configured_rows
 from pipelines.data import imagenet, people
 from pipelines.data.verify import PINS, check_imagenet, check_verified, count_coco, verify

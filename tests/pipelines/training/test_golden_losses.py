@@ -12,7 +12,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS
 
 import registry  # noqa: F401  registers the models
-from evidence.rows import find_row
+from papertally.evidence.rows import find_row
 from pipelines.analysis.probe import TARGETS, fill, images
 from pipelines.analysis.structure import scope
 from pipelines.common import ROOT

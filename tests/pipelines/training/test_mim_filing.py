@@ -10,8 +10,8 @@ from mmengine.config import Config
 from mmengine.model import BaseModel
 from torch import nn
 
-from evidence.read import read_evidence
-from evidence.rows import ROOT, find_row
+from papertally.evidence.read import read_evidence
+from papertally.evidence.rows import ROOT, find_row
 from pipelines.common import PipelineError
 from pipelines.tasks import row_config
 from pipelines.training import mim

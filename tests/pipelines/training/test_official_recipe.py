@@ -16,10 +16,10 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, PARAM_SCHEDULERS
 from torch.utils.data import DataLoader
 
-from evidence.fingerprints import parts, read_fingerprint
-from evidence.rows import find_row
-from paper import load_ledger
-from paper.supplements import load_supplements
+from papertally.evidence.fingerprints import parts, read_fingerprint
+from papertally.evidence.rows import find_row
+from papertally.ledger.load import load_ledger
+from papertally.ledger.supplements import load_supplements
 from pipelines.analysis import compared
 from pipelines.analysis.overlays import recipe_config
 from pipelines.analysis.structure import model_hash, recipe_hash

@@ -13,8 +13,8 @@ import yaml
 from helpers import ROOT
 from small_runs import PIN, random_cifar
 
-from evidence.read import read_evidence
-from evidence.rows import find_row
+from papertally.evidence.read import read_evidence
+from papertally.evidence.rows import find_row
 from pipelines.common import PipelineError, load_params
 from pipelines.data import cifar
 from pipelines.data.cifar_images import augment

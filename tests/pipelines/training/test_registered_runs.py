@@ -9,10 +9,10 @@ from helpers import ROOT
 from mmengine.registry import MODELS
 from small_runs import registered_checkout
 
-from evidence.read import read_evidence
-from evidence.registration import FILE, Registration, read_choice
-from evidence.rows import find_row
-from evidence.settings import data_pins, load_settings
+from papertally.evidence.read import read_evidence
+from papertally.evidence.registration import FILE, Registration, read_choice
+from papertally.evidence.rows import find_row
+from papertally.evidence.settings import data_pins, load_settings
 from pipelines.analysis.structure import model_hash
 from pipelines.common import PipelineError
 from pipelines.training import orderings

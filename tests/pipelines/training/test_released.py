@@ -9,7 +9,7 @@ import pytest
 import torch
 from released_nets import Released
 
-from evidence.forms import TrainingEvidence
+from papertally.evidence.schema import TrainingEvidence
 from pipelines.common import PipelineError
 from pipelines.data import imagenet
 from pipelines.data.verify import PINS, check_imagenet, verify
@@ -85,9 +85,9 @@ def test_bad_input_is_one_error(val_only, tmp_path, monkeypatch):
 
 def test_the_later_versions_models_are_filed_in_its_ledger(val_only, tmp_path, capsys):
     checkpoint = released_weights(tmp_path / "weights.pth", "4M")
-    evidence = released.evaluate(checkpoint, "4M", val_only, "pin", tmp_path, 4, 0, ledger="iccv2021")
-    stored = json.loads((tmp_path / "results/iccv2021/paper/iccv2021_m0.released.json").read_text())
+    evidence = released.evaluate(checkpoint, "4M", val_only, "pin", tmp_path, 4, 0, ledger="micronet_iccv2021")
+    stored = json.loads((tmp_path / "results/micronet_iccv2021/paper/iccv2021_m0.released.json").read_text())
     assert stored == evidence
     assert (stored["row"], stored["config"]) == ("iccv2021_m0", "configs/iccv2021/iccv2021_m0.py")
-    with pytest.raises(PipelineError, match="--size 4M: this paper has no such model; add --ledger iccv2021"):
+    with pytest.raises(PipelineError, match="--size 4M: this paper has no such model; add --ledger micronet_iccv2021"):
         released.main(["--checkpoint", str(checkpoint), "--size", "4M"])

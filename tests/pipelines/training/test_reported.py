@@ -8,12 +8,12 @@ import pytest
 import torch
 from small_runs import LOGS
 
-from evidence.read import read_evidence
-from evidence.settings import load_settings
-from paper import load_ledger
+from papertally.evidence.read import read_evidence
+from papertally.evidence.settings import load_settings
+from papertally.ledger.load import load_ledger
+from papertally.verdicts.model import Cells
 from pipelines.common import PipelineError
 from pipelines.training import entered, reported
-from report.judge.model import Cells
 
 ROW = "t2_micronet_m1"
 

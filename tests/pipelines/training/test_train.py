@@ -14,7 +14,7 @@ import torch
 import yaml
 from hold import Hold, until
 
-from paper.ledger import LedgerError
+from papertally.ledger.load import LedgerError
 from pipelines.common import PipelineError
 from pipelines.training import hooks
 from pipelines.training.checkpoints import newest_checkpoint
@@ -134,7 +134,7 @@ def test_a_full_disk_is_one_error_and_leaves_no_half_checkpoint(tiny, monkeypatc
     ],
 )
 def test_bad_input_is_one_error_that_names_the_file(tiny, break_it, message):
-    from evidence.io import EvidenceError
+    from papertally.evidence.io import EvidenceError
 
     break_it(tiny)
     with pytest.raises((PipelineError, EvidenceError)) as caught:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evidence.rows import ROOT, find_row
+from papertally.evidence.rows import ROOT, find_row
 from pipelines.analysis.overlays import recipe_config
 from pipelines.common import PipelineError
 from pipelines.training.job import recipe_settings

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evidence.rows import find_row
+from papertally.evidence.rows import find_row
 from pipelines.training import hooks
 from pipelines.training.job import Job
 from pipelines.training.run import build_runner, hushed, resolve

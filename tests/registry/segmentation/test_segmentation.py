@@ -14,7 +14,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from torch.utils.flop_counter import FlopCounterMode
 
-from paper import load_ledger
+from papertally.ledger.load import load_ledger
 from pipelines.common import ROOT, configured_rows, load_config
 from pipelines.data.streets import generate
 from registry.arch import get_arch

@@ -1,0 +1,118 @@
+"""The claims page: each statement with its expression worked out, on the paper's own numbers and on achieved ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from papertally.evidence.revision import UNKNOWN
+from papertally.pages.cell_details import Fact, Value, link
+from papertally.pages.sources import Sources
+from papertally.verdicts import verdicts
+from papertally.verdicts.arithmetic import Line
+from papertally.verdicts.names import GLYPHS, ORDER, row_name, slug, span, spoken
+from papertally.verdicts.views import ClaimView, Report
+
+KINDS = {
+    "relation": "relation of printed cells", "structure": "structure", "cost": "cost", "data": "data set",
+    "print": "printed cells alone", "recipe": "recipe",
+}  # fmt: skip
+
+#: Kinds that are expressions over cells.
+OF_CELLS = ("relation", "print")
+#: What the paper's own numbers say of a statement, whatever they were rounded from.
+OWN = {"holds": "holds", "undecided": "undecided by rounding", "cannot": "cannot hold"}
+
+
+@dataclass(frozen=True)
+class ClaimPage:
+    """Hold a statement: what it comes to on either side, its verdict, and behind it the arithmetic and the evidence."""
+
+    id: str
+    section: str
+    statement: str
+    kind: str
+    verdict: str
+    slug: str
+    glyph: str
+    order: int
+    own: str
+    achieved: str
+    result: str
+    expression: str
+    own_lines: list[Line] = field(default_factory=list)
+    worked_lines: list[Line] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
+    search: str = ""
+
+
+def _own(claim: ClaimView) -> str:
+    """Return what the paper's own numbers say of a statement about them."""
+    if claim.kind not in OF_CELLS:
+        return OWN.get(claim.own_truth or "", "")
+    said = OWN.get(claim.own_truth or "", "holds" if claim.paper_holds else "does not hold")
+    if claim.paper_holds and len(claim.own) > 1:
+        return f"{said}, {len(claim.own)} comparisons"
+    return f"{said}: {claim.paper_quantity}"
+
+
+def _result(claim: ClaimView) -> str:
+    """Return what makes a statement fail, for the first page."""
+    if claim.verdict == "differs" and claim.kind == "relation":
+        return claim.arithmetic
+    own = claim.own_truth == "cannot"
+    lines = claim.own if claim.kind in OF_CELLS and own else claim.worked
+    text = next((line.text for line in lines if line.holds is False), claim.shown)
+    if claim.kind not in OF_CELLS:
+        return text
+    ground = "on the paper's own numbers" if own else "on achieved numbers"
+    return f"{ground}: {text}"
+
+
+def _cost(report: Report, claim: ClaimView, needs: dict[str, tuple[list[str], float | None]]) -> list[Value]:
+    """Return what settling a statement takes."""
+    if claim.verdict in verdicts.PASSED:
+        return []
+    if claim.id not in needs:
+        return [Value("the data set's own files, no training")] if claim.kind == "data" else []
+    rows, hours = needs[claim.id]
+    names = []
+    for row_id in rows:
+        row = report.ledger.row(row_id)
+        names.append(f"{row_name(report.ledger.tables[row.table], row)} (Table {row.table})")
+    unit = "GPU-hours" if report.plan and report.plan.gpu else "machine-hours"
+    took = "" if hours is None or report.plan is None else f": {span(hours)} {unit} on {report.plan.hardware}"
+    return [Value(f"training of {', '.join(names)}{took}")] if names else []
+
+
+def claim_pages(report: Report, sources: Sources, up: str) -> list[ClaimPage]:
+    """Return every statement in the paper's order."""
+    items = report.plan.items if report.plan else []
+    needs = {item.name: (item.rows, item.hours) for item in items if item.kind == "claim"}
+    out = []
+    for claim in report.claims:
+        evidence = report.evidence.claims.get(claim.id)
+        facts = [
+            Fact("Read as", [Value(claim.reading)] if claim.reading else []),
+            Fact("Arithmetic", [Value(claim.arithmetic)] if claim.arithmetic else []),
+        ]
+        if claim.evidence and evidence:
+            command = sources.config.commands.get("claims")
+            facts += [
+                Fact("Evidence", [Value(claim.evidence, link(up, claim.evidence))]),
+                Fact("Date", [Value(sources.dates.get(claim.evidence, UNKNOWN))]),
+                Fact("Code revision", [Value(evidence.code_revision, code=True)]),
+                Fact("Hardware", [Value(evidence.environment.get("device", UNKNOWN))]),
+                Fact("To rerun", [Value(command, code=True)] if command else []),
+            ]
+        if claim.issue:
+            facts.append(
+                Fact("Known issue", [Value(report.ledger.issues[claim.issue].title, f"index.html#issue-{claim.issue}")])
+            )
+        facts.append(Fact("Cost to settle", _cost(report, claim, needs)))
+        out.append(ClaimPage(
+            claim.id, claim.section, claim.statement, KINDS.get(claim.kind, claim.kind), spoken(claim.verdict),
+            slug(claim.verdict), GLYPHS[claim.verdict], ORDER.index(claim.verdict), _own(claim), claim.shown,
+            _result(claim), claim.expression, list(claim.own), list(claim.worked), [f for f in facts if f.values],
+            " ".join([claim.id, claim.section, claim.statement]).lower(),
+        ))  # fmt: skip
+    return out

@@ -1,0 +1,183 @@
+"""A printed table as a grid of texts: what every reader of a format gives."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from papertally.quantities.printed import is_absent, parse_printed
+
+#: No printed table is larger; beyond it a span is a slip.
+MOST = 2000
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Hold one cell's plain text; part: it continues a cell that spans columns or rows."""
+
+    text: str
+    line: int
+    bold: bool = False
+    part: bool = False
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Hold one table: its rows all of one width. heads: how many rows are its head, None where the markup says none."""
+
+    rows: tuple[tuple[Piece, ...], ...]
+    line: int
+    caption: str = ""
+    heads: int | None = None
+
+    @property
+    def width(self) -> int:
+        """Return how many columns there are."""
+        return len(self.rows[0]) if self.rows else 0
+
+
+@dataclass
+class Spanned:
+    """Hold a cell as markup has it, with how many columns and rows it spans."""
+
+    text: str
+    line: int
+    bold: bool = False
+    columns: int = 1
+    rows: int = 1
+
+
+@dataclass
+class Builder:
+    """Lay spanned cells out row by row; a later cell gives way to one that spans from above."""
+
+    rows: list[list[Piece]] = field(default_factory=list)
+    below: dict[tuple[int, int], Piece] = field(default_factory=dict)
+
+    def add(self, cells: Sequence[Spanned], hollow: bool = False) -> None:
+        """Add a row. hollow: cells under a row span are written, empty (LaTeX), not left out (HTML)."""
+        at = len(self.rows)
+        line: list[Piece] = []
+        queue = list(cells)
+        while queue or (at, len(line)) in self.below:
+            column = len(line)
+            if (at, column) in self.below:
+                line.append(self.below.pop((at, column)))
+                if hollow and queue:
+                    queue[0].columns -= 1
+                    if queue[0].columns < 1:
+                        queue.pop(0)
+                continue
+            cell = queue.pop(0)
+            for i in range(min(max(cell.columns, 1), MOST)):
+                line.append(Piece(cell.text, cell.line, cell.bold, i > 0))
+                for down in range(1, min(max(cell.rows, 1), MOST)):
+                    self.below[at + down, column + i] = Piece(cell.text, cell.line, cell.bold, True)
+        self.rows.append(line)
+
+    def grid(self, line: int, caption: str = "", heads: int | None = None) -> Grid | None:
+        """Return the table, short rows filled with blanks; None for one without two columns and rows."""
+        rows = [row for row in self.rows if row]
+        width = max((len(row) for row in rows), default=0)
+        if width < 2 or len(rows) < 2:
+            return None
+        filled = tuple((*row, *[Piece("", row[0].line)] * (width - len(row))) for row in rows)
+        return Grid(filled, line, caption, heads)
+
+
+def numeric(text: str) -> bool:
+    """Tell whether a text is a printed number."""
+    try:
+        parse_printed(text)
+    except ValueError:
+        return False
+    return True
+
+
+def lone(row: Sequence[Piece]) -> str:
+    """Return the text of a row that says one thing only, a heading over the next ones, or ""."""
+    said = [p.text for p in row if p.text and not p.part]
+    spanning = sum(bool(p.text) for p in row) == len(row) > 1
+    if len(said) == 1 and not is_absent(said[0]) and (not numeric(said[0]) or spanning):
+        return said[0]
+    return ""
+
+
+def _headlike(row: Sequence[Piece]) -> bool:
+    """Tell whether a row names columns: no number and no dash in it, and more than one text."""
+    texts = [p.text for p in row if p.text]
+    return len(texts) > 1 and not any(numeric(t) or is_absent(t) for t in texts[1:])
+
+
+def with_heads(grid: Grid) -> Grid:
+    """Return a grid that knows its head: from the markup, widened by rows that only name columns."""
+    rows, count = grid.rows, grid.heads or 0
+    if grid.heads is None:
+        count = next((i for i, row in enumerate(rows) if i and not _headlike(row) and not lone(row)), 1)
+        while count > 1 and lone(rows[count - 1]):  # a heading over the first rows
+            count -= 1
+    else:
+        count = max(1, min(count, len(rows) - 1))
+        # a converter's separator stands one row early where heads of two lines were split
+        while (
+            count < min(len(rows) - 1, 3)
+            and _headlike(rows[count])
+            and not lone(rows[count])
+            and _numbers_follow(rows, count)
+        ):
+            count += 1
+    start = 0
+    while start < count - 1 and lone(rows[start]) and not rows[start][0].part:  # a title within the table
+        start += 1
+    title = " ".join(lone(row) for row in rows[:start])
+    return replace(grid, rows=rows[start:], heads=count - start, caption=grid.caption or title)
+
+
+def _numbers_follow(rows: Sequence[Sequence[Piece]], at: int) -> bool:
+    """Tell whether a row without numbers stands between a head and rows with many: a head's second line."""
+    rest = [p.text for row in rows[at + 1 :] for p in row[1:] if p.text]
+    return bool(rest) and 2 * sum(numeric(t) or is_absent(t) for t in rest) > len(rest)
+
+
+def split_beside(grid: Grid) -> list[Grid]:
+    """Return a table that prints two side by side, under the same heads, as two."""
+    heads = [tuple(row[c].text.lower() for row in grid.rows[: grid.heads]) for c in range(grid.width)]
+    for parts in (2, 3):
+        width = grid.width // parts
+        if width >= 2 and width * parts == grid.width and heads == heads[:width] * parts and any(heads[0]):
+            blocks = [range(i * width, (i + 1) * width) for i in range(parts)]
+            return [
+                replace(
+                    grid,
+                    rows=tuple(tuple(row[c] for c in block) for row in grid.rows if any(row[c].text for c in block)),
+                )
+                for block in blocks
+            ]
+    return [grid]
+
+
+_DECIMAL_COMMA = re.compile(r"(?<![\d,.])(\d+),(\d{1,2}|\d{4,})(?![\d,])")
+#: A thousand's points and a decimal comma: 1.234,5.
+_BOTH = re.compile(r"(?<![\d,.])\d{1,3}(?:\.\d{3})+,\d+(?![\d,.])")
+#: A number and no more, with what may stand around it and a unit.
+_BARE = re.compile(r"[-−+≈~∼<>≤≥()\d,.\s±%]+(?:[A-Za-zµμ/%]{1,8}|MACs|FLOPs|params)?[*†‡§]?")
+
+
+def decimal_points(grid: Grid) -> tuple[Grid, bool]:
+    """Return a grid whose decimal commas are points, where commas are its only ones; and whether there were any."""
+    texts = [p.text for row in grid.rows[grid.heads or 0 :] for p in row if _BARE.fullmatch(p.text)]
+    commas = sum(bool(_DECIMAL_COMMA.search(t) or _BOTH.search(t)) for t in texts)
+    points = sum(bool(re.search(r"\d\.\d", _BOTH.sub("", t))) for t in texts)
+    if not commas or points:
+        return grid, False
+
+    def pointed(text: str) -> str:
+        text = _BOTH.sub(lambda found: found[0].replace(".", ""), text)
+        return re.sub(r"(?<=\d),(?=\d)", ".", text)
+
+    body = tuple(
+        tuple(replace(p, text=pointed(p.text)) if _BARE.fullmatch(p.text) else p for p in row)
+        for row in grid.rows[grid.heads or 0 :]
+    )
+    return replace(grid, rows=(*grid.rows[: grid.heads or 0], *body)), True

@@ -1,0 +1,186 @@
+"""Tables of Markdown as people and converters write it: ragged pipes, broken separators, HTML and LaTeX within."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from papertally.tables.grid import Builder, Grid, Spanned
+from papertally.tables.html import math, read_html
+from papertally.tables.latex import read_latex
+from papertally.tables.tex import SUPER, tidy
+
+_SEPARATOR = re.compile(r"^\s*\|?\s*[:=—–_-]+\s*(?:[|+][\s:=—–_+-]*)*\|?\s*$")
+_CAPTION = re.compile(r"^\W{0,6}(?:supplementary\s+|extended data\s+)?tab(?:le|\.)\s*[A-Z]?\d+[a-z]?\b", re.I)
+#: A line that is bold as a whole, or a fold's name: a heading over the next table.
+_NAMING = re.compile(r"\s*(?:\*\*([^*|]+)\*\*|__([^_|]+)__|<summary>(.*?)</summary>)\s*:?\s*", re.I)
+_BOLD = re.compile(r"^\s*(?:\*\*\*?|__)\s*(.+?)\s*(?:\*\*\*?|__)(.*)$")
+
+
+def inline(text: str) -> tuple[str, bool]:
+    """Return a cell without Markdown's markup, and whether it begins bold."""
+    text = re.sub(r"<br\s*/?>", " ", text)
+    text = re.sub(r"<sup>\s*(.*?)\s*</sup>", lambda m: m[1] if "±" in m[1] else m[1].translate(SUPER), text, flags=re.I)
+    bold = bool(re.match(r"\s*<(b|strong)>", text, re.I)) or "\\mathbf" in text or "\\textbf" in text or "\\bf" in text
+    text = re.sub(r"</?[A-Za-z][^<>]*>", "", text)
+    text = math(html.unescape(text))
+    if found := _BOLD.match(text):
+        bold, text = True, f"{found[1]} {found[2]}" if found[2][:1].isalnum() else found[1] + found[2]
+    text = re.sub(r"!?\[([^\[\]]*)\]\([^()\s]*(?:\s+\"[^\"]*\")?\)", r"\1", text)
+    text = re.sub(r"\[\^([^\]]+)\]", lambda m: m[1].translate(SUPER) if len(m[1]) == 1 else "", text)
+    text = re.sub(r"~~(.+?)~~", r"\1", text)
+    text = re.sub(r"(?<![\w*])\*\*?(?=\S)(.+?)(?<=\S)\*\*?(?![\w*])", r"\1", text)
+    text = re.sub(r"(?<!\w)_(?=\S)(.+?)(?<=\S)_(?!\w)", r"\1", text).replace("`", "")
+    text = re.sub(r"\\([\\`*_{}\[\]()#+\-.!|~<>$%&])", r"\1", text)
+    return tidy(text), bold
+
+
+def cells_of(line: str) -> list[str]:
+    """Return the cells of a line with pipes; escaped ones, and those within code or math, separate nothing."""
+    hidden = re.sub(r"\\\||`[^`]*`|\$[^$|]*\|[^$]*\$(?=\s*\|)", lambda m: m[0].replace("|", "\0"), line.strip())
+    parts = hidden.removeprefix("|")
+    parts = parts[:-1] if parts.endswith("|") else parts
+    return [part.replace("\\\0", "|").replace("\0", "|") for part in parts.split("|")]
+
+
+def _is_row(line: str, open_: bool) -> bool:
+    bare = line.strip()
+    if bare.startswith("|") or (bare.endswith("|") and bare.count("|") > 1):
+        return bare.count("|") >= 2 or open_
+    pipes = len(cells_of(bare)) - 1
+    return pipes >= 1 and (open_ or pipes >= 2 or bool(re.search(r"\S\s*\|\s*\S", bare)))
+
+
+def _table(lines: Sequence[tuple[int, str]], caption: str) -> Grid | None:
+    """Return a block of lines with pipes as a table."""
+    builder, heads = Builder(), None
+    width = max(len(cells_of(text)) for _, text in lines)
+    first: list[str] = []
+    for number, text in lines:
+        if _SEPARATOR.match(text) and not any(c.isalnum() for c in text):
+            if heads is None and builder.rows:
+                heads = len(builder.rows)
+            continue
+        laid = []
+        for cell in cells_of(text):
+            plain, bold = inline(cell)
+            laid.append(Spanned(plain, number, bold))
+        said = [cell.text for cell in laid]
+        if builder.rows and said == first:
+            continue  # the head again, on the next page
+        first = first or said
+        if any(said):
+            builder.add(laid[:width])
+    if heads is not None and heads > 3:
+        heads = None  # the separator stands somewhere below
+    return builder.grid(lines[0][0], caption, heads)
+
+
+def read_markdown(source: str) -> list[Grid]:
+    """Return the tables of a Markdown file, in order: of pipes, of HTML, of LaTeX within it."""
+    lines = source.split("\n")
+    grids: list[Grid] = []
+    headings: list[tuple[int, str]] = []
+    caption, caption_line = "", -9
+    i, fenced = 0, False
+    waiting: Grid | None = None
+
+    def name() -> str:
+        return (
+            caption
+            if caption
+            else ": ".join(text for level, text in headings if level > 1) or (headings[-1][1] if headings else "")
+        )
+
+    while i < len(lines):
+        line = lines[i]
+        if re.match(r"^\s*(```|~~~)", line):
+            fenced = not fenced
+            i += 1
+            continue
+        if "<table" in line.lower():
+            end = i
+            depth = 0
+            while end < len(lines):
+                depth += len(re.findall(r"<table\b", lines[end], re.I)) - len(
+                    re.findall(r"</table\s*>", lines[end], re.I)
+                )
+                if depth <= 0:
+                    break
+                end += 1
+            found = read_html("\n".join(lines[i : end + 1]), i + 1, name())
+            grids += found
+            waiting = found[-1] if found and not caption else None
+            caption, i = "", end + 1
+            continue
+        if (found_env := re.search(r"\\begin\{(tabular\*?|tabularx|longtable|table\*?)\}", line)) and not fenced:
+            end = i
+            while end < len(lines) and f"\\end{{{found_env[1]}}}" not in lines[end]:
+                end += 1
+            text = "\n" * i + "\n".join(lines[i : end + 1])
+            grids += [grid if grid.caption else replace(grid, caption=name()) for grid in read_latex(text)]
+            caption, i = "", end + 1
+            continue
+        if head := re.match(r"^\s{0,3}(#{1,6})\s+(.*?)\s*#*\s*$", line):
+            level, text = len(head[1]), inline(head[2])[0]
+            if _CAPTION.match(text):
+                caption, caption_line = text, i
+            else:
+                headings = [h for h in headings if h[0] < level] + [(level, text.rstrip(" .:"))]
+                caption = ""
+            i += 1
+            continue
+        if (bold := _NAMING.fullmatch(line)) and not _CAPTION.match(inline(line)[0]):
+            headings = [h for h in headings if h[0] < 7] + [
+                (7, inline(bold[1] or bold[2] or bold[3] or "")[0].rstrip(" .:"))
+            ]
+            caption = ""
+            i += 1
+            continue
+        if _is_row(line, False) and not _SEPARATOR.match(line):
+            block: list[tuple[int, str]] = []
+            while i < len(lines) and (_is_row(lines[i], True) or _SEPARATOR.match(lines[i]) or _gap(lines, i, block)):
+                if lines[i].strip():
+                    block.append((i + 1, lines[i]))
+                i += 1
+            grid = _table(block, name()) if len(block) > 1 else None
+            if grid is not None and any(re.search(r"\d", p.text) for row in grid.rows[1:] for p in row[1:]):
+                grids.append(grid)
+                waiting = grid if not caption else None
+            caption = ""
+            continue
+        plain = inline(line.strip())[0] if _CAPTION.match(line.strip()) else ""
+        if plain:
+            j = i + 1
+            while (
+                j < len(lines)
+                and lines[j].strip()
+                and not _is_row(lines[j], False)
+                and "<table" not in lines[j].lower()
+            ):
+                plain += " " + inline(lines[j])[0]
+                j += 1
+            if waiting is not None and caption_line < 0 and not _table_follows(lines, j):
+                grids[grids.index(waiting)] = replace(waiting, caption=plain)  # captions stand below their tables
+                waiting = None
+            else:
+                caption, caption_line = plain, i
+            i = j
+            continue
+        i += 1
+    return grids
+
+
+def _gap(lines: Sequence[str], i: int, block: Sequence[tuple[int, str]]) -> bool:
+    """Tell whether a blank line within a table is a converter's: rows of as many cells go on behind it."""
+    if lines[i].strip() or i + 1 >= len(lines) or not block or not _is_row(lines[i + 1], False):
+        return False
+    after = [text for text in lines[i + 1 : i + 3] if _SEPARATOR.match(text)]
+    return not after and len(cells_of(lines[i + 1])) == len(cells_of(block[-1][1]))
+
+
+def _table_follows(lines: Sequence[str], i: int) -> bool:
+    ahead = [line for line in lines[i : i + 4] if line.strip()]
+    return bool(ahead) and (_is_row(ahead[0], False) or "<table" in ahead[0].lower())
