@@ -20,7 +20,7 @@ from papertally.evidence.paths import Places
 from papertally.evidence.settings import SettingsError
 from papertally.ledger.files import committed_bytes
 from papertally.ledger.load import LedgerError
-from papertally.pages.registered import told_in_short
+from papertally.pages.small_scale import protocol_rows, small_scale_lines
 from papertally.pages.versions import load
 from papertally.quantities.columns import is_cost
 from papertally.verdicts.names import column_name, row_name, short_title
@@ -104,8 +104,10 @@ def result_lines(report: Report) -> str:
              for ground, found in grounds.items() if ground in KINDS]  # fmt: skip
     claims = report.summary().get("claims", {})
     lines.append(f"- {sum(claims.values())} statements: {counts(claims)}")
-    if small := told_in_short(report.registered):
-        lines.append(f"- {' '.join(small)}")
+    if (found := report.small_scale) is not None:
+        columns, rows = protocol_rows(found)
+        table = [columns, ["---"] * len(columns), *rows]
+        lines += ["", " ".join(small_scale_lines(found)), "", *(f"| {' | '.join(row)} |" for row in table)]
     return "\n".join(lines) + "\n"
 
 

@@ -97,7 +97,8 @@ class Registration(Strict):
     """Hold proxy/orderings.yaml. families: in the order in which they are run. twins: two names of one network.
 
     before: what was run before it was registered; former: what of that is filed by the same settings; amendments: what
-    was changed since, when, knowing what, and why; remarks: what a reader has to bear in mind, which changes nothing.
+    was changed since, when, knowing what, and why; remarks: what a reader has to bear in mind; decided_by: what was
+    found since to decide the sign of the orders. Neither changes a run or a judgement.
     """
 
     schema_: Literal[1] = Field(alias="schema")
@@ -105,6 +106,7 @@ class Registration(Strict):
     former: Former | None = None
     amendments: list[Text] = []
     remarks: list[Text] = []
+    decided_by: str = ""
     train: Training
     schedules: Annotated[dict[Name, Schedule], Field(min_length=1)]
     pilot: Pilot

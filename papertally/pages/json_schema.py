@@ -245,6 +245,53 @@ class RegisteredForm(Form):
     statements: list[RegisteredStatementForm]
 
 
+class ProtocolCountsForm(Form):
+    """Count what one protocol on small data says; no count of one protocol alone is an answer."""
+
+    holds: Number
+    fails: Number
+    undecided: Number
+
+
+class ProtocolForm(Form):
+    """Hold one protocol on small data."""
+
+    id: str
+    description: str
+    orders: ProtocolCountsForm
+    statements: ProtocolCountsForm
+
+
+class ProtocolOrderForm(Form):
+    """Hold what one protocol says of a printed order, in points."""
+
+    id: str
+    gap: float
+    half_width: float
+    verdict: Literal["holds", "fails", "undecided"]
+
+
+class ComparedOrderForm(Form):
+    """Hold a printed order with what all protocols say of it together."""
+
+    table: str
+    higher: str
+    lower: str
+    answer: Literal["holds", "contradicted", "undetermined", "untested"]
+    basis: str
+    protocols: list[ProtocolOrderForm]
+
+
+class SmallScaleForm(Form):
+    """Hold all protocols on small data side by side. opposite: orders that two of them decide with opposite signs."""
+
+    conclusion: str
+    decided_by: str
+    protocols: list[ProtocolForm]
+    opposite: Number
+    orders: list[ComparedOrderForm]
+
+
 class ReportForm(Form):
     """Hold report.json."""
 
@@ -260,6 +307,7 @@ class ReportForm(Form):
     quotations: list[QuotationForm]
     issues: list[IssueForm]
     registered: RegisteredForm | None
+    small_scale: SmallScaleForm | None
 
 
 def schema() -> str:

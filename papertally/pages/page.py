@@ -14,6 +14,7 @@ from papertally.pages.conventions import ConventionsPage, GroundPage, convention
 from papertally.pages.provenance import Provenance, provenance
 from papertally.pages.registered import RegisteredPage, registered_pages
 from papertally.pages.sections import Filter, PlanPage, filters, plan_page, verdict_rules
+from papertally.pages.small_scale import SmallScalePage, small_scale_page
 from papertally.pages.sources import Sources
 from papertally.pages.supplements import Supplement, supplements_page
 from papertally.quantities.columns import is_cost
@@ -172,6 +173,7 @@ class Page:
     order_claims: list[tuple[str, str, str, str]]
     proxy_data: str
     registered: list[RegisteredPage]
+    small_scale: SmallScalePage | None
     other_sets: list[str]
     training: list[drawn.Figure]
     plan: PlanPage | None
@@ -403,6 +405,7 @@ def build_page(report: Report, sources: Sources, up: str) -> Page:
         figures=drawn.figures(report, sources, up),
         forests=[(spec.title, drawn.forests(report, spec)) for spec in sources.config.forest],
         orders=drawn.orders(report.orderings),
+        small_scale=small_scale_page(report.small_scale),
         registered=registered_pages(report.registered, report.other_sets),
         other_sets=[f"{other.title}: {other.told()}." for other in report.other_sets],
         order_claims=[(c.id, c.statement, c.verdict, c.note) for c in report.ordered_claims],

@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from papertally.ledger.supplements import quoted
 from papertally.pages.page import Page, build_page
+from papertally.pages.small_scale import small_scale_json
 from papertally.pages.sources import Sources
 from papertally.pages.summary import summary_page
 from papertally.verdicts import verdicts
@@ -163,6 +164,7 @@ def as_json(report: Report) -> dict[str, Any]:
             "forensics": [f.search().model_dump() for f in report.forensics],
         },
         "registered": None if report.registered is None else registered_orderings(report.registered),
+        "small_scale": small_scale_json(report.small_scale),
     }
 
 

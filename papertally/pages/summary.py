@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from papertally.pages.registered import told_in_short
+from papertally.pages.small_scale import SmallScalePage, small_scale_page
 from papertally.quantities.columns import is_cost
 from papertally.verdicts.names import count, short_title, spoken
 from papertally.verdicts.views import ClaimView, Report
@@ -32,7 +32,7 @@ class Summary:
     scope: list[str]
     easy: list[str]
     hard: list[str]
-    small: list[str]
+    small: SmallScalePage | None
     holds: list[str]
     off: list[tuple[str, str, str]]
 
@@ -100,5 +100,5 @@ def summary_page(report: Report) -> Summary:
     lead = f"{short} ({ledger.cited}), checked number by number, on one page."
     return Summary(
         ledger.title, short, ledger.cited, ledger.address, lead, _scope(report), _easy(report), _hard(report),
-        told_in_short(report.registered), _holds(report), _off(report),
+        small_scale_page(report.small_scale), _holds(report), _off(report),
     )  # fmt: skip

@@ -24,6 +24,7 @@ from papertally.verdicts.orderings import Ordering, RelationalClaim
 from papertally.verdicts.other_sets import OtherSet
 from papertally.verdicts.plan import Plan
 from papertally.verdicts.registered import Registered
+from papertally.verdicts.small_scale import SmallScale, small_scale
 
 
 @dataclass(frozen=True)
@@ -184,6 +185,11 @@ class Report:
     def distinct(self) -> list[CellView]:
         """Return every experiment's or network's number once, as it is printed first."""
         return list({c.distinct: c for c in reversed(self.cells)}.values())[::-1]
+
+    @property
+    def small_scale(self) -> SmallScale | None:
+        """Return what all protocols on small real data say of the printed orders, None where none has judged one."""
+        return small_scale(self.orderings, self.ordered_claims, self.registered)
 
     def grounds(self) -> dict[str, dict[str, Any]]:
         """Return by ground how many cells there are, how many distinct ones, and these' verdicts."""

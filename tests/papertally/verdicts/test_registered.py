@@ -13,13 +13,10 @@ from hypothesis import strategies as st
 
 from papertally.evidence.read import Evidence
 from papertally.evidence.registration import FILE, Choice, OrderingCosts, Registration, choose, of_phase, trials
-from papertally.evidence.settings import load_settings
 from papertally.ledger.load import load_ledger
 from papertally.pages.json_schema import RegisteredForm
-from papertally.pages.registered import registered_page, told_in_short
+from papertally.pages.registered import registered_page
 from papertally.pages.render import registered_orderings
-from papertally.pages.summary import summary_page
-from papertally.verdicts.model import build
 from papertally.verdicts.registered import judge_registered, read_registered
 from papertally.verdicts.spread import adjusted, holm
 
@@ -217,21 +214,6 @@ def test_report_json_says_what_is_decided_and_of_how_many_runs(ledger):
     assert {s.id: s.verdict for s in form.statements}["shift_max_order"] == "holds"
     empty = judge_registered(REGISTRATION, None, None, ledger, Evidence())
     assert RegisteredForm.model_validate(registered_orderings(empty)).schedule is None
-
-
-def test_the_short_telling_counts_what_is_decided_and_waits_for_a_whole_table(ledger):
-    lost = [(row, SEEDS[0]) for row in ("t5_se_relu", "t5_dynamic_shift_max")]
-    assert told_in_short(None) == []
-    assert told_in_short(judge_registered(REGISTRATION, CHOICE, None, ledger, evidence(TABLE_5, skip=lost))) == []
-    found = judge_registered(REGISTRATION, CHOICE, None, ledger, evidence([*TABLE_5, "t3_static"]))
-    scale, orders, statements = told_in_short(found)
-    assert "4 seeds a network, 10,000 images, 3 epochs; it says nothing of ImageNet" in scale
-    assert orders == "9 printed orders (Tables 3, 5): 8 hold, 1 fails."
-    assert statements == "8 statements about such orders alone: 2 hold, 6 are not run."
-    report = build(ledger, Evidence(), load_settings(ROOT)[0])
-    assert summary_page(report).small == []
-    report.registered = found
-    assert summary_page(report).small == [scale, orders, statements]
 
 
 @pytest.mark.parametrize(
