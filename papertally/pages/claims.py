@@ -8,8 +8,9 @@ from papertally.evidence.revision import UNKNOWN
 from papertally.pages.cell_details import Fact, Value, link
 from papertally.pages.sources import Sources
 from papertally.verdicts import verdicts
+from papertally.verdicts.answers import order_of
 from papertally.verdicts.arithmetic import Line
-from papertally.verdicts.names import GLYPHS, ORDER, row_name, slug, span, spoken
+from papertally.verdicts.names import row_name, span
 from papertally.verdicts.views import ClaimView, Report
 
 KINDS = {
@@ -110,8 +111,8 @@ def claim_pages(report: Report, sources: Sources, up: str) -> list[ClaimPage]:
             )
         facts.append(Fact("Cost to settle", _cost(report, claim, needs)))
         out.append(ClaimPage(
-            claim.id, claim.section, claim.statement, KINDS.get(claim.kind, claim.kind), spoken(claim.verdict),
-            slug(claim.verdict), GLYPHS[claim.verdict], ORDER.index(claim.verdict), _own(claim), claim.shown,
+            claim.id, claim.section, claim.statement, KINDS.get(claim.kind, claim.kind), claim.answer.words,
+            claim.answer.name, claim.answer.sign, order_of(claim.answer), _own(claim), claim.shown,
             _result(claim), claim.expression, list(claim.own), list(claim.worked), [f for f in facts if f.values],
             " ".join([claim.id, claim.section, claim.statement]).lower(),
         ))  # fmt: skip

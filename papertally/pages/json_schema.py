@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from papertally.checks.findings import SEVERITIES
 from papertally.evidence.forensics import Search
 from papertally.ledger.schema import GROUNDS
+from papertally.verdicts.answers import ANSWERS, APART
 from papertally.verdicts.verdicts import VERDICTS
 from papertally.verdicts.views import SHOWN_AS
 
@@ -56,6 +57,8 @@ class CellForm(Form):
     ground: Literal[GROUNDS[:-1]]  # type: ignore[valid-type]
     conventions: UnderForm | None
     distinct: str
+    answer: Literal[(*ANSWERS, *APART)]  # type: ignore[valid-type]
+    basis: str
 
 
 class ClaimForm(Form):
@@ -73,6 +76,8 @@ class ClaimForm(Form):
     note: str
     own: Literal["holds", "undecided", "cannot"] | None
     shown: Literal[SHOWN]  # type: ignore[valid-type]
+    answer: Literal[(*ANSWERS, *APART)]  # type: ignore[valid-type]
+    basis: str
 
 
 class GroundForm(Form):
@@ -83,13 +88,21 @@ class GroundForm(Form):
     verdicts: dict[str, Number]
 
 
+class AnswersForm(Form):
+    """Count the answers to distinct numbers and to statements; project and quoted are not about the paper."""
+
+    cells: dict[Literal[(*ANSWERS, *APART)], Number]  # type: ignore[valid-type]
+    claims: dict[Literal[(*ANSWERS, *APART)], Number]  # type: ignore[valid-type]
+
+
 class SummaryForm(Form):
-    """Count verdicts of all cells and statements, and by ground."""
+    """Count verdicts of all cells and statements, and by ground; answers: in the report's four words."""
 
     cells: dict[str, Number]
     claims: dict[str, Number]
     own: dict[str, Number]
     grounds: dict[str, GroundForm]
+    answers: AnswersForm
 
 
 class LeftOutForm(Form):

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from papertally.pages.cell_details import Value, link
-from papertally.verdicts.names import GLYPHS, ORDER, count, large, row_name, slug, span, spoken
+from papertally.verdicts.answers import HEADS, SIGNS, Answer, answer, counted
+from papertally.verdicts.names import count, large, row_name, span
 from papertally.verdicts.views import Report
 
 #: What a run's result would be about.
@@ -42,13 +43,12 @@ class PlanPage:
     benches: list[tuple[str, list[list[str]], list[str]]]
 
 
-def _filter(verdict: str, n: int) -> Filter:
-    return Filter(spoken(verdict), slug(verdict), GLYPHS[verdict], n)
-
-
-def filters(found: Iterable[str]) -> list[Filter]:
-    counts = Counter(found)
-    return [_filter(v, counts[v]) for v in ORDER if counts[v]]
+def filters(found: Iterable[Answer]) -> list[Filter]:
+    """Return a filter for each answer that was given."""
+    return [
+        Filter(HEADS.get(name, name), name, SIGNS[name], n)
+        for name, n in counted(found).items() if n
+    ]  # fmt: skip
 
 
 def plan_page(report: Report, up: str) -> PlanPage | None:
@@ -102,7 +102,9 @@ def verdict_rules(report: Report) -> list[tuple[list[Filter], str]]:
     s = report.settings
 
     def of(*names: str) -> list[Filter]:
-        return [_filter(name, 0) for name in names]
+        """Return the answers that verdicts stand for, each once."""
+        found = dict.fromkeys(answer(name) for name in names)
+        return [Filter(one.words, one.name, one.sign, 0) for one in found]
 
     narrow = 100 * (1 - 2 * s.alpha)
     return [
@@ -129,7 +131,7 @@ def verdict_rules(report: Report) -> list[tuple[list[Filter], str]]:
         (of("paper-inconsistent"),
          "The paper's own numbers contradict the statement or the cell, however they were rounded."),
         (of("blocked"),
-         "The paper does not give the architecture: nobody has drawn one, or it was drawn to meet this number."),
+         "The paper does not give the architecture, and nobody has reconstructed one."),
         (of("not-run"), "Nobody ran it."),
         (of("invalid-evidence"), "A result file is corrupt, stale or altered."),
     ]  # fmt: skip

@@ -18,7 +18,7 @@ from papertally.ledger.load import Alias, LedgerError, load_ledger
 from papertally.verdicts.costs import agreement
 from papertally.verdicts.gather import gather, place
 from papertally.verdicts.model import build
-from papertally.verdicts.names import GLYPHS, column_name, column_place, row_name, short_title, show, slug, spoken
+from papertally.verdicts.names import column_name, column_place, row_name, short_title, show
 from papertally.verdicts.views import CellView, Report
 
 OK, BROKEN = 0, 1
@@ -108,7 +108,7 @@ def _side(report: Report, row: str, column: str, way: str) -> Side | None:
                 said = agreement(value, found.printed, report.ledger.cell(row, column).interval)
                 others.append(f"rule {rule}: {show(value, found.printed)}, {said}")
     return Side(
-        found.printed, found.shown, spoken(found.verdict), slug(found.verdict), GLYPHS[found.verdict],
+        found.printed, found.shown, found.answer.words, found.answer.name, found.answer.sign,
         f"{way}{found.evidence}" if found.evidence else "", others,
     )  # fmt: skip
 

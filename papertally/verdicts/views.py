@@ -15,7 +15,9 @@ from papertally.evidence.settings import Settings
 from papertally.ledger.load import Ledger, Row
 from papertally.ledger.schema import GROUNDS
 from papertally.ledger.supplements import Supplements
+from papertally.quantities.columns import is_cost
 from papertally.verdicts import verdicts
+from papertally.verdicts.answers import Answer, answer, counted
 from papertally.verdicts.arithmetic import Line
 from papertally.verdicts.budget import TableBudget
 from papertally.verdicts.certificates import CertificateView
@@ -68,6 +70,11 @@ class CellView:
     def key(self) -> str:
         """Return the cell's name, row.column."""
         return f"{self.row_id}.{self.column}"
+
+    @property
+    def answer(self) -> Answer:
+        """Return the answer about the printed number, with its basis."""
+        return answer(self.verdict, self.ground, trained=not is_cost(self.column))
 
 
 @dataclass(frozen=True)
@@ -145,6 +152,11 @@ class ClaimView:
         """Return in words what was shown of the statement: see SHOWN_AS; `open` where nothing was."""
         return SHOWN_AS.get(self.verdict, "open")
 
+    @property
+    def answer(self) -> Answer:
+        """Return the answer about the statement, with its basis."""
+        return answer(self.verdict)
+
 
 @dataclass
 class Report:
@@ -207,6 +219,10 @@ class Report:
             "cells": _count(c.verdict for c in self.cells),
             "claims": _count(c.verdict for c in self.claims),
         }
+
+    def answers(self) -> dict[str, dict[str, int]]:
+        """Return how often each answer was given: of distinct printed numbers, and of statements."""
+        return {"cells": counted(c.answer for c in self.distinct), "claims": counted(c.answer for c in self.claims)}
 
     def own_summary(self) -> dict[str, int]:
         """Return how many statements hold, are undecided or cannot hold on the paper's own numbers."""
