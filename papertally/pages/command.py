@@ -23,6 +23,8 @@ from papertally import enter as entered
 from papertally.evidence.forensics import read_forensics
 from papertally.evidence.io import EvidenceError, write_json_atomic, write_text_atomic
 from papertally.evidence.paths import Places, up
+from papertally.evidence.read import Problem
+from papertally.evidence.registration import PROFILE
 from papertally.evidence.settings import Settings, SettingsError
 from papertally.ledger.load import LedgerError, add_ledger_arguments
 from papertally.ledger.supplements import load_supplements
@@ -45,6 +47,10 @@ OK, BROKEN, NOT_REPRODUCED, NOT_CHECKED = 0, 1, 3, 4
 def gate(report: Report, names: list[str]) -> int:
     """Return the exit code for the verdicts that gate: 3 if any says not reproduced or changed, 4 if unchecked."""
     given = {v for counts in report.summary().values() for v in counts}
+    if report.registered is not None and (report.registered.absent or report.registered.fault):
+        given.add("invalid-evidence")
+    if any(problem.path.startswith(f"results/{PROFILE}/") for problem in report.problems):
+        given.add("invalid-evidence")
     if "changed" in names and report.changed:
         return NOT_REPRODUCED
     hit = given & set(names)
@@ -61,6 +67,12 @@ def judged(places: Places, settings: Settings, runs: Runs) -> Report:
     report.forensics = read_forensics(places.root, places.results)
     if not places.own:
         report.registered = read_registered(places.root, places.results, ledger, evidence)
+        if report.registered is not None:
+            folder = places.results / PROFILE
+            report.problems.extend(
+                Problem(places.shown(folder / f"{name}.json"), name.partition(".")[0], "is registered and absent")
+                for name in report.registered.absent
+            )
         report.other_sets = read_other_sets(places.root, places.results, runs, ledger, evidence)
         report.problems.extend(problem for other in report.other_sets for problem in other.problems)
     return report

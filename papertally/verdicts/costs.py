@@ -14,12 +14,12 @@ from papertally.evidence.read import Evidence
 from papertally.evidence.schema import CostEvidence, size_name
 from papertally.ledger.load import Cell, Ground, Ledger, Row
 from papertally.quantities.columns import COSTS, stem
-from papertally.quantities.interval import Span, Truth
-from papertally.quantities.printed import Interval
+from papertally.quantities.interval import Span, Truth, span
+from papertally.quantities.printed import Interval, bounds_of
 from papertally.statements.expressions import Expression
 from papertally.verdicts.conventions import Finding, Grid, admissible, grid, judge, units
 from papertally.verdicts.counting import COLUMNS, Counting, applies, counted_values
-from papertally.verdicts.names import show
+from papertally.verdicts.names import row_name, show
 from papertally.verdicts.verdicts import Verdict
 
 #: Decided by this: every axis of counting.
@@ -161,17 +161,34 @@ class CostJudge:
                 Verdict("blocked", "drawn to meet this number, so that it proves nothing"), finding, value
             )
         name = APART.get(finding.verdict, finding.verdict) if ground.constructed else finding.verdict
-        return CostJudged(Verdict(name, self.words(finding, cell)), finding, value)
+        return CostJudged(Verdict(name, self.words(finding, cell, self.condition(row.id, cell))), finding, value)
 
-    def words(self, finding: Finding, cell: Cell) -> str:
-        """Return a finding as one line of arithmetic."""
+    def condition(self, row_id: str, cell: Cell) -> str:
+        """Return the condition that the conventions of a cell were held to, or "" where all of them count."""
+        if cell.column != "madds" or not self.open_axes(self.ledger.ground(row_id, cell.column), cell.column)[1]:
+            return ""
+        root, _ = self.ledger.root(row_id, cell.column)
+        truths = self._admissible.get(root)
+        if truths is None:
+            return ""
+        entry = next(e for e in self.ledger.conventions.families if root in e.rows and e.released)
+        rows = [self.ledger.row(name) for name in entry.released]
+        names = " and ".join(row_name(self.ledger.tables[row.table], row) for row in rows)
+        ways = f"{int(truths.sum()):,} of {truths.size:,} ways of counting"
+        return f" ({ways}, those that give {names}, by what is open of the structure)"
+
+    def words(self, finding: Finding, cell: Cell, condition: str = "") -> str:
+        """Return a finding as one line of arithmetic; condition: what its conventions were held to."""
         nearest = f"{show(finding.nearest, cell.printed, unit=cell.unit)}"
         off = beyond(finding.nearest, cell.printed, cell.interval)
-        cut = "; prints so if digits are cut" if finding.cut and not finding.holds else ""
+        cut = ""
+        if finding.cut and not finding.holds:
+            itself = finding.nearest in span(bounds_of(cell.interval, "cut"))
+            cut = f"; {'' if itself else 'another value '}prints so if digits are cut"
         if finding.of == 1:
             return f"{off}{cut}"
         if not finding.holds:
-            return f"holds under none of {finding.of:,} conventions; the nearest gives {nearest}, {off}{cut}"
+            return f"holds under none of {finding.of:,} conventions{condition}; the nearest gives {nearest}, {off}{cut}"
         if finding.holds == finding.of:
             return f"holds under all {finding.of:,} conventions"
         names = ", ".join(name.replace("_", " ") for name in finding.deciding)

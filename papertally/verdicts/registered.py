@@ -34,12 +34,13 @@ from papertally.verdicts.statements import Finding, Rule, relation
 
 @dataclass(frozen=True)
 class FamilyState:
-    """Hold a registered table: how many of its runs are filed, and what they say once all are."""
+    """Hold a registered table: how many of its runs are filed, which are not, and what they say once all are."""
 
     table: str
     have: int
     of: int
     ordering: Ordering | None = None
+    absent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,13 @@ class Registered:
     fault: str = ""
 
     @property
+    def absent(self) -> list[str]:
+        """Return the registered runs that are not filed, each once, where others of the chosen schedule are."""
+        if not any(family.have for family in self.families):
+            return []
+        return list(dict.fromkeys(name for family in self.families for name in family.absent))
+
+    @property
     def judged(self) -> list[FamilyState]:
         """Return the tables whose runs are all there."""
         return [family for family in self.families if family.ordering is not None]
@@ -140,7 +148,18 @@ def judge_registered(
     spread = spreads(judged).get(COLUMN)
     ordered = {o.table: o for o in orderings(ledger, judged, alpha, _bits(evidence, judged), [f.table for f in whole])}
     families = [
-        FamilyState(f.table, sum(len(found[row]) for row in f.rows), len(f.rows) * len(seeds), ordered.get(f.table))
+        FamilyState(
+            f.table,
+            sum(len(found[row]) for row in f.rows),
+            len(f.rows) * len(seeds),
+            ordered.get(f.table),
+            tuple(
+                f"{row}.{choice.schedule}.s{seed}"
+                for row in f.rows
+                for seed in seeds
+                if seed not in {run.seed for run in found[row]}
+            ),
+        )
         for f in registration.families
     ]
     used = [run for mine in judged.values() for run in mine]

@@ -26,7 +26,7 @@ from papertally.verdicts.orderings import Ordering, RelationalClaim
 from papertally.verdicts.other_sets import OtherSet
 from papertally.verdicts.plan import Plan
 from papertally.verdicts.registered import Registered
-from papertally.verdicts.small_scale import SmallScale, small_scale
+from papertally.verdicts.small_scale import SAID, SmallScale, small_scale
 
 
 @dataclass(frozen=True)
@@ -230,8 +230,25 @@ class Report:
         return {name: counts[name] for name in ("holds", "undecided", "cannot") if counts[name]}
 
     def verdict_map(self) -> dict[str, str]:
-        """Return every verdict by the name of its cell or claim."""
-        return {**{c.key: c.verdict for c in self.cells}, **{f"claim {c.id}": c.verdict for c in self.claims}}
+        """Return every verdict by the name of its cell, claim, or small-scale order, and which registered runs lack."""
+        return {
+            **{c.key: c.verdict for c in self.cells},
+            **{f"claim {c.id}": c.verdict for c in self.claims},
+            **self.small_scale_map(),
+        }
+
+    def small_scale_map(self) -> dict[str, str]:
+        """Return what each protocol on small data says of each order, and whether registered tables are complete."""
+        found = self.small_scale
+        orders = {
+            f"order {o.table} {o.higher} > {o.lower} ({name})": SAID[pair.verdict]
+            for o in (found.orders if found else ())
+            for name, pair in o.by.items()
+        }
+        families = self.registered.families if self.registered else []
+        return orders | {
+            f"registered table {f.table}": "incomplete" if f.absent or not f.of else "complete" for f in families
+        }
 
 
 def _count(names: Any) -> dict[str, int]:

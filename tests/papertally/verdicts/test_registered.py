@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from types import SimpleNamespace
 
 import pytest
@@ -14,9 +15,13 @@ from hypothesis import strategies as st
 from papertally.evidence.read import Evidence
 from papertally.evidence.registration import FILE, Choice, OrderingCosts, Registration, choose, of_phase, trials
 from papertally.ledger.load import load_ledger
+from papertally.pages import diff
+from papertally.pages.command import gate, judged
 from papertally.pages.json_schema import RegisteredForm
 from papertally.pages.registered import registered_page
-from papertally.pages.render import registered_orderings
+from papertally.pages.render import as_json, registered_orderings
+from papertally.verdicts.baseline import changes
+from papertally.verdicts.gather import place
 from papertally.verdicts.registered import judge_registered, read_registered
 from papertally.verdicts.spread import adjusted, holm
 
@@ -234,3 +239,24 @@ def test_the_page_says_what_made_how_many_of_the_judged_runs(ledger, environment
                if "Code revision" in line]  # fmt: skip
     assert f"{told} ({len(runs) - 1} runs)" in line
     assert "a processor (1 run)" in line
+
+
+def test_an_absent_registered_run_is_named_gated_and_changes_the_baseline(tmp_path):
+    for name in ("papers", "configs", "fingerprints", "params.yaml", "proxy", "requirements.lock"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    shutil.copytree(ROOT / "results", tmp_path / "results")
+    before = judged(*place(None, "", tmp_path))
+    assert not before.registered.absent
+    assert gate(before, ["invalid-evidence"]) == 0
+    lost = "t5_relu.i10000e3.s200"
+    (tmp_path / "results/cifar" / f"{lost}.json").unlink()
+    after = judged(*place(None, "", tmp_path))
+    assert after.registered.absent == [lost]
+    assert [p.path for p in after.problems if lost in p.path] == [f"results/cifar/{lost}.json"]
+    assert gate(after, ["invalid-evidence"]) == 4
+    changed = {name: (was, now) for name, was, now in changes(after, before.verdict_map())}
+    assert changed["registered table 5"] == ("complete", "incomplete")
+    assert any(name.startswith("order 5 ") for name in changed)
+    for name, report in (("old", before), ("new", after)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(as_json(report)))
+    assert diff.main([str(tmp_path / "old.json"), str(tmp_path / "new.json")]) == 3
