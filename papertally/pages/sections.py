@@ -58,20 +58,24 @@ def plan_page(report: Report, up: str) -> PlanPage | None:
     kinds = Counter(item.kind for item in plan.items)
     summary = (
         f"{count(kinds['cell'], 'printed number')} and {count(kinds['claim'], 'statement')} wait for "
-        f"{count(len(plan.runs), 'row')} to be trained with {report.settings.seeds} seeds: {large(plan.image_passes)} "
-        "images in training. "
+        f"{count(len(plan.planned), 'row')} to be trained with {report.settings.seeds} seeds: "
+        f"{large(sum(run.image_passes for run in plan.planned))} images in training. "
     ) + " ".join(f"{line[0].upper()}{line[1:]}." for line in plan.power)
     unit = "GPU-hours" if plan.gpu else "machine-hours"
     for tests, (cells, runs, took) in plan.hours_by().items():
         settles = f"{count(cells, 'number')} from {count(runs, 'row')}"
+        if tests == "quotation":
+            summary += f" {TESTED[tests]}: {settles}; not planned, as this paper's recipe would not test them."
+            continue
         summary += f" {TESTED[tests]}: {settles}" + ("." if took is None else f", {span(took)} {unit}.")
-    hours = "" if plan.hours is None else f"{span(plan.hours)} {unit} on {plan.hardware}"
+    took = plan.planned_hours
+    hours = "" if took is None else f"{span(took)} {unit} on {plan.hardware}"
     names = {row.id: f"{row_name(table, row)}" for table in report.ledger.tables.values() for row in table.rows}
     rows = [
         [run.table, names[run.row], str(run.seeds), large(run.image_passes),
          "–" if run.hours is None else span(run.hours),
          str(len(run.cells)), str(len(run.claims))]
-        for run in plan.runs
+        for run in plan.planned
     ]  # fmt: skip
     benches = []
     for _, bench in report.benches:

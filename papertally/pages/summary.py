@@ -72,8 +72,8 @@ def _hard(report: Report) -> list[str]:
     blocked = sum(c.verdict == "blocked" for c in report.distinct)
     if blocked:
         lines.append(f"{count(blocked, 'number')} cannot be checked from what is printed.")
-    if report.plan and report.plan.runs:
-        runs, hours = report.plan.runs, report.plan.hours
+    if report.plan and report.plan.planned:
+        runs, hours = report.plan.planned, report.plan.planned_hours
         data = ", ".join(dict.fromkeys(r.dataset for r in runs))
         cost = f"about {hours:,.0f} hours on {report.plan.hardware}" if hours else "a time that nobody has measured"
         lines.append(f"{count(len(runs), 'experiment')} need {data}: {cost}.")

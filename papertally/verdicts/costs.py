@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
 
+from papertally.conventions.axes import Conventions
 from papertally.conventions.vectorized import Counts, Truths
 from papertally.evidence.read import Evidence
 from papertally.evidence.schema import CostEvidence, size_name
@@ -68,6 +69,25 @@ def sizes(over: Grid, cell: Cell) -> tuple[Counts, tuple[str, ...]]:
     return np.stack([found, binary], axis=-1), (*axes, "megabyte")
 
 
+def scales(structure: Sequence[str], conventions: Conventions) -> list[int]:
+    """Return which axes of structure are samples of a scale: those of three whole numbers or more."""
+    values = [conventions.axis(name).values for name in structure]
+    return [i for i, of in enumerate(values) if len(of) > 2 and all(type(v) is int for v in of)]
+
+
+def bracketed(values: Counts, axis: int, interval: Interval, allowed: Truths | None = None) -> bool:
+    """Tell whether along one axis, all else the same, values lie on both sides of what prints as a string.
+
+    A value of the scale that the axis only samples may then print so, so that nothing is excluded.
+    """
+    below = (values < float(interval.low)).any(axis=axis)
+    above = (values >= float(interval.high)).any(axis=axis)
+    both = below & above
+    if allowed is not None:
+        both = both & allowed.reshape((1,) * (both.ndim - allowed.ndim) + allowed.shape)
+    return bool(both.any())
+
+
 def _lookup(known: Mapping[tuple[str, str], Decimal]) -> Callable[[str, str], Decimal]:
     return lambda row, column: known[row, column]
 
@@ -79,6 +99,7 @@ class CostJudge:
         self.ledger, self.evidence = ledger, evidence
         self._findings: dict[tuple[str, str, str], Finding] = {}
         self._admissible: dict[str, Truths | None] = {}
+        self._between: dict[tuple[str, str, str], str] = {}
         self.counting = Counting(ledger, evidence) if applies(ledger.conventions) else None
 
     def open_axes(self, ground: Ground, column: str) -> tuple[list[str], bool]:
@@ -140,6 +161,11 @@ class CostJudge:
         over = grid(found, structure, self.ledger.conventions, counting)
         if stem(cell.column) == "size":
             return judge(*sizes(over, cell), cell.interval)
+        values = over.params if cell.column == "params" else over.madds
+        allowed = self._admissible[root] if counting else None
+        for axis in scales(structure, self.ledger.conventions):
+            if bracketed(values, axis, cell.interval, allowed):
+                self._between[self.source(row_id, cell.column), cell.column, cell.printed] = structure[axis]
         if cell.column == "params":
             return judge(over.params, over.axes[: over.params.ndim], cell.interval)
         return judge(over.madds, over.axes, cell.interval, self._admissible[root] if counting else None)
@@ -161,6 +187,11 @@ class CostJudge:
                 Verdict("blocked", "drawn to meet this number, so that it proves nothing"), finding, value
             )
         name = APART.get(finding.verdict, finding.verdict) if ground.constructed else finding.verdict
+        axis = self._between.get((self.source(row.id, cell.column), cell.column, cell.printed))
+        if name == "differs" and axis is not None:
+            tried = f"{axis.replace('_', ' ')} was tried at some values only"
+            why = f"{tried}, and those give both less and more than is printed"
+            return CostJudged(Verdict("depends", f"{self.words(finding, cell)}; {why}"), finding, value)
         return CostJudged(Verdict(name, self.words(finding, cell, self.condition(row.id, cell))), finding, value)
 
     def condition(self, row_id: str, cell: Cell) -> str:
