@@ -49,7 +49,11 @@ def small_scale_lines(found: SmallScale | None) -> list[str]:
     """Return the conclusion, and what was found to decide the signs; [] where no protocol has judged an order."""
     if found is None:
         return []
-    return [conclusion(found), *([found.decided_by] if found.decided_by else [])]
+    lines = [conclusion(found), *([found.decided_by] if found.decided_by else [])]
+    if found.pending:
+        noun = count(len(found.pending), "registered setting")
+        lines.append(f"{noun} of the multiverse still to run; until then no order can hold under every setting.")
+    return lines
 
 
 def protocol_rows(found: SmallScale) -> tuple[list[str], list[list[str]]]:

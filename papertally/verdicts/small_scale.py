@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from papertally.evidence.datasets import TITLES
@@ -60,11 +60,14 @@ class ComparedOrder:
 
 @dataclass(frozen=True, kw_only=True)
 class SmallScale:
-    """Hold all protocols and every order that at least one of them judged. decided_by: what was found to decide."""
+    """Hold all protocols and every order that at least one of them judged. decided_by: what was found to
+    decide; pending: registered settings that are not run in whole.
+    """
 
     protocols: list[Protocol]
     orders: list[ComparedOrder]
     decided_by: str = ""
+    pending: list[str] = field(default_factory=list)
 
     @property
     def opposite(self) -> list[ComparedOrder]:
@@ -140,17 +143,26 @@ def small_scale(
             f"configured for the paper, {span} seeds"
         )
         protocols.append(_protocol("proxy", description, orderings, {s.id: s.verdict for s in statements}))
+    pending = []
+    for setting in registered.settings if registered is not None else ():
+        if setting.orderings:
+            description = f"multiverse, setting {setting.name} ({setting.have} of {setting.of} runs)"
+            protocols.append(_protocol(setting.name, description, setting.orderings, {}))
+        if setting.have < setting.of:
+            pending.append(setting.name)
     if not protocols:
         return None
     keys = dict.fromkeys(key for protocol in protocols for key in protocol.orders)
     orders = []
     for key in keys:
         by = {protocol.id: protocol.orders[key] for protocol in protocols if key in protocol.orders}
-        answer, basis = combine({name: pair.verdict for name, pair in by.items()}, len(protocols))
+        answer, basis = combine(
+            {name: pair.verdict for name, pair in by.items()}, len({*(p.id for p in protocols), *pending})
+        )
         table, higher, lower = key
         orders.append(ComparedOrder(table=table, higher=higher, lower=lower, by=by, answer=answer, basis=basis))
     decided_by = registered.registration.decided_by if registered is not None else ""
-    return SmallScale(protocols=protocols, orders=orders, decided_by=decided_by)
+    return SmallScale(protocols=protocols, orders=orders, decided_by=decided_by, pending=pending)
 
 
 def _protocol(name: str, description: str, judged: list[Ordering], statements: Mapping[str, str]) -> Protocol:
