@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from papertally.evidence.revision import UNKNOWN
-from papertally.pages.cell_details import Fact, Value, link
+from papertally.pages.cell_details import Fact, Value, link, responses
 from papertally.pages.sources import Sources
 from papertally.verdicts import verdicts
 from papertally.verdicts.answers import order_of
@@ -85,6 +86,17 @@ def _cost(report: Report, claim: ClaimView, needs: dict[str, tuple[list[str], fl
     return [Value(f"training of {', '.join(names)}{took}")] if names else []
 
 
+def _place(report: Report, claim: ClaimView) -> list[Value]:
+    """Return a link to a statement's section, table or figure on arXiv; to the paper where it has no number there."""
+    arxiv, address = report.ledger.arxiv, report.ledger.address
+    if not arxiv:
+        return [Value(claim.section, address)] if address else []
+    found = re.match(r"(?:(Table|Figure) )?(\d+(?:\.\d+)*)", claim.section)
+    name = {"Table": "table", "Figure": "figure"}.get(found[1] or "", "section") if found else ""
+    where = f"#nameddest={name}.{found[2]}" if found else ""
+    return [Value(f"{claim.section} on arXiv", f"https://arxiv.org/pdf/{arxiv}{where}")]
+
+
 def claim_pages(report: Report, sources: Sources, up: str) -> list[ClaimPage]:
     """Return every statement in the paper's order."""
     items = report.plan.items if report.plan else []
@@ -93,6 +105,7 @@ def claim_pages(report: Report, sources: Sources, up: str) -> list[ClaimPage]:
     for claim in report.claims:
         evidence = report.evidence.claims.get(claim.id)
         facts = [
+            Fact("In the paper", _place(report, claim)),
             Fact("Read as", [Value(claim.reading)] if claim.reading else []),
             Fact("Arithmetic", [Value(claim.arithmetic)] if claim.arithmetic else []),
         ]
@@ -110,6 +123,7 @@ def claim_pages(report: Report, sources: Sources, up: str) -> list[ClaimPage]:
                 Fact("Known issue", [Value(report.ledger.issues[claim.issue].title, f"index.html#issue-{claim.issue}")])
             )
         facts.append(Fact("Cost to settle", _cost(report, claim, needs)))
+        facts.append(Fact("Responses", responses(report, claim.id)))
         out.append(ClaimPage(
             claim.id, claim.section, claim.statement, KINDS.get(claim.kind, claim.kind), claim.answer.words,
             claim.answer.name, claim.answer.sign, order_of(claim.answer), _own(claim), claim.shown,
