@@ -16,7 +16,6 @@ from typing import Any
 import yaml
 
 from papertally.evidence.io import EvidenceError, write_text_atomic
-from papertally.evidence.paths import Places
 from papertally.evidence.settings import SettingsError
 from papertally.ledger.files import committed_bytes
 from papertally.ledger.load import LedgerError
@@ -26,9 +25,9 @@ from papertally.pages.small_scale import protocol_rows, small_scale_lines
 from papertally.pages.sources import read_sources
 from papertally.quantities.columns import is_cost
 from papertally.verdicts.answers import ANSWERS
-from papertally.verdicts.gather import place
 from papertally.verdicts.names import column_name, row_name, short_title
 from papertally.verdicts.views import Report
+from report.project import projects_of
 
 OK, BROKEN, OLD = 0, 1, 3
 HEAD = "# Written by `python -m report metadata` from papers/ and results/; change those, not this.\n"
@@ -136,9 +135,10 @@ def main(argv: list[str], root: Path) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; exit 3 where a file is not today's")
     args = parser.parse_args(argv)
     try:
-        report = judged(*place(None, "", root))
+        project = projects_of(root)(None)
+        report = judged(project)
         index = metafiles(report)
-        files = {**index, **readme(root, report, read_sources(Places(root), report.ledger).config.claims)}
+        files = {**index, **readme(root, report, read_sources(project.paper, report.ledger).config.claims)}
         if args.check:
             same = {n for n in files if (root / n).is_file() and committed_bytes(root / n) == files[n].encode()}
             old = [n for n in files if n not in same]

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from papertally.ledger.files import YamlFile
-from papertally.ledger.load import HERE, Ledger, LedgerError, Row
+from papertally.ledger.load import Ledger, LedgerError, Row
 from papertally.ledger.schema import Identifier, RawReading, Strict, Text
 from papertally.quantities.printed import ABSENT, UNITS, parse_printed
 
@@ -164,9 +164,8 @@ def _cells(ledger: Ledger) -> list[tuple[Row, str]]:
     return [(row, cell.column) for row, cell in ledger.cells()]
 
 
-def load_supplements(ledger: Ledger, root: Path | None = None) -> Supplements:
+def load_supplements(ledger: Ledger, root: Path) -> Supplements:
     """Return the supplements of the ledger in folder `root`. Raises LedgerError "file:line: fault; mend"."""
-    root = root or HERE
 
     def load(name: str, form: type[Raw]) -> tuple[YamlFile | None, Raw]:
         path = root / f"{name}.yaml"

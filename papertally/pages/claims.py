@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from papertally.evidence.revision import UNKNOWN
 from papertally.pages.cell_details import Fact, Value, link, responses
+from papertally.pages.sentences import cell_label
 from papertally.pages.sources import Sources
 from papertally.verdicts import verdicts
 from papertally.verdicts.answers import order_of
@@ -57,9 +58,18 @@ def _own(claim: ClaimView) -> str:
     return f"{said}: {claim.paper_quantity}"
 
 
-def _result(claim: ClaimView) -> str:
+def contradicted_cells(report: Report, claim: ClaimView) -> list[str]:
+    """Return the contradicted numbers that a statement is about, printed beside recomputed."""
+    refs = next((c.expression.refs for c in report.ledger.claims if c.id == claim.id), ())
+    keys = {f"{row}.{column}" for row, column in refs}
+    return [cell_label(report, c) for c in report.cells if c.key in keys and c.answer.name == "contradicted"]
+
+
+def _result(report: Report, claim: ClaimView) -> str:
     """Return what makes a statement fail, for the first page."""
     if claim.verdict == "differs" and claim.kind == "relation":
+        return "; ".join(contradicted_cells(report, claim)) or claim.arithmetic
+    if claim.kind not in OF_CELLS and claim.arithmetic:
         return claim.arithmetic
     own = claim.own_truth == "cannot"
     lines = claim.own if claim.kind in OF_CELLS and own else claim.worked
@@ -127,7 +137,8 @@ def claim_pages(report: Report, sources: Sources, up: str) -> list[ClaimPage]:
         out.append(ClaimPage(
             claim.id, claim.section, claim.statement, KINDS.get(claim.kind, claim.kind), claim.answer.words,
             claim.answer.name, claim.answer.sign, order_of(claim.answer), _own(claim), claim.shown,
-            _result(claim), claim.expression, list(claim.own), list(claim.worked), [f for f in facts if f.values],
+            _result(report, claim), claim.expression, list(claim.own), list(claim.worked),
+            [f for f in facts if f.values],
             " ".join([claim.id, claim.section, claim.statement]).lower(),
         ))  # fmt: skip
     return out

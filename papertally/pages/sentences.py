@@ -70,10 +70,11 @@ def _confirmed(report: Report) -> str:
     ]) or "nothing"  # fmt: skip
 
 
-def _label(report: Report, cell: CellView) -> str:
+def cell_label(report: Report, cell: CellView) -> str:
+    """Return a cell as printed beside what came out here."""
     row = report.ledger.row(cell.row_id)
     name = row_name(report.ledger.tables[cell.table], row)
-    return f"{column_name(cell.column)} {cell.printed} of {name}, {cell.shown or 'otherwise'} here"
+    return f"{column_name(cell.column)} {cell.printed} of {name}, recomputed {cell.shown or 'otherwise'}"
 
 
 def weightiest(report: Report) -> list[ClaimView]:
@@ -91,7 +92,7 @@ def _contradicted(report: Report) -> str:
     cells = [c for c in report.distinct if c.answer.name == "contradicted"]
     impossible = [f for f in report.checks if f.severity == "impossible"]
     named = [c.statement.rstrip(".") for c in weightiest(report)]
-    named += [_label(report, c) for c in cells] + [f.subject for f in impossible]
+    named += [cell_label(report, c) for c in cells] + [f.subject for f in impossible]
     shown = named[:NAMED]
     rest = len(named) - len(shown)
     return _joined([*shown, f"and {rest} more" if rest > 0 else ""]) or "nothing"

@@ -12,7 +12,7 @@ from papertally.ledger.supplements import load_supplements
 from papertally.pages.claims import claim_pages
 from papertally.pages.command import judged
 from papertally.pages.sources import Sources
-from papertally.verdicts.gather import place
+from report.project import projects_of
 
 ENTRY = '- {{subject: {}, who: "A. Author", when: "2026-01-31", what: "Counted with biases."}}'
 
@@ -43,7 +43,7 @@ def test_a_response_to_nothing_is_refused_with_its_line(folder):
 
 def test_it_stands_beside_the_verdict(folder):
     write(folder, "four_budgets")
-    report = judged(*place(None, "", ROOT))
+    report = judged(projects_of(ROOT)(None))
     report.supplements = load_supplements(report.ledger, folder)
     (page,) = (c for c in claim_pages(report, Sources(), "") if c.id == "four_budgets")
     facts = {fact.term: fact.values for fact in page.facts}

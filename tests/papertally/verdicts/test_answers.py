@@ -10,7 +10,6 @@ from helpers import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from papertally.evidence.paths import Places
 from papertally.ledger.schema import GROUNDS
 from papertally.pages.command import judged
 from papertally.pages.render import as_json
@@ -18,15 +17,15 @@ from papertally.pages.sentences import HEADLINES, HeadlineError, sentences
 from papertally.pages.sources import read_sources
 from papertally.quantities.columns import is_cost
 from papertally.verdicts.answers import ANSWERS, APART, answer, counted
-from papertally.verdicts.gather import place
 from papertally.verdicts.verdicts import FAILED, PASSED, VERDICTS
+from report.project import projects_of
 
 PROJECT = {v for v in VERDICTS if v.startswith(("built-", "run-")) or v in ("predicted", "not-predicted")}
 
 
 @pytest.fixture(scope="module")
 def report():
-    return judged(*place(None, "", ROOT))
+    return judged(projects_of(ROOT)(None))
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +35,7 @@ def data(report):
 
 @pytest.fixture(scope="module")
 def told(report):
-    return dict(sentences(report, read_sources(Places(ROOT), report.ledger).config.claims))
+    return dict(sentences(report, read_sources(projects_of(ROOT)(None).paper, report.ledger).config.claims))
 
 
 @given(st.sampled_from(VERDICTS), st.sampled_from(GROUNDS))

@@ -9,12 +9,12 @@ from helpers import ROOT
 from papertally.pages.command import judged
 from papertally.quantities.printed import parse_printed
 from papertally.verdicts.costs import bracketed
-from papertally.verdicts.gather import place
+from report.project import projects_of
 
 
 @pytest.fixture(scope="module")
 def cells():
-    return {cell.key: cell for cell in judged(*place(None, "", ROOT)).cells}
+    return {cell.key: cell for cell in judged(projects_of(ROOT)(None)).cells}
 
 
 @pytest.mark.parametrize(("values", "between"), [([900, 1100], True), ([900, 940], False), ([1060, 1100], False)])

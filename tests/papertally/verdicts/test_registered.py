@@ -8,12 +8,14 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
-from helpers import ROOT
+from helpers import MICRONET, ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
+from papertally.counting.cost import rules
 from papertally.evidence.read import Evidence
 from papertally.evidence.registration import FILE, Choice, OrderingCosts, Registration, choose, of_phase, trials
+from papertally.evidence.schema import Rules
 from papertally.ledger.load import load_ledger
 from papertally.pages import diff
 from papertally.pages.command import gate, judged
@@ -21,11 +23,12 @@ from papertally.pages.json_schema import RegisteredForm
 from papertally.pages.registered import registered_page
 from papertally.pages.render import as_json, registered_orderings
 from papertally.verdicts.baseline import changes
-from papertally.verdicts.gather import place
 from papertally.verdicts.registered import judge_registered, read_registered
 from papertally.verdicts.spread import adjusted, holm
+from report.project import projects_of
 
 REGISTRATION = Registration.model_validate(yaml.safe_load((ROOT / FILE).read_text("utf-8")))
+RULES = Rules.model_validate(rules(load_ledger(MICRONET).conventions))
 
 #: Means far apart against a spread of half a point: as printed but for SE+ReLU, which here comes last.
 MEANS = {"t5_relu": 40.0, "t5_se_relu": 30.0, "t5_dynamic_relu": 50.0, "t5_dynamic_shift_max": 60.0, "t3_static": 45.0,
@@ -34,7 +37,7 @@ MEANS = {"t5_relu": 40.0, "t5_se_relu": 30.0, "t5_dynamic_relu": 50.0, "t5_dynam
 
 @pytest.fixture(scope="module")
 def ledger():
-    return load_ledger()
+    return load_ledger(MICRONET)
 
 
 def run_of(row, seed, recipe, top1):
@@ -186,7 +189,7 @@ def test_costs_are_shown_with_their_ratio(ledger):
         "schema": 1, "kind": "ordering_costs", "digest": "", "input_size": [3, 32, 32], "stem_stride": 1,
         "first_stride": 1, "rows": rows, "code_revision": "x", "environment": {},
     })  # fmt: skip
-    found = judge_registered(REGISTRATION, None, costs, ledger, Evidence())
+    found = judge_registered(REGISTRATION, None, costs, ledger, Evidence(rules=RULES))
     assert [c.ratio for c in found.costs] == [i + 1 for i in range(len(rows))]
     assert all(c.printed_ratio is None for c in found.costs)
 
@@ -242,15 +245,16 @@ def test_the_page_says_what_made_how_many_of_the_judged_runs(ledger, environment
 
 
 def test_an_absent_registered_run_is_named_gated_and_changes_the_baseline(tmp_path):
-    for name in ("papers", "configs", "fingerprints", "params.yaml", "proxy", "requirements.lock"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    shutil.copytree(ROOT / "results", tmp_path / "results")
-    before = judged(*place(None, "", tmp_path))
+    for name in ("papers", "configs", "fingerprints", "proxy", "results"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    for name in ("params.yaml", "requirements.lock", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    before = judged(projects_of(tmp_path)(None))
     assert not before.registered.absent
     assert gate(before, ["invalid-evidence"]) == 0
     lost = "t5_relu.i10000e3.s200"
     (tmp_path / "results/cifar" / f"{lost}.json").unlink()
-    after = judged(*place(None, "", tmp_path))
+    after = judged(projects_of(tmp_path)(None))
     assert after.registered.absent == [lost]
     assert [p.path for p in after.problems if lost in p.path] == [f"results/cifar/{lost}.json"]
     assert gate(after, ["invalid-evidence"]) == 4

@@ -19,14 +19,14 @@ from papertally.pages.small_scale import (
     small_scale_page,
 )
 from papertally.pages.summary import summary_page
-from papertally.verdicts.gather import place
 from papertally.verdicts.orderings import Ordering, Pair
 from papertally.verdicts.small_scale import combine, small_scale
+from report.project import projects_of
 
 
 @pytest.fixture(scope="module")
 def report():
-    return judged(*place(None, "", ROOT))
+    return judged(projects_of(ROOT)(None))
 
 
 def ordering(verdict, gap):
