@@ -14,8 +14,8 @@ from papertally.evidence.read import Evidence
 from papertally.evidence.schema import CostEvidence, size_name
 from papertally.ledger.load import Cell, Ground, Ledger, Row
 from papertally.quantities.columns import COSTS, stem
-from papertally.quantities.interval import Span, Truth
-from papertally.quantities.printed import Interval
+from papertally.quantities.interval import Interval, Truth
+from papertally.quantities.printed import PrintedNumber
 from papertally.statements.expressions import Expression
 from papertally.verdicts.conventions import Finding, Grid, admissible, grid, judge, units
 from papertally.verdicts.counting import COLUMNS, Counting, applies, counted_values
@@ -39,7 +39,7 @@ class CostJudged:
     value: int
 
 
-def beyond(value: int, printed: str, interval: Interval) -> str:
+def beyond(value: int, printed: str, interval: PrintedNumber) -> str:
     """Return how far a value lies from what prints as a string: "0.26 last places above, +4.2 %", or "" inside."""
     off = units(value, interval)
     if not off and value in interval:
@@ -49,7 +49,7 @@ def beyond(value: int, printed: str, interval: Interval) -> str:
     return f"{off:.2f} last places {side} what prints as {printed}, {percent:+.1f} %"
 
 
-def agreement(value: int, printed: str, interval: Interval) -> str:
+def agreement(value: int, printed: str, interval: PrintedNumber) -> str:
     """Return whether one value prints as a string, in words."""
     return f"prints as {printed}" if value in interval else beyond(value, printed, interval)
 
@@ -177,12 +177,12 @@ class CostJudge:
         names = ", ".join(name.replace("_", " ") for name in finding.deciding)
         return f"holds under {finding.holds:,} of {finding.of:,} conventions; decided by {names}"
 
-    def span(self, row_id: str, column: str) -> Span | None:
+    def span(self, row_id: str, column: str) -> Interval | None:
         """Return all that a cost may be under admissible conventions; None of a network that is not the paper's."""
         if self.ledger.ground(row_id, column).constructed:
             return None
         found = self.finding(row_id, column)
-        return None if found is None else Span(Fraction(found.low), Fraction(found.high))
+        return None if found is None else Interval(Fraction(found.low), Fraction(found.high))
 
     def truth(self, expression: Expression) -> Truth:
         """Return what a relation of costs is under all admissible conventions, each taken for all its cells at once.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from fractions import Fraction
 from itertools import product
 from pathlib import Path
 
@@ -17,8 +16,8 @@ from papertally.conventions.vectorized import counted
 from papertally.evidence.read import read_evidence
 from papertally.evidence.schema import CostReading, CostValues
 from papertally.ledger.load import HERE, LedgerError, load_ledger
-from papertally.quantities.printed import ROUNDINGS, bounds, parse_printed
-from papertally.verdicts.certificates import certificate, proves
+from papertally.quantities.printed import ROUNDINGS, parse_printed
+from papertally.verdicts.certificates import certificate
 from papertally.verdicts.conventions import family, grid, held_out, judge, units
 from papertally.verdicts.costs import CostJudge
 
@@ -184,16 +183,7 @@ class TestCertificates:
             "table_6_additive", "table_7_affine_j", "table_7_bilinear",
         }  # fmt: skip
         assert found["table_7_affine_j"].gap == 1.0
-        assert "2 × t7_j2_k2 = t7_j1_k2 + t7_j3_k2" in found["table_7_affine_j"].proof
-        assert "below 2 × 12.45M" in found["table_7_affine_j"].proof
-
-    def test_a_proof_is_checked_exactly(self):
-        counts, found = [[1], [1]], [bounds("1.0"), bounds("1.1")]
-        one = Fraction(1)
-        assert proves(counts, found, [(0 * one, one), (one, 0 * one)])  # below 1.05, at least 1.05
-        assert not proves(counts, [bounds("1.0"), bounds("1.0")], [(0 * one, one), (one, 0 * one)])
-        assert not proves(counts, found, [(0 * one, one), (0 * one, one)])  # the prices do not cancel
-        assert not proves(counts, found, [(-one, 0 * one), (0 * one, -one)])
+        assert "(2 × t7_j2_k2) < 24.9M, but (t7_j1_k2 + t7_j3_k2) ≥ 25.3M" in found["table_7_affine_j"].proof
 
     @settings(max_examples=60, deadline=None)
     @given(
@@ -203,7 +193,7 @@ class TestCertificates:
     @pytest.mark.slow
     def test_numbers_that_a_rule_made_are_never_refuted(self, counts, prices):
         """Soundness: printed from true prices, under whichever rounding."""
-        for rounding, mode in zip(ROUNDINGS, ("ROUND_HALF_UP", "ROUND_DOWN", "ROUND_HALF_EVEN"), strict=True):
+        for rounding, mode in zip(ROUNDINGS, ("ROUND_HALF_UP", "ROUND_HALF_EVEN", "ROUND_DOWN"), strict=True):
             rows = {f"r{i}": c for i, c in enumerate(counts)}
             totals = [sum(Decimal(p) / 7 * n for p, n in zip(prices, c, strict=True)) for c in counts]
             printed = {f"r{i}": str(t.quantize(Decimal("0.1"), mode)) for i, t in enumerate(totals)}
