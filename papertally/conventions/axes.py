@@ -5,7 +5,7 @@ Terms are counts by name: `kind`, `kind@site` or `kind@site:JxK`, as evidence of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -145,6 +145,23 @@ def part(axis: str, value: str, names: Named, linear: str = "same") -> int:
                 total += n * (_LINEAR[linear](price) if axis == "shift_max" and t.site in LINEAR_SITES else price)
         return total
     return 0
+
+
+#: The axis that prices a kind of terms, where it has another name; a kind of WEIGHTS needs none.
+_AXIS = {"fc_bias": "biases", "head_bias": "biases", "conv_bias": "biases", "pool": "pooling"}
+
+
+def unpriced(terms: Mapping[str, int], axes: Collection[str]) -> dict[str, int]:
+    """Return the operations by kind that none of some axes prices, so that they count nothing in any convention.
+
+    What is the same for every image (site `fixed`) needs no price.
+    """
+    out: dict[str, int] = {}
+    for term, count in named(terms):
+        free = term.kind in WEIGHTS or term.site == "fixed" or not count
+        if not free and _AXIS.get(term.kind, term.kind) not in axes:
+            out[term.kind] = out.get(term.kind, 0) + count
+    return out
 
 
 def weights(terms: Mapping[str, int]) -> int:

@@ -9,6 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from papertally.conventions.axes import unpriced
 from papertally.conventions.vectorized import Counts, Truths
 from papertally.evidence.read import Evidence
 from papertally.evidence.schema import CostEvidence, size_name
@@ -151,7 +152,9 @@ class CostJudge:
         if found is None or finding is None:
             return None
         if self.counting is not None and stem(cell.column) in COLUMNS:
-            verdict = self.counting.verdict(row.id, cell.column, lambda f: self.words(f, cell))
+            verdict = self.counting.verdict(
+                row.id, cell.column, lambda f: self.words(f, cell) + self.unpriced(found, cell)
+            )
             return CostJudged(verdict, finding, self.counting.value(row.id, cell.column))
         value = found.values.madds[self.evidence.rule] if cell.column == "madds" else found.values.params
         value *= cell.about.weight_bytes if stem(cell.column) == "size" else 1
@@ -161,7 +164,14 @@ class CostJudge:
                 Verdict("blocked", "drawn to meet this number, so that it proves nothing"), finding, value
             )
         name = APART.get(finding.verdict, finding.verdict) if ground.constructed else finding.verdict
-        return CostJudged(Verdict(name, self.words(finding, cell)), finding, value)
+        return CostJudged(Verdict(name, self.words(finding, cell) + self.unpriced(found, cell)), finding, value)
+
+    def unpriced(self, found: CostEvidence, cell: Cell) -> str:
+        """Return a remark on the operations of a network that no axis of the conventions prices, or ""."""
+        axes = [axis.id for axis in self.ledger.conventions.counting]
+        left = unpriced(found.values.terms, axes) if stem(cell.column) == "madds" else {}
+        named = ", ".join(f"{kind} ({count:,})" for kind, count in left.items())
+        return f"; counted in no convention, for want of an axis: {named}" if named else ""
 
     def words(self, finding: Finding, cell: Cell) -> str:
         """Return a finding as one line of arithmetic."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from itertools import product
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from papertally.conventions.axes import Certificate, CountingAxis, load_conventions, madds, members
+from papertally.conventions.axes import Certificate, CountingAxis, load_conventions, madds, members, unpriced
 from papertally.conventions.vectorized import counted
 from papertally.evidence.read import read_evidence
 from papertally.evidence.schema import CostReading, CostValues
@@ -23,6 +24,7 @@ from papertally.verdicts.costs import CostJudge
 
 ROOT = Path(__file__).resolve().parents[3]
 CONVENTIONS = load_conventions(HERE, LedgerError)
+COUNTINGS = prod(len(axis.values) for axis in CONVENTIONS.counting)
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +54,8 @@ def by_hand(terms: dict[str, int], c: dict[str, str]) -> int:
             total += n * int(c["batch_norm"])
         elif kind == "pool":
             total += n * int(c["pooling"])
+        elif kind == "activation":
+            total += n * int(c["activation"])
         elif kind == "relu":
             among = {"none": [], "sites": ["A1", "A3"], "blocks": ["A1", "A2", "A3", "last", "body"]}
             total += n * (c["relu"] == "all" or site in among[c["relu"]])
@@ -70,19 +74,28 @@ def by_hand(terms: dict[str, int], c: dict[str, str]) -> int:
 names = st.sampled_from([
     "conv", "fc", "head_fc", "fc_bias", "head_bias", "conv_bias", "batch_norm", "pool", "relu@A1", "relu@A3",
     "relu@last", "relu@stem", "relu@body", "shift_max@A1:2x2", "shift_max@A2:2x1", "shift_max@last", "shift_max@A3:3x3",
-    "dynamic_relu@A1:1x2", "dynamic_relu@A2",
+    "dynamic_relu@A1:1x2", "dynamic_relu@A2", "activation@body",
 ])  # fmt: skip
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.dictionaries(names, st.integers(0, 10**9)), st.integers(0, 8639))
+@given(st.dictionaries(names, st.integers(0, 10**9)), st.integers(0, COUNTINGS - 1))
 @pytest.mark.slow
 def test_every_convention_is_what_it_says(terms, at):
     countings = CONVENTIONS.countings()
-    assert len(countings) == 8640
+    assert len(countings) == COUNTINGS
     flat = counted(terms, CONVENTIONS).reshape(-1)
     for i in (at, 0, 8639):
         assert flat[i] == madds(terms, countings[i]) == by_hand(terms, countings[i])
+
+
+def test_no_filed_term_counts_nothing_in_silence(costs):
+    """Every kind of a filed network has an axis; one without is named beside the verdict."""
+    axes = [axis.id for axis in CONVENTIONS.counting]
+    assert {row: left for row, found in costs.items() if (left := unpriced(found.values.terms, axes))} == {}
+    terms = {"conv": 7, "activation@A1": 5, "activation@A3": 2, "activation@fixed": 9, "head_bias": 1}
+    assert unpriced(terms, ["biases"]) == {"activation": 7}
+    assert unpriced(terms, ["activation"]) == {"head_bias": 1}
 
 
 def test_plain_and_s_are_members_by_name():
