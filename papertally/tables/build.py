@@ -115,6 +115,8 @@ class Table(Measured):
         if is_absent(text):
             return text
         try:
+            if piece.fault:
+                raise ValueError(f"; {piece.fault}")
             parse_printed(text, str(col.keys.get("unit", "")) or ("MB" if stem(col.name) == "size" else ""))
             if fault := unfit(col.name, text):
                 raise ValueError(fault)

@@ -7,26 +7,16 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 from papertally.ledger.load import HERE, NAME, LedgerError, load_ledger
 from papertally.ledger.schema import TASKS, RawPaper
 from papertally.quantities.columns import COSTS
 from papertally.tables.build import Written, write_tables
-from papertally.tables.csvs import read_csv
-from papertally.tables.grid import Grid
-from papertally.tables.html import read_html
+from papertally.tables.documents import tables_of
 from papertally.tables.infer_columns import Unread
-from papertally.tables.latex import read_latex
-from papertally.tables.markdown import read_markdown
 from papertally.tables.normalize import quoted
 
-READERS: dict[str, Callable[[str], list[Grid]]] = {
-    ".md": read_markdown, ".markdown": read_markdown, ".mmd": read_markdown, ".txt": read_markdown,
-    ".tex": read_latex, ".latex": read_latex, ".ltx": read_latex, ".html": read_html, ".htm": read_html,
-    ".xhtml": read_html, ".csv": read_csv, ".tsv": read_csv,
-}  # fmt: skip
 CLAIMS = """\
 # Statements of the paper about its own numbers. An example, to write out:
 #   - id: small_is_better
@@ -38,23 +28,6 @@ schema: 1
 claims: []
 """
 ISSUES = "# Doubts about the transcription, and where the paper contradicts itself.\nschema: 1\nissues: []\n"
-
-
-def read_source(path: Path) -> tuple[list[Grid], str]:
-    """Return a file's tables and its text. Raises LedgerError naming the file."""
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
-        raise LedgerError(f"{path}: is none of {', '.join(READERS)}; save it as one, or rename it")
-    try:
-        text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
-    except OSError as error:
-        raise LedgerError(f"{path}: {error.strerror}; name a file with the paper's tables") from None
-    except UnicodeDecodeError as error:
-        raise LedgerError(f"{path}: not UTF-8 ({error.reason}); save it as UTF-8") from None
-    grids = reader(text)
-    if not grids:
-        raise LedgerError(f"{path}: no table in it; name a file whose tables are text, or its other form")
-    return grids, text
 
 
 def _paper(name: str, source: str, title: str, tables: list[Written], lost: list[Unread], file: str) -> str:
@@ -89,7 +62,7 @@ def write_ledger(
         raise LedgerError(f"{name!r} is no name of a ledger; write small letters, digits and underscores: my_paper")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise LedgerError(f"{folder}: is there already; name another --path, or remove it")
-    grids, _ = read_source(path)
+    grids = tables_of(path).grids
     written, lost = write_tables(grids, name, task, metric, path.name)
     if not written:
         raise LedgerError(f"{path}: {len(grids)} tables, none with a column that is known to be measured; say --metric")

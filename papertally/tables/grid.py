@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from papertally.quantities.printed import is_absent, parse_printed
+from papertally.tables.vocabulary import SETTING
 
 #: No printed table is larger; beyond it a span is a slip.
 MOST = 2000
@@ -14,22 +15,30 @@ MOST = 2000
 
 @dataclass(frozen=True)
 class Piece:
-    """Hold one cell's plain text; part: it continues a cell that spans columns or rows."""
+    """Hold one cell's plain text; part: it continues a cell that spans columns or rows.
+
+    fault: why what it prints is not sure, or "".
+    """
 
     text: str
     line: int
     bold: bool = False
     part: bool = False
+    fault: str = ""
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Hold one table: its rows all of one width. heads: how many rows are its head, None where the markup says none."""
+    """Hold one table: its rows all of one width.
+
+    heads: how many rows are its head, None where the markup says none; file: where it stands, of many files.
+    """
 
     rows: tuple[tuple[Piece, ...], ...]
     line: int
     caption: str = ""
     heads: int | None = None
+    file: str = ""
 
     @property
     def width(self) -> int:
@@ -46,6 +55,7 @@ class Spanned:
     bold: bool = False
     columns: int = 1
     rows: int = 1
+    fault: str = ""
 
 
 @dataclass
@@ -71,9 +81,9 @@ class Builder:
                 continue
             cell = queue.pop(0)
             for i in range(min(max(cell.columns, 1), MOST)):
-                line.append(Piece(cell.text, cell.line, cell.bold, i > 0))
+                line.append(Piece(cell.text, cell.line, cell.bold, i > 0, cell.fault))
                 for down in range(1, min(max(cell.rows, 1), MOST)):
-                    self.below[at + down, column + i] = Piece(cell.text, cell.line, cell.bold, True)
+                    self.below[at + down, column + i] = Piece(cell.text, cell.line, cell.bold, True, cell.fault)
         self.rows.append(line)
 
     def grid(self, line: int, caption: str = "", heads: int | None = None) -> Grid | None:
@@ -110,6 +120,28 @@ def _headlike(row: Sequence[Piece]) -> bool:
     return len(texts) > 1 and not any(numeric(t) or is_absent(t) for t in texts[1:])
 
 
+def _data(row: Sequence[Piece]) -> bool:
+    """Tell whether a row under a head has numbers of its own: a name in front, and behind it mostly numbers."""
+    said = [p.text for p in row[1:] if p.text and not p.part]
+    numbers = sum(numeric(t) for t in said)
+    return bool(row[0].text) and not row[0].part and numbers > 0 and 2 * numbers >= len(said)
+
+
+def headless(grid: Grid) -> bool:
+    """Tell whether a table's first row is no head: numbers with places or spreads behind a name."""
+    row = grid.rows[0]
+    said = [p.text for p in row[1:] if p.text]
+    first = row[0].text.lower().strip(" .:")
+    if (
+        not _data(row)
+        or numeric(row[0].text)
+        or SETTING.fullmatch(first)
+        or 3 * sum(map(numeric, said)) < 2 * len(said)
+    ):
+        return False
+    return any(re.search(r"\d[.,]\d|±|\d\s?[%KMGB]", t) for t in said)
+
+
 def with_heads(grid: Grid) -> Grid:
     """Return a grid that knows its head: from the markup, widened by rows that only name columns."""
     rows, count = grid.rows, grid.heads or 0
@@ -119,6 +151,7 @@ def with_heads(grid: Grid) -> Grid:
             count -= 1
     else:
         count = max(1, min(count, len(rows) - 1))
+        count = next((i for i in range(1, count) if _data(rows[i])), count)  # rows with numbers are no head
         # a converter's separator stands one row early where heads of two lines were split
         while (
             count < min(len(rows) - 1, 3)

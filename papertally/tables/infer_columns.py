@@ -45,6 +45,7 @@ class Unread:
     why: str
     row: str = ""
     column: str = ""
+    file: str = ""
 
 
 class Measured:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from papertally.tables.grid import Builder, Grid, Spanned
 from papertally.tables.html import math, read_html
+from papertally.tables.infer_columns import Unread
 from papertally.tables.latex import read_latex
 from papertally.tables.tex import SUPER, tidy
 
@@ -78,7 +79,7 @@ def _table(lines: Sequence[tuple[int, str]], caption: str) -> Grid | None:
     return builder.grid(lines[0][0], caption, heads)
 
 
-def read_markdown(source: str) -> list[Grid]:
+def read_markdown(source: str, unread: list[Unread] | None = None) -> list[Grid]:
     """Return the tables of a Markdown file, in order: of pipes, of HTML, of LaTeX within it."""
     lines = source.split("\n")
     grids: list[Grid] = []
@@ -110,7 +111,7 @@ def read_markdown(source: str) -> list[Grid]:
                 if depth <= 0:
                     break
                 end += 1
-            found = read_html("\n".join(lines[i : end + 1]), i + 1, name())
+            found = read_html("\n".join(lines[i : end + 1]), unread, i + 1, name())
             grids += found
             waiting = found[-1] if found and not caption else None
             caption, i = "", end + 1
@@ -138,6 +139,16 @@ def read_markdown(source: str) -> list[Grid]:
             ]
             caption = ""
             i += 1
+            continue
+        if (block_end := _tabbed(lines, i)) > i + 1:
+            builder = Builder()
+            for n in range(i, block_end):
+                laid = [inline(cell) for cell in lines[n].split("\t")]
+                builder.add([Spanned(text, n + 1, bold) for text, bold in laid])
+            if (grid := builder.grid(i + 1, name())) is not None:
+                grids.append(grid)
+                waiting = grid if not caption else None
+            caption, i = "", block_end
             continue
         if _is_row(line, False) and not _SEPARATOR.match(line):
             block: list[tuple[int, str]] = []
@@ -171,6 +182,15 @@ def read_markdown(source: str) -> list[Grid]:
             continue
         i += 1
     return grids
+
+
+def _tabbed(lines: Sequence[str], i: int) -> int:
+    """Return where the lines end that tabs part into as many cells; `i` where there is none."""
+    count, end, full = lines[i].count("\t"), i, False
+    while count and end < len(lines) and lines[end].count("\t") == count:
+        full = full or sum(bool(cell.strip()) for cell in lines[end].split("\t")) > 1
+        end += 1
+    return end if full else i
 
 
 def _gap(lines: Sequence[str], i: int, block: Sequence[tuple[int, str]]) -> bool:
