@@ -43,6 +43,9 @@ def same(printed: str, unit: str, truth: str) -> bool:
 def kept(truth: str, raw: str) -> bool:
     """Tell whether a converter's output still has a cell's digits."""
     digits = re.findall(r"\d[\d.]*", truth.replace(",", ""))
+    unit = re.search(r"[a-zA-Z]+$", truth) if not re.search(r"\de", truth) else None
+    if digits and unit and not re.search(re.escape(digits[-1]) + r"(?:<[^<>]*>|[^\w]|\\\w+){0,12}" + unit[0], raw):
+        return False
     return all(d in raw.replace(",", "") for d in digits) if digits else True
 
 

@@ -86,14 +86,37 @@ class Builder:
                     self.below[at + down, column + i] = Piece(cell.text, cell.line, cell.bold, True, cell.fault)
         self.rows.append(line)
 
-    def grid(self, line: int, caption: str = "", heads: int | None = None) -> Grid | None:
-        """Return the table, short rows filled with blanks; None for one without two columns and rows."""
+    def grid(self, line: int, caption: str = "", heads: int | None = None, sure: bool = False) -> Grid | None:
+        """Return the table, short rows filled with blanks; None for one without two columns and rows.
+
+        sure: short rows lack cells at their end; else those whose cells fit another column are marked.
+        """
         rows = [row for row in self.rows if row]
         width = max((len(row) for row in rows), default=0)
         if width < 2 or len(rows) < 2:
             return None
+        if not sure and any(len(row) < width for row in rows):
+            rows = _checked(rows, width)
         filled = tuple((*row, *[Piece("", row[0].line)] * (width - len(row))) for row in rows)
         return Grid(filled, line, caption, heads)
+
+
+def _checked(rows: list[list[Piece]], width: int) -> list[list[Piece]]:
+    """Return rows whose short ones are marked where numbers stand among names, or names among numbers."""
+    full = [row for row in rows if len(row) == width and any(numeric(p.text) for p in row)]
+    names = [all(not numeric(row[c].text) for row in full if row[c].text) for c in range(width)]
+    numbers = [bool(full) and all(numeric(r[c].text) or is_absent(r[c].text) for r in full) for c in range(width)]
+    out = []
+    for row in rows:
+        shifted = len(row) < width and full and any(numeric(p.text) for p in row)
+        if shifted and any(
+            (numeric(p.text) and names[c]) or (p.text and numbers[c] and not numeric(p.text) and not is_absent(p.text))
+            for c, p in enumerate(row)
+        ):
+            why = f"its row has {len(row)} cells of {width}, and which are missing is not said"
+            row = [replace(p, fault=p.fault or why) for p in row]
+        out.append(row)
+    return out
 
 
 def numeric(text: str) -> bool:

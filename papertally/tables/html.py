@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from papertally.tables.grid import Builder, Grid, Spanned
 from papertally.tables.infer_columns import Unread
 from papertally.tables.mathml import Node, mathml_text
+from papertally.tables.plain_text import ampersands
 from papertally.tables.tex import SUPER, lowered, render, tidy
 
 #: Text outside tables that may name the next one.
@@ -71,6 +72,7 @@ class _Parser(HTMLParser):
         self.grids: list[Grid] = []
         self.captions: list[list[str]] = []
         self.outside: list[str] | None = None
+        self.outside_line = first_line
         self.figures: list[int] = []
         self.spans: list[str] = []
         self.skipped: list[str] = []
@@ -124,7 +126,9 @@ class _Parser(HTMLParser):
             self.figures.append(len(self.grids))
         elif not self.tables:
             if tag in NAMING:
-                self.outside = []
+                self.outside, self.outside_line = [], self.line
+            elif tag == "br" and self.outside is not None:
+                self.outside.append("\0")
         elif tag == "caption":
             self.end_cell()
             self.outside = []
@@ -229,8 +233,14 @@ class _Parser(HTMLParser):
             self._close(tag)
 
     def _named(self, tag: str) -> None:
-        text = tidy("".join(self.outside or []))
+        raw = "".join(self.outside or [])
+        text = tidy(raw.replace("\0", " "))
         self.outside = None
+        if raw.count(" & ") + raw.count("\n& ") + raw.count(" &\n") > 2:
+            rows = [(self.outside_line, " ".join(part.split())) for part in raw.split("\0")]
+            if (found := ampersands(rows, lambda t: (tidy(math(t)), False))) is not None:
+                self.grids.append(replace(found, caption=self.named))
+                return
         if not text or self.tables:
             return
         if tag == "figcaption" and self.figures and len(self.grids) > self.figures[-1]:

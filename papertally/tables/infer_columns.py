@@ -13,6 +13,7 @@ from papertally.quantities.printed import BYTES, dimension, is_absent, kind_of, 
 from papertally.tables.grid import Grid, decimal_points, lone, numeric, with_heads
 from papertally.tables.heads import Head, read_head
 from papertally.tables.normalize import is_link, slug, split_slashes, transposed
+from papertally.tables.vocabulary import CHOSEN
 
 #: Trained metrics of each task, to tell a table's from its columns.
 TASK_OF = (
@@ -76,6 +77,8 @@ class Measured:
     def _timed(self, c: int, head: Head) -> Head:
         """Return a head that only names a device as a latency's, where its cells are in units of time."""
         units = {own_unit(t) for t in self.texts(c) if numeric(t)}
+        if not head.measures and units and all(dimension(unit) == "bytes" for unit in units):
+            return replace(head, measures="size", suffix=head.suffix or head.title, setting=False)
         if head.measures or not units or not all(dimension(unit) == "time" for unit in units):
             return head
         return replace(head, measures="latency", device=head.title, suffix=head.suffix or head.title, setting=False)
@@ -102,6 +105,9 @@ class Measured:
             measured = head.average or any(re.search(r"\d\.\d|±", t) for t in texts)
             uncertain = 2 * sum("±" in t for t in texts) > len(texts)  # no setting has a spread
             uncertain = uncertain or (measured and bool(head.dataset))
+            # decimals in most cells and no letters are measured, but for what is known to be chosen so
+            places = sum(bool(re.fullmatch(r"[-−+]?\d*\.\d+%?", t)) for t in texts)
+            uncertain = uncertain or (2 * places > len(texts) and share > 0.9 and not CHOSEN.search(head.title))
             if share >= 0.5 and (self.metric or measured) and (uncertain or not head.setting):
                 found.append((c, head))
                 continue

@@ -342,7 +342,7 @@ def read_latex(source: str, unread: list[Unread] | None = None) -> list[Grid]:
                 builder.add(laid, hollow=True)
                 seen = True
         line = bisect_right(lines, found.start())
-        grid = builder.grid(line, caption or _caption(text, found.start(), end, defined), heads)
+        grid = builder.grid(line, caption or _caption(text, found.start(), end, defined), heads, True)
         if grid is not None:
             grids.append(grid)
         elif unread is not None and name != "array" and any(re.search(r"\d", p.text) for r in builder.rows for p in r):

@@ -11,12 +11,15 @@ from papertally.tables.grid import Builder, Grid, Spanned
 from papertally.tables.html import math, read_html
 from papertally.tables.infer_columns import Unread
 from papertally.tables.latex import read_latex
-from papertally.tables.tex import SUPER, tidy
+from papertally.tables.plain_text import ampersands, dashed, dashed_end, drawn, grid_end, unboxed
+from papertally.tables.tex import SUPER, lowered, tidy
 
 _SEPARATOR = re.compile(r"^\s*\|?\s*[:=—–_-]+\s*(?:[|+][\s:=—–_+-]*)*\|?\s*$")
+_COMMENT = re.compile(r"`<!--[^`]*-->`\{=html\}|<!--(?:(?!-->)[\s\S])*-->")
 _CAPTION = re.compile(r"^\W{0,6}(?:supplementary\s+|extended data\s+)?tab(?:le|\.)\s*[A-Z]?\d+[a-z]?\b", re.I)
 #: A line that is bold as a whole, or a fold's name: a heading over the next table.
 _NAMING = re.compile(r"\s*(?:\*\*([^*|]+)\*\*|__([^_|]+)__|<summary>(.*?)</summary>)\s*:?\s*", re.I)
+_SUB = re.compile(r"(\w?\s*)<sub>\s*((?:(?!</sub>).)*)</sub>", re.I)
 _BOLD = re.compile(r"^\s*(?:\*\*\*?|__)\s*(.+?)\s*(?:\*\*\*?|__)(.*)$")
 
 
@@ -24,6 +27,9 @@ def inline(text: str) -> tuple[str, bool]:
     """Return a cell without Markdown's markup, and whether it begins bold."""
     text = re.sub(r"<br\s*/?>", " ", text)
     text = re.sub(r"<sup>\s*(.*?)\s*</sup>", lambda m: m[1] if "±" in m[1] else m[1].translate(SUPER), text, flags=re.I)
+    text = _SUB.sub(lambda m: m[1] + lowered(m[2].strip(), m[1].strip()[-1:]), text)
+    text = re.sub(r"(?<=[\w.)%])\^([^\s^$]{1,8})\^(?!\w)", lambda m: m[1].translate(SUPER), text)
+    text = re.sub(r"\[([^\[\]]*)\]\{[.#][^{}]*\}", r"\1", text)
     bold = bool(re.match(r"\s*<(b|strong)>", text, re.I)) or "\\mathbf" in text or "\\textbf" in text or "\\bf" in text
     text = re.sub(r"</?[A-Za-z][^<>]*>", "", text)
     text = math(html.unescape(text))
@@ -81,6 +87,8 @@ def _table(lines: Sequence[tuple[int, str]], caption: str) -> Grid | None:
 
 def read_markdown(source: str, unread: list[Unread] | None = None) -> list[Grid]:
     """Return the tables of a Markdown file, in order: of pipes, of HTML, of LaTeX within it."""
+    told: list[Unread] = [] if unread is None else unread
+    source = _COMMENT.sub(lambda m: re.sub(r"[^\n]+", "", m[0]), unboxed(source))
     lines = source.split("\n")
     grids: list[Grid] = []
     headings: list[tuple[int, str]] = []
@@ -140,6 +148,31 @@ def read_markdown(source: str, unread: list[Unread] | None = None) -> list[Grid]
             caption = ""
             i += 1
             continue
+        drawn_end = grid_end(lines, i) if "+" in line else i
+        dash_end = dashed_end(lines, i) if drawn_end == i else i
+        if max(drawn_end, dash_end) > i:
+            grid = drawn(lines, i, drawn_end, inline) if drawn_end > i else dashed(lines, i, dash_end, inline)
+            i = max(drawn_end, dash_end)
+            if grid is not None and any(re.search(r"\d", p.text) for row in grid.rows for p in row[1:]):
+                below = _caption_below(lines, i)
+                grids.append(replace(grid, caption=below or name()))
+                waiting = grids[-1] if not below and not caption else None
+                caption = ""
+            continue
+        if line.count(" & ") > 1:
+            end = i
+            while end < len(lines) and lines[end].strip():
+                end += 1
+            begun = i
+            while begun and lines[begun - 1].strip() and not lines[begun - 1].lstrip().startswith((":::", "#", "<")):
+                begun -= 1
+            rows = _broken(lines, begun, end)
+            if (grid := ampersands(rows, inline)) is not None:
+                grids.append(replace(grid, caption=name()))
+            else:
+                told.append(Unread(line.strip()[:200], i + 1, "cells parted by & outside a table; write a table of it"))
+            caption, i = "", end
+            continue
         if (block_end := _tabbed(lines, i)) > i + 1:
             builder = Builder()
             for n in range(i, block_end):
@@ -182,6 +215,35 @@ def read_markdown(source: str, unread: list[Unread] | None = None) -> list[Grid]
             continue
         i += 1
     return grids
+
+
+def _caption_below(lines: Sequence[str], i: int) -> str:
+    """Return pandoc's caption below a table, ": text", or ""."""
+    while i < len(lines) and not lines[i].strip():
+        i += 1
+    found = re.match(r"\s*(?:Table)?:\s+(\S.*)", lines[i]) if i < len(lines) else None
+    if found is None:
+        return ""
+    said = [found[1]]
+    while (i := i + 1) < len(lines) and lines[i].strip() and not lines[i].startswith(":::"):
+        said.append(lines[i].strip())
+    return inline(" ".join(said))[0]
+
+
+def _broken(lines: Sequence[str], start: int, end: int) -> list[tuple[int, str]]:
+    """Return a paragraph's printed lines with the numbers of theirs: where it has hard breaks, these end them."""
+    hard = any(re.search(r"(?:\\|  )$", lines[n]) for n in range(start, end))
+    out: list[tuple[int, str]] = []
+    open_ = False
+    for n in range(start, end):
+        if lines[n].startswith(":::") or re.fullmatch(r"\s*</?div[^>]*>\s*", lines[n]):
+            continue
+        if open_ and hard:
+            out[-1] = (out[-1][0], f"{out[-1][1]} {lines[n].strip()}")
+        else:
+            out.append((n + 1, lines[n]))
+        open_ = not re.search(r"(?:\\|  )$", lines[n])
+    return out
 
 
 def _tabbed(lines: Sequence[str], i: int) -> int:
