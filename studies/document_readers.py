@@ -19,7 +19,7 @@ import yaml
 from papertally.ledger.load import LedgerError
 from papertally.quantities.printed import is_absent, parse_printed
 from papertally.tables.build import write_tables
-from papertally.tables.documents import read_source
+from papertally.tables.documents import tables_of
 
 OUTCOMES = ("right", "wrong", "refused", "lost", "gone")
 
@@ -46,7 +46,8 @@ def kept(truth: str, raw: str) -> bool:
     unit = re.search(r"[a-zA-Z]+$", truth) if not re.search(r"\de", truth) else None
     if digits and unit and not re.search(re.escape(digits[-1]) + r"(?:<[^<>]*>|[^\w]|\\\w+){0,12}" + unit[0], raw):
         return False
-    return all(d in raw.replace(",", "") for d in digits) if digits else True
+    bare = re.sub(r"(?<=\d),(?=\d{3})", "", raw)
+    return all(re.search(rf"(?<![\d.]){re.escape(d)}(?!\d)", bare) for d in digits) if digits else True
 
 
 def score(path: Path, truth: dict) -> list[tuple[str, str, str]]:
@@ -54,7 +55,7 @@ def score(path: Path, truth: dict) -> list[tuple[str, str, str]]:
     raw = "" if path.suffix in (".pdf", ".docx", ".xlsx") else path.read_text("utf-8", "replace")
     tables, told, whole = [], [], ""
     try:
-        source = read_source(path)
+        source = tables_of(path)
         written, lost = write_tables(source.grids, "x", "", "", path.name)
         tables = [yaml.safe_load(t.text) for t in written]
         told = [u for t in written for u in t.unread] + lost + list(source.unread)
@@ -78,7 +79,8 @@ def score(path: Path, truth: dict) -> list[tuple[str, str, str]]:
                 if right:
                     outcome = "right"
                 elif raw and not kept(cell, raw):
-                    outcome = "gone" if not found or "?" in found else "wrong"
+                    near = any(words(f) and words(f) in words(cell) for f in found)  # its unit was dropped
+                    outcome = "gone" if not found or "?" in found or near else "wrong"
                 elif "?" in found or (
                     not found
                     and (whole or words(row["key"]) in words(said) or any(words(w) in words(said) for w in head))

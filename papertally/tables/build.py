@@ -10,7 +10,7 @@ from typing import Any
 from papertally.ledger.table_schema import unfit
 from papertally.quantities.columns import SHARES, is_cost, stem
 from papertally.quantities.printed import ABSENT, is_absent, kind_of, own_unit, parse_printed
-from papertally.tables.grid import Grid, Piece, lone, numeric, split_beside, with_heads
+from papertally.tables.grid import Grid, Piece, headless, lone, numeric, split_beside, with_heads
 from papertally.tables.heads import read_head
 from papertally.tables.infer_columns import Col, Measured, Unread
 from papertally.tables.normalize import marks_of, quoted, slug
@@ -110,6 +110,10 @@ class Table(Measured):
 
     def _cell(self, piece: Piece, row: str, col: Col) -> str:
         text = piece.text.strip()
+        if not text and not self.grid.sure:
+            why = "the cell is empty: write –, or what is printed there, which a converter may have lost"
+            self.unread.append(Unread("(empty)", piece.line, why, row, col.name))
+            return "?"
         if not text:
             return ABSENT
         if is_absent(text):
@@ -189,10 +193,17 @@ def write_tables(
     grids: Sequence[Grid], name: str, task: str, metric: str, source: str
 ) -> tuple[list[Written], list[Unread]]:
     """Return every table that prints numbers, and those that could not be read as tables."""
-    whole = [part for grid in grids for part in split_beside(with_heads(grid))]
+    bare = [grid for grid in grids if headless(grid)]
+    whole = [part for grid in grids if grid not in bare for part in split_beside(with_heads(grid))]
     numbers = numbers_of(whole)
     others: dict[str, tuple[str, tuple[str, ...]]] = {}
-    written, lost = [], []
+    written: list[Written] = []
+    lost = [
+        Unread(" | ".join(p.text for p in g.rows[0] if p.text), g.line,
+               f"{len(g.rows)} rows without a head: the first one has numbers; write the columns' names above it",
+               file=g.file)
+        for g in bare
+    ]  # fmt: skip
     for grid, number in zip(whole, numbers, strict=True):
         table = Table(grid, name, number, task, metric, source)
         found = table.write(others)

@@ -31,7 +31,8 @@ class Piece:
 class Grid:
     """Hold one table: its rows all of one width.
 
-    heads: how many rows are its head, None where the markup says none; file: where it stands, of many files.
+    heads: how many rows are its head, None where the markup says none; file: where it stands, of many files;
+    sure: an empty cell is printed so, and was not lost by a converter.
     """
 
     rows: tuple[tuple[Piece, ...], ...]
@@ -39,6 +40,7 @@ class Grid:
     caption: str = ""
     heads: int | None = None
     file: str = ""
+    sure: bool = False
 
     @property
     def width(self) -> int:
@@ -98,7 +100,7 @@ class Builder:
         if not sure and any(len(row) < width for row in rows):
             rows = _checked(rows, width)
         filled = tuple((*row, *[Piece("", row[0].line)] * (width - len(row))) for row in rows)
-        return Grid(filled, line, caption, heads)
+        return Grid(filled, line, caption, heads, sure=sure)
 
 
 def _checked(rows: list[list[Piece]], width: int) -> list[list[Piece]]:
@@ -183,11 +185,25 @@ def with_heads(grid: Grid) -> Grid:
             and _numbers_follow(rows, count)
         ):
             count += 1
+    rows = _spread(rows, count)
     start = 0
     while start < count - 1 and lone(rows[start]) and not rows[start][0].part:  # a title within the table
         start += 1
     title = " ".join(lone(row) for row in rows[:start])
     return replace(grid, rows=rows[start:], heads=count - start, caption=grid.caption or title)
+
+
+def _spread(rows: tuple[tuple[Piece, ...], ...], count: int) -> tuple[tuple[Piece, ...], ...]:
+    """Return rows in whose head a name over several columns, written over the first of them, stands over all."""
+    out = list(rows)
+    for i in range(count - 1):
+        line = list(out[i])
+        for c in range(1, len(line)):
+            below, before = rows[i + 1][c], rows[i + 1][c - 1]
+            if line[c - 1].text and not line[c].text and below.text and before.text and not before.part:
+                line[c] = replace(line[c - 1], part=True)
+        out[i] = tuple(line)
+    return tuple(out)
 
 
 def _numbers_follow(rows: Sequence[Sequence[Piece]], at: int) -> bool:

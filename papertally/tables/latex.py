@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from papertally.tables.grid import Builder, Grid, Spanned
 from papertally.tables.infer_columns import Unread
+from papertally.tables.plain_text import ampersands
 from papertally.tables.tex import (
     SETUP,
     Macro,
@@ -348,7 +349,26 @@ def read_latex(source: str, unread: list[Unread] | None = None) -> list[Grid]:
         elif unread is not None and name != "array" and any(re.search(r"\d", p.text) for r in builder.rows for p in r):
             said = " | ".join(p.text for p in builder.rows[0] if p.text)[:200]
             unread.append(Unread(said, line, "a table of one row or one column: nothing names its numbers"))
-    return grids
+    return sorted(grids + _lost_tables(text, defined), key=lambda grid: grid.line)
+
+
+def _lost_tables(text: str, defined: Mapping[str, Macro]) -> list[Grid]:
+    """Return tables that a converter left as paragraphs of cells parted by escaped ampersands."""
+    out: list[Grid] = []
+    if text.count("\\& ") < 4:
+        return out
+    line = 1
+    for paragraph in re.split(r"(\n\s*\n)", text):
+        if paragraph.count("\\& ") > 3 and "\\\\" in paragraph:
+            rows, at = [], line
+            for part in paragraph.split("\\\\"):
+                first = at + part[: len(part) - len(part.lstrip())].count("\n")
+                rows.append((first, " ".join(part.split()).replace("\\&", "&")))
+                at += part.count("\n")
+            found = ampersands(rows, lambda t: (render(t, defined).text, False))
+            out += [found] if found is not None else []
+        line += paragraph.count("\n")
+    return out
 
 
 def table_lines(source: str) -> set[int]:

@@ -16,6 +16,8 @@ from papertally.tables.tex import SUPER, lowered, tidy
 
 _SEPARATOR = re.compile(r"^\s*\|?\s*[:=—–_-]+\s*(?:[|+][\s:=—–_+-]*)*\|?\s*$")
 _COMMENT = re.compile(r"`<!--[^`]*-->`\{=html\}|<!--(?:(?!-->)[\s\S])*-->")
+#: A line that ends in numbers, as a table's row does when its borders are lost.
+_COLUMN_OF_NUMBERS = re.compile(r"^(?!\s*(?:[#>|]|\[\d+\])).{0,80}?(?:\s+\**[-−–]?\d+(?:\.\d+)?[%KMGB]?\**){3,6}\s*$")
 _CAPTION = re.compile(r"^\W{0,6}(?:supplementary\s+|extended data\s+)?tab(?:le|\.)\s*[A-Z]?\d+[a-z]?\b", re.I)
 #: A line that is bold as a whole, or a fold's name: a heading over the next table.
 _NAMING = re.compile(r"\s*(?:\*\*([^*|]+)\*\*|__([^_|]+)__|<summary>(.*?)</summary>)\s*:?\s*", re.I)
@@ -25,7 +27,7 @@ _BOLD = re.compile(r"^\s*(?:\*\*\*?|__)\s*(.+?)\s*(?:\*\*\*?|__)(.*)$")
 
 def inline(text: str) -> tuple[str, bool]:
     """Return a cell without Markdown's markup, and whether it begins bold."""
-    text = re.sub(r"<br\s*/?>", " ", text)
+    text = re.sub(r"<br\s*/?>", " ", text.replace("\0", ""))
     text = re.sub(r"<sup>\s*(.*?)\s*</sup>", lambda m: m[1] if "±" in m[1] else m[1].translate(SUPER), text, flags=re.I)
     text = _SUB.sub(lambda m: m[1] + lowered(m[2].strip(), m[1].strip()[-1:]), text)
     text = re.sub(r"(?<=[\w.)%])\^([^\s^$]{1,8})\^(?!\w)", lambda m: m[1].translate(SUPER), text)
@@ -88,7 +90,9 @@ def _table(lines: Sequence[tuple[int, str]], caption: str) -> Grid | None:
 def read_markdown(source: str, unread: list[Unread] | None = None) -> list[Grid]:
     """Return the tables of a Markdown file, in order: of pipes, of HTML, of LaTeX within it."""
     told: list[Unread] = [] if unread is None else unread
-    source = _COMMENT.sub(lambda m: re.sub(r"[^\n]+", "", m[0]), unboxed(source))
+    # what a comment takes within a line stays blank, so that columns of dashes fit
+    source = _COMMENT.sub(lambda m: re.sub(r"[^\n]+", "", m[0]) if "\n" in m[0] else "\0" * len(m[0]), unboxed(source))
+    source = re.sub(r"(?m)^[ \t]*\0+[ \t]*$", "", source)
     lines = source.split("\n")
     grids: list[Grid] = []
     headings: list[tuple[int, str]] = []
@@ -194,6 +198,14 @@ def read_markdown(source: str, unread: list[Unread] | None = None) -> list[Grid]
                 grids.append(grid)
                 waiting = grid if not caption else None
             caption = ""
+            continue
+        if _COLUMN_OF_NUMBERS.search(line):
+            end = i
+            while end < len(lines) and _COLUMN_OF_NUMBERS.search(lines[end]):
+                end += 1
+            why = f"{end - i} lines of numbers that nothing parts into cells: write a table of them"
+            told.append(Unread(" ".join(line.split())[:200], i + 1, why))
+            i = end
             continue
         plain = inline(line.strip())[0] if _CAPTION.match(line.strip()) else ""
         if plain:

@@ -120,7 +120,7 @@ def read_xlsx(path: Path) -> list[Grid]:
                 start = number if not builder.rows else start
                 builder.add(laid)
             elif not hidden:
-                grid = builder.grid(start, sheet.title)
+                grid = builder.grid(start, sheet.title, None, True)
                 grids += [grid] if grid is not None else []
                 builder = Builder()
     return grids

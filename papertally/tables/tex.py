@@ -247,7 +247,7 @@ class _Renderer:
                 pieces = [(",", bold)] if inner == "," else self.run(inner, bold, depth + 1)
                 if re.match(rf"\s*\\(?:{'|'.join(_SIZES)})(?![A-Za-z])", inner) and _last(out).isdigit():
                     small = "".join(t for t, _ in pieces).strip()
-                    pieces = pieces if "±" in small or small[:1] in "(+-−" else [(lowered(small, "0"), bold)]
+                    pieces = pieces if "±" in small or small[:1] in "(+-−↑↓" else [(lowered(small, "0"), bold)]
                 out += pieces
                 i = end
             elif c in "^_":
