@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from papertally.tables.documents import Source
-from papertally.tables.grid import Grid, decimal_points, lone, split_beside, with_heads
+from papertally.tables.grid import Grid, decimal_points, lone, split_beside, split_stacked, with_heads
 from papertally.tables.html import read_html
 from papertally.tables.latex import read_latex, table_lines
 from papertally.tables.markdown import inline, read_markdown
@@ -74,7 +74,8 @@ def _block(grid: Grid) -> tuple[TextRow, ...]:
 
 def _blocks(grids: Sequence[Grid]) -> tuple[tuple[TextRow, ...], ...]:
     """Return the tables in the shape that `new` gives them."""
-    parts = [part for grid in grids for part in split_beside(with_heads(grid))]
+    stacked = [part for grid in grids for part in split_stacked(grid)]
+    parts = [part for grid in stacked if len(grid.rows) > 1 for part in split_beside(with_heads(grid))]
     return tuple(_block(split_slashes(decimal_points(transposed(with_heads(part)))[0])) for part in parts)
 
 

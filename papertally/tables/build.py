@@ -10,7 +10,7 @@ from typing import Any
 from papertally.ledger.table_schema import unfit
 from papertally.quantities.columns import SHARES, is_cost, stem
 from papertally.quantities.printed import ABSENT, is_absent, kind_of, own_unit, parse_printed
-from papertally.tables.grid import Grid, Piece, headless, lone, numeric, split_beside, with_heads
+from papertally.tables.grid import Grid, Piece, headless, lone, numeric, split_beside, split_stacked, with_heads
 from papertally.tables.heads import read_head
 from papertally.tables.infer_columns import Col, Measured, Unread
 from papertally.tables.normalize import marks_of, quoted, slug
@@ -189,18 +189,25 @@ def numbers_of(grids: Sequence[Grid]) -> list[str]:
     return out
 
 
+def _rows_of(grid: Grid) -> str:
+    """Return a table's head and its rows' names, for a reader to find it by."""
+    head = " | ".join(dict.fromkeys(p.text for p in grid.rows[0] if p.text))
+    names = ", ".join(dict.fromkeys(next((p.text for p in row if p.text), "") for row in grid.rows[1:]))
+    return f"{head[:160]}: {names[:240]}"
+
+
 def write_tables(
     grids: Sequence[Grid], name: str, task: str, metric: str, source: str
 ) -> tuple[list[Written], list[Unread]]:
     """Return every table that prints numbers, and those that could not be read as tables."""
-    bare = [grid for grid in grids if headless(grid)]
+    grids = [part for grid in grids for part in split_stacked(grid)]
+    bare = [grid for grid in grids if headless(grid) or len(grid.rows) < 2]
     whole = [part for grid in grids if grid not in bare for part in split_beside(with_heads(grid))]
     numbers = numbers_of(whole)
     others: dict[str, tuple[str, tuple[str, ...]]] = {}
     written: list[Written] = []
     lost = [
-        Unread(" | ".join(p.text for p in g.rows[0] if p.text), g.line,
-               f"{len(g.rows)} rows without a head: the first one has numbers; write the columns' names above it",
+        Unread(_rows_of(g), g.line, f"{len(g.rows)} rows without a head: the first one has numbers; write the columns' names above it",
                file=g.file)
         for g in bare
     ]  # fmt: skip
@@ -208,8 +215,8 @@ def write_tables(
         table = Table(grid, name, number, task, metric, source)
         found = table.write(others)
         if found is None:
-            head = " | ".join(dict.fromkeys(p.text for p in grid.rows[0] if p.text))
-            lost.append(Unread(head, grid.line, "a table in which no column is known to be measured"))
+            why = "a table in which no column is known to be measured; --metric names what they measure"
+            lost.append(Unread(_rows_of(grid), grid.line, why, file=grid.file))
         else:
             written.append(found)
     return written, lost

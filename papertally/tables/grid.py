@@ -167,6 +167,34 @@ def headless(grid: Grid) -> bool:
     return any(re.search(r"\d[.,]\d|±|\d\s?[%KMGB]", t) for t in said)
 
 
+_TITLE = re.compile(r"\W{0,4}(?:table|tab\.)\s*[A-Z]?\d+[a-z]?\s*[:.]", re.I)
+
+
+def _titled(row: Sequence[Piece]) -> str:
+    """Return the caption that a converter left in a row of the table, or ""."""
+    said = " ".join(p.text for p in row if p.text and not p.part)
+    return said if _TITLE.match(said) and not any(numeric(p.text) for p in row) else ""
+
+
+def split_stacked(grid: Grid) -> list[Grid]:
+    """Return the tables that a converter put into one: parted by captions; counted column names are left out."""
+    rows, heads, caption = grid.rows, grid.heads, grid.caption
+    counted = [str(c) for c in range(grid.width)]
+    if [p.text for p in rows[0]] in (counted, ["", *counted[:-1]]) and grid.width > 2:
+        rows, heads = rows[1:], None
+    cuts = [i for i, row in enumerate(rows) if _titled(row)]
+    if not cuts:
+        return [grid] if rows is grid.rows else [replace(grid, rows=rows, heads=heads)]
+    out = []
+    for start, end in zip([0, *cuts], [*cuts, len(rows)], strict=True):
+        part = rows[start:end]
+        said = _titled(part[0]) if part else ""
+        part = part[1:] if said else part
+        if part:
+            out.append(replace(grid, rows=part, line=part[0][0].line, heads=None, caption=said or caption))
+    return out
+
+
 def with_heads(grid: Grid) -> Grid:
     """Return a grid that knows its head: from the markup, widened by rows that only name columns."""
     rows, count = grid.rows, grid.heads or 0

@@ -73,6 +73,7 @@ class _Parser(HTMLParser):
         self.captions: list[list[str]] = []
         self.outside: list[str] | None = None
         self.outside_line = first_line
+        self.stray = -9
         self.figures: list[int] = []
         self.spans: list[str] = []
         self.skipped: list[str] = []
@@ -185,7 +186,9 @@ class _Parser(HTMLParser):
         if tag in BLOCKS:
             table.parts.append((" ", False))
         elif tag == "img" and given.get("alt"):
-            self._say(given["alt"])
+            alt, before = given["alt"].strip(), self._before()
+            # a number's image behind a number is raised, lowered or another one: no digit of it
+            self._say(lowered(alt, before) if alt[:1].isdigit() and before.isdigit() else given["alt"])
         if tag not in VOID:
             bold = tag in ("b", "strong") or bool(_BOLD_STYLE.search(style))
             bold = bold or self._has(classes, self.bold_classes, _BOLD_CLASS)
@@ -219,7 +222,9 @@ class _Parser(HTMLParser):
         elif tag in NAMING and self.outside is not None:
             self._named(tag)
         elif not self.tables:
-            return
+            if tag == "td" and self.line > self.stray + 5:
+                self.unread.append(Unread("</td>", self.line, "cells that stand in no table; write a table of them"))
+            self.stray = self.line if tag == "td" else self.stray
         elif tag == "table":
             self.end_table()
         elif tag == "tr":

@@ -25,11 +25,16 @@ _SUB = re.compile(r"(\w?\s*)<sub>\s*((?:(?!</sub>).)*)</sub>", re.I)
 _BOLD = re.compile(r"^\s*(?:\*\*\*?|__)\s*(.+?)\s*(?:\*\*\*?|__)(.*)$")
 
 
+def _set_low(found: re.Match[str]) -> str:
+    low = found[2].strip()
+    return f"{found[1]} {low.strip('()')}" if "±" in low else found[1] + lowered(low, found[1].strip()[-1:])
+
+
 def inline(text: str) -> tuple[str, bool]:
     """Return a cell without Markdown's markup, and whether it begins bold."""
     text = re.sub(r"<br\s*/?>", " ", text.replace("\0", ""))
     text = re.sub(r"<sup>\s*(.*?)\s*</sup>", lambda m: m[1] if "±" in m[1] else m[1].translate(SUPER), text, flags=re.I)
-    text = _SUB.sub(lambda m: m[1] + lowered(m[2].strip(), m[1].strip()[-1:]), text)
+    text = _SUB.sub(_set_low, text)
     text = re.sub(r"(?<=[\w.)%])\^([^\s^$]{1,8})\^(?!\w)", lambda m: m[1].translate(SUPER), text)
     text = re.sub(r"\[([^\[\]]*)\]\{[.#][^{}]*\}", r"\1", text)
     bold = bool(re.match(r"\s*<(b|strong)>", text, re.I)) or "\\mathbf" in text or "\\textbf" in text or "\\bf" in text
@@ -197,6 +202,11 @@ def read_markdown(source: str, unread: list[Unread] | None = None) -> list[Grid]
             if grid is not None and any(re.search(r"\d", p.text) for row in grid.rows[1:] for p in row[1:]):
                 grids.append(grid)
                 waiting = grid if not caption else None
+            elif any(re.search(r"\|[^|a-zA-Z]*\d[^|a-zA-Z]*\|", text) for _, text in block):
+                said = " ".join(text for _, text in block)[:200]
+                told.append(
+                    Unread(said, block[0][0], "a table of one row, or without a head: nothing names its numbers")
+                )
             caption = ""
             continue
         if _COLUMN_OF_NUMBERS.search(line):
