@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from papertally.ledger.table_schema import unfit
@@ -19,7 +19,11 @@ from papertally.tables.vocabulary import INPUTS
 
 @dataclass
 class Written:
-    """Hold one table's YAML and what it left unread; rows: labels and cells by id, to find rows that repeat."""
+    """Hold one table's YAML and what it left unread.
+
+    rows: labels and cells by id, to find rows that repeat; shape: how many rows and columns were read; labels: which
+    columns became labels, and why.
+    """
 
     id: str
     text: str
@@ -27,6 +31,10 @@ class Written:
     unread: list[Unread]
     rows: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]]
     margins: dict[str, tuple[object, str]]
+    file: str = ""
+    line: int = 0
+    shape: tuple[int, int] = (0, 0)
+    labels: tuple[str, ...] = ()
 
 
 class Table(Measured):
@@ -88,7 +96,19 @@ class Table(Measured):
         if not count:
             return None
         text = self._text(labels, rows)
-        return Written(self.number, text, count, self.unread, out, self._margins())
+        unread = [replace(entry, file=entry.file or self.grid.file) for entry in self.unread]
+        return Written(
+            self.number,
+            text,
+            count,
+            unread,
+            out,
+            self._margins(),
+            file=self.source,
+            line=self.grid.line,
+            shape=(len(out), len(self.columns)),
+            labels=tuple(self.label_reasons.values()),
+        )
 
     def _input(self, row: Sequence[Piece]) -> tuple[int, int] | None:
         """Return the (height, width) that a row prints under a head like "resolution", where costs are printed."""
@@ -207,12 +227,12 @@ def write_tables(
     others: dict[str, tuple[str, tuple[str, ...]]] = {}
     written: list[Written] = []
     lost = [
-        Unread(_rows_of(g), g.line, f"{len(g.rows)} rows without a head: the first one has numbers; write the columns' names above it",
+        Unread(_rows_of(g), g.line, f"{len(g.rows)} rows without a head: write their columns' names above them",
                file=g.file)
         for g in bare
     ]  # fmt: skip
     for grid, number in zip(whole, numbers, strict=True):
-        table = Table(grid, name, number, task, metric, source)
+        table = Table(grid, name, number, task, metric, grid.file or source)
         found = table.write(others)
         if found is None:
             why = "a table in which no column is known to be measured; --metric names what they measure"

@@ -6,7 +6,7 @@ import gzip
 import io
 import json
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
@@ -84,12 +84,14 @@ def read_source(path: Path) -> Source:
     return Source(grids, text, False, unread, suffix in (".html", ".htm", ".xhtml"))
 
 
-def tables_of(path: Path) -> Source:
-    """Return a document that has a table. Raises LedgerError naming the file where it has none."""
-    source = read_source(path)
+def tables_of(paths: Path | Sequence[Path]) -> Source:
+    """Return a document, or several as one, that has a table. Raises LedgerError naming the file where none has."""
+    paths = [paths] if isinstance(paths, Path) else list(paths)
+    parts = [read_source(path) for path in paths]
+    source = parts[0] if len(parts) == 1 else joined([(p.name, part) for p, part in zip(paths, parts, strict=True)])
     if not source.grids:
         seen = "".join(f"; line {u.line}: {u.why}" for u in source.unread[:3])
-        raise LedgerError(f"{path}: no table in it{seen}; name a file whose tables are text, or its other form")
+        raise LedgerError(f"{paths[0]}: no table in it{seen}; name a file whose tables are text, or its other form")
     return source
 
 

@@ -60,6 +60,7 @@ class Measured:
         self.body = self.grid.rows[self.grid.heads or 0 :]
         self.lines = [row for row in self.body if not lone(row)]
         self.labels: list[int] = []
+        self.label_reasons: dict[int, str] = {}
         self.columns: list[Col] = []
         self.remarks: list[str] = []
         self.unread: list[Unread] = []
@@ -96,7 +97,7 @@ class Measured:
                     self.unread.append(Unread(head.title, self.grid.line, "the column is empty"))
                 continue
             if c == 0 and not (head.measures and share == 1.0 and self.grid.width > 2 and self._share(1) < 0.5):
-                self.labels.append(c)
+                self._label(c, head, "it names the rows")
                 continue
             led = 2 * sum(bool(re.match(r"[-−+≈~<>≤≥]?\s?[.\d]", t)) for t in texts) > len(texts)
             if head.measures and (share >= 0.34 or not texts or led):
@@ -111,7 +112,9 @@ class Measured:
             if share >= 0.5 and (self.metric or measured) and (uncertain or not head.setting):
                 found.append((c, head))
                 continue
-            self.labels.append(c)
+            numbers = share >= 0.5 and texts
+            why = "its head names a setting" if head.setting else "its head is of no known measure"
+            self._label(c, head, why if numbers else "its cells are words")
             if head.measures and any(re.search(r"\d", t) for t in texts):
                 why = "most cells are no numbers, so that the column was taken for a label"
                 self.unread.append(Unread(head.title, self.grid.line, why))
@@ -122,6 +125,10 @@ class Measured:
         if not self.labels:
             self.labels = [found.pop(0)[0]] if len(found) > 1 else []
         self._name(found)
+
+    def _label(self, c: int, head: Head, why: str) -> None:
+        self.labels.append(c)
+        self.label_reasons[c] = f"{head.title or f'column {c + 1}'} ({why})"
 
     def _name(self, found: Sequence[tuple[int, Head]]) -> None:
         many = Counter(head.measures for _, head in found)

@@ -28,9 +28,10 @@ ENVIRONMENTS = (
 )  # fmt: skip
 _BEGIN = re.compile(r"\\begin\s*\{(" + "|".join(map(re.escape, ENVIRONMENTS)) + r")\}")
 _RULE = re.compile(
-    r"\s*\\(?P<name>hline|toprule|midrule|bottomrule|hdashline|firsthline|lasthline|endhead|endfirsthead|endfoot|endlastfoot|morecmidrules|cline|cmidrule|specialrule|addlinespace|Xhline|noalign|cdashline|rowcolor|rowfont|SetRow|arrayrulecolor|thickhline|heavyrule|Xcline|vspace|hdashline)(?![A-Za-z])\*?"
+    r"\s*\\(?P<name>hline|toprule|midrule|bottomrule|hdashline|firsthline|lasthline|endhead|endfirsthead|endfoot|endlastfoot|morecmidrules|cline|cmidrule|specialrule|addlinespace|Xhline|noalign|cdashline|rowcolor|rowfont|SetRow|arrayrulecolor|thickhline|heavyrule|Xcline|vspace|hdashline|(?!(?:new|under|over|dashu|uu?|base|tabularnew)line)[A-Za-z]+(?:line|rule))(?![A-Za-z])\*?"
 )
 _ENVIRONMENT = re.compile(r"\\(?:begin|end)\s*\{")
+_NO_END = ("toprule", "bottomrule", "cline", "cmidrule", "cdashline", "Xcline", "firsthline", "lasthline")
 _HEAD_ENDS = ("midrule", "hline", "specialrule", "Xhline", "thickhline", "hdashline")
 _TAKES = {"cline": 1, "cmidrule": 1, "specialrule": 3, "Xhline": 1, "noalign": 1, "cdashline": 1, "rowcolor": 1,
           "SetRow": 1, "rowfont": 1, "arrayrulecolor": 1, "vspace": 1, "Xcline": 2}  # fmt: skip
@@ -95,6 +96,11 @@ def printed_part(source: str, whole: bool = True) -> str:
     if begun and not whole:
         text = _blank(text[: begun.end()]) + text[begun.end() :]
     return text
+
+
+def _ends_head(rule: str) -> bool:
+    """Tell whether a rule may stand under a head: a full line, of any package's name."""
+    return rule in _HEAD_ENDS or (rule.endswith(("line", "rule")) and rule not in _NO_END)
 
 
 def _environment_end(source: str, start: int, name: str) -> int:
@@ -328,7 +334,7 @@ def read_latex(source: str, unread: list[Unread] | None = None) -> list[Grid]:
                 content, after = argument(first, inside.end())
                 caption, first = render(content, defined).text, first[: inside.start()] + first[after:]
             rules, rest, skipped = _rules(re.sub(r"\\label\s*\{[^}]*\}", "", first))
-            if seen and heads is None and set(rules) & set(_HEAD_ENDS):
+            if seen and heads is None and any(_ends_head(rule) for rule in rules):
                 heads = len(builder.rows)
             if "endfirsthead" in rules:
                 builder, heads = Builder(), None  # the head is repeated below
