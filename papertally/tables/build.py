@@ -130,6 +130,9 @@ class Table(Measured):
 
     def _cell(self, piece: Piece, row: str, col: Col) -> str:
         text = piece.text.strip()
+        if piece.fault and piece.fault.startswith("its row"):
+            self.unread.append(Unread(text, piece.line, piece.fault, row, col.name))
+            return "?"
         if not text and not self.grid.sure:
             why = "the cell is empty: write –, or what is printed there, which a converter may have lost"
             self.unread.append(Unread("(empty)", piece.line, why, row, col.name))
@@ -232,6 +235,9 @@ def write_tables(
         for g in bare
     ]  # fmt: skip
     for grid, number in zip(whole, numbers, strict=True):
+        if fault := next((p.fault for row in grid.rows[: grid.heads] for p in row if p.fault), ""):
+            lost.append(Unread(_rows_of(grid), grid.line, f"in its head, {fault}", file=grid.file))
+            continue
         table = Table(grid, name, number, task, metric, grid.file or source)
         found = table.write(others)
         if found is None:

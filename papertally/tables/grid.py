@@ -109,7 +109,12 @@ def _checked(rows: list[list[Piece]], width: int) -> list[list[Piece]]:
     names = [all(not numeric(row[c].text) for row in full if row[c].text) for c in range(width)]
     numbers = [bool(full) and all(numeric(r[c].text) or is_absent(r[c].text) for r in full) for c in range(width)]
     out = []
-    for row in rows:
+    for i, row in enumerate(rows):
+        # a head's later row, short: which columns it names is not said
+        if 0 < i < 3 and 1 < len(row) < width and len(rows[0]) == width and all(_headlike(r) for r in rows[: i + 1]):
+            why = f"a row has {len(row)} cells of {width}, and which are missing is not said"
+            out.append([replace(p, fault=p.fault or why) for p in row])
+            continue
         shifted = len(row) < width and full and any(numeric(p.text) for p in row)
         if shifted and any(
             (numeric(p.text) and names[c]) or (p.text and numbers[c] and not numeric(p.text) and not is_absent(p.text))

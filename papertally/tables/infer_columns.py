@@ -15,6 +15,8 @@ from papertally.tables.heads import Head, read_head
 from papertally.tables.normalize import is_link, slug, split_slashes, transposed
 from papertally.tables.vocabulary import CHOSEN
 
+#: Several numbers in one cell, as a converter leaves columns that it did not part.
+_SEVERAL = re.compile(r"(?:[-−–]?\d+\.\d+%?|\([-+−–]?\d+\.\d+\)|[-–])(?:\s+\S*\d\S*){1,12}")
 #: Trained metrics of each task, to tell a table's from its columns.
 TASK_OF = (
     ("classification", ("top1", "top5", "err1", "err5")), ("segmentation", ("miou", "iou", "f1_dice", "pq")),
@@ -115,6 +117,11 @@ class Measured:
             numbers = share >= 0.5 and texts
             why = "its head names a setting" if head.setting else "its head is of no known measure"
             self._label(c, head, why if numbers else "its cells are words")
+            several = [row[c] for row in self.lines if _SEVERAL.fullmatch(row[c].text)]
+            if 2 * len(several) >= len(texts) > 0 and not (head.measures or head.setting):
+                why = "its cells hold several numbers each: part them into columns"
+                said = f"{head.title}: {', '.join(p.text for p in several)}"
+                self.unread.append(Unread(said[:300], several[0].line, why))
             if head.measures and any(re.search(r"\d", t) for t in texts):
                 why = "most cells are no numbers, so that the column was taken for a label"
                 self.unread.append(Unread(head.title, self.grid.line, why))

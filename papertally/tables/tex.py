@@ -395,7 +395,7 @@ def tidy(text: str) -> str:
         text = re.sub(r"(?<=\d)[\u2002-\u200a\u202f\u205f](?=\d)", "\0", text)
         text = _THIN.sub(" ", text)
     words = " ".join(text.split())
-    words = re.sub(r"^([-−–]) (?=[.\d])", r"\1", words) if words[1:2] == " " else words
+    words = words[0] + words[2:] if re.match(r"− [.\d]", words) else words  # a dash and a number may be two cells
     return words.replace("\0", "\u2009")
 
 
