@@ -1,6 +1,6 @@
 """Score the table readers on documents whose true cells are known: right, wrong, refused, lost or gone.
 
-python studies/document_readers.py FOLDER [--markdown] [--details CONVERTER]
+python studies/document_readers.py FOLDER [--constructs] [--details CONVERTER ...]
 FOLDER/source has the LaTeX sources and their cells as JSON; every other folder is one converter's output.
 """
 
@@ -21,6 +21,8 @@ from papertally.quantities.printed import is_absent, parse_printed
 from papertally.tables.build import write_tables
 from papertally.tables.documents import tables_of
 
+#: No document, or one that a tool of another folder reads.
+SKIPPED = (".json", ".haux", ".docx", ".pdf", ".log", ".aux")
 OUTCOMES = ("right", "wrong", "refused", "lost", "gone")
 
 
@@ -99,23 +101,26 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--details", nargs="*", metavar="CONVERTER", default=[])
-    parser.add_argument("--constructs", action="store_true", help="one line a document, too")
+    parser.add_argument("--constructs", action="store_true", help="one line a document instead")
     args = parser.parse_args(argv)
     truths = {p.stem: json.loads(p.read_text("utf-8")) for p in sorted((args.folder / "source").glob("*.json"))}
-    print("| converter | " + " | ".join(OUTCOMES) + " | right of kept |")
+    print(f"| {'document' if args.constructs else 'converter'} | " + " | ".join(OUTCOMES) + " | right of kept |")
     print("|---" * (len(OUTCOMES) + 2) + "|")
     by: dict[str, Counter[str]] = {}
     for folder in sorted(p for p in args.folder.iterdir() if p.is_dir()):
         counts: Counter[str] = Counter()
+        if not any(path.stem in truths and path.suffix not in SKIPPED for path in folder.iterdir()):
+            continue
         for path in sorted(folder.iterdir()):
-            if path.stem not in truths or path.suffix in (".json", ".haux"):
+            if path.stem not in truths or path.suffix in SKIPPED:
                 continue
             for outcome, name, read in score(path, truths[path.stem]):
                 counts[outcome] += 1
                 by.setdefault(path.stem, Counter())[outcome] += 1
                 if folder.name in args.details and outcome != "right":
                     print(f"{path.name}: {outcome}: {name} <- {read}", file=sys.stderr)
-        print(_line(folder.name, counts))
+        if not args.constructs:
+            print(_line(folder.name, counts))
     if args.constructs:
         for stem, counts in sorted(by.items()):
             print(_line(stem, counts))

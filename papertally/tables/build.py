@@ -224,8 +224,13 @@ def write_tables(
 ) -> tuple[list[Written], list[Unread]]:
     """Return every table that prints numbers, and those that could not be read as tables."""
     grids = [part for grid in grids for part in split_stacked(grid)]
-    bare = [grid for grid in grids if headless(grid) or len(grid.rows) < 2]
-    whole = [part for grid in grids if grid not in bare for part in split_beside(with_heads(grid))]
+    bare: list[Grid] = []
+    whole: list[Grid] = []
+    for grid in grids:
+        if headless(grid) or len(grid.rows) < 2:
+            bare.append(grid)
+        else:
+            whole += split_beside(with_heads(grid))
     numbers = numbers_of(whole)
     others: dict[str, tuple[str, tuple[str, ...]]] = {}
     written: list[Written] = []

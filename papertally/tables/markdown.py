@@ -32,7 +32,7 @@ def _set_low(found: re.Match[str]) -> str:
 
 def inline(text: str) -> tuple[str, bool]:
     """Return a cell without Markdown's markup, and whether it begins bold."""
-    text = re.sub(r"<br\s*/?>", " ", text.replace("\0", ""))
+    text = re.sub(r"<br\s*/?>", " ", text.replace("\1", ""))
     text = re.sub(r"<sup>\s*(.*?)\s*</sup>", lambda m: m[1] if "±" in m[1] else m[1].translate(SUPER), text, flags=re.I)
     text = _SUB.sub(_set_low, text)
     text = re.sub(r"(?<=[\w.)%])\^([^\s^$]{1,8})\^(?!\w)", lambda m: m[1].translate(SUPER), text)
@@ -45,6 +45,8 @@ def inline(text: str) -> tuple[str, bool]:
     text = re.sub(r"!?\[([^\[\]]*)\]\([^()\s]*(?:\s+\"[^\"]*\")?\)", r"\1", text)
     text = re.sub(r"\[\^([^\]]+)\]", lambda m: m[1].translate(SUPER) if len(m[1]) == 1 else "", text)
     text = re.sub(r"~~(.+?)~~", r"\1", text)
+    text = re.sub(r"\*\*([^*]+)\*\*", r"\1", text)  # strong may stand within a word
+    text = re.sub(r"^\s*--(?=[.\d])", "–", text)
     text = re.sub(r"(?<![\w*])\*\*?(?=\S)(.+?)(?<=\S)\*\*?(?![\w*])", r"\1", text)
     text = re.sub(r"(?<!\w)_(?=\S)(.+?)(?<=\S)_(?!\w)", r"\1", text).replace("`", "")
     text = re.sub(r"\\([\\`*_{}\[\]()#+\-.!|~<>$%&])", r"\1", text)
@@ -96,8 +98,8 @@ def read_markdown(source: str, unread: list[Unread] | None = None) -> list[Grid]
     """Return the tables of a Markdown file, in order: of pipes, of HTML, of LaTeX within it."""
     told: list[Unread] = [] if unread is None else unread
     # what a comment takes within a line stays blank, so that columns of dashes fit
-    source = _COMMENT.sub(lambda m: re.sub(r"[^\n]+", "", m[0]) if "\n" in m[0] else "\0" * len(m[0]), unboxed(source))
-    source = re.sub(r"(?m)^[ \t]*\0+[ \t]*$", "", source)
+    source = _COMMENT.sub(lambda m: re.sub(r"[^\n]+", "", m[0]) if "\n" in m[0] else "\1" * len(m[0]), unboxed(source))
+    source = re.sub(r"(?m)^[ \t]*\x01+[ \t]*$", "", source)
     lines = source.split("\n")
     grids: list[Grid] = []
     headings: list[tuple[int, str]] = []

@@ -50,6 +50,8 @@ def mathml_text(node: Node, before: str = "") -> str:
     if tag in ("mi", "mn", "mo", "mtext", "ms"):
         return node.text.strip() if tag != "mtext" else node.text
     if tag in ("msup", "msub", "msubsup") and parts:
+        if len(parts) == 1 and len(parts[0].children) > 1:  # a converter that closes too few elements
+            parts = parts[0].children
         base = mathml_text(parts[0], before)
         last = (base.rstrip() or before)[-1:]
         kinds = ("sub", "sup") if tag == "msubsup" else (tag[1:],)

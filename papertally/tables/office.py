@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
 
@@ -135,5 +136,6 @@ def _shown(value: object, form: str) -> str:
     found = re.fullmatch(r"#?,?#*(0)(?:\.(0+))?(%?)", form.split(";")[0].replace("_)", "").strip())
     if found is None:
         return repr(value)
-    places = len(found[2] or "")
-    return f"{value * 100 if found[3] else value:{',' if ',' in form else ''}.{places}f}{found[3]}"
+    exact = Decimal(repr(value)) * (100 if found[3] else 1)  # a half is rounded up, as spreadsheets show it
+    shown = exact.quantize(Decimal(1).scaleb(-len(found[2] or "")), ROUND_HALF_UP)
+    return f"{shown:{',' if ',' in form else ''}f}{found[3]}"

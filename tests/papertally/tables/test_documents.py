@@ -249,3 +249,50 @@ def test_the_command_says_what_it_read(tmp_path, capsys):
         "Epochs (its head names a setting)"
     )
     assert out[2].startswith("table 2 (b.md:1)")
+
+
+def test_docx_is_read_with_its_formulas_and_merged_cells(tmp_path):
+    docx = pytest.importorskip("docx")
+    from docx.oxml import parse_xml
+
+    space = "http://schemas.openxmlformats.org/officeDocument/2006/math"
+    document = docx.Document()
+    document.add_paragraph("Table 2: Results.")
+    table = document.add_table(4, 3)
+    texts = (("Budget", "Method", "AP"), ("12M", "A", ""), ("", "B", "41.0"), ("9M", "C", "2"))
+    for row, said in zip(table.rows, texts, strict=True):
+        for cell, text in zip(row.cells, said, strict=True):
+            cell.text = text
+    raised = "<m:sSup><m:e><m:r><m:t>40.1</m:t></m:r></m:e><m:sup><m:r><m:t>1</m:t></m:r></m:sup></m:sSup>"
+    formula = parse_xml(f'<m:oMath xmlns:m="{space}">{raised}</m:oMath>')
+    table.rows[1].cells[2].paragraphs[0]._p.append(formula)
+    table.cell(1, 0).merge(table.cell(2, 0))
+    document.save(str(tmp_path / "paper.docx"))
+    (grid,) = tables_of(tmp_path / "paper.docx").grids
+    assert grid.caption == "Table 2: Results."
+    assert [[p.text for p in row] for row in grid.rows[1:]] == [
+        ["12M", "A", "40.1¹"], ["12M", "B", "41.0"], ["9M", "C", "2"],
+    ]  # fmt: skip
+
+
+def test_xlsx_is_read_as_its_number_formats_print_it(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    sheet = book.active
+    for row in (["Method", "Top-1", "AP"], ["A", 0.7125, 40.1], ["B", 0.72, 41]):
+        sheet.append(row)
+    for cell in ("B2", "B3"):
+        sheet[cell].number_format = "0.0%"
+    sheet["C3"].number_format = "0.00"
+    book.save(tmp_path / "paper.xlsx")
+    (grid,) = tables_of(tmp_path / "paper.xlsx").grids
+    assert [[p.text for p in row] for row in grid.rows[1:]] == [["A", "71.3%", "40.1"], ["B", "72.0%", "41.00"]]
+
+
+def test_a_library_that_is_not_there_is_named(tmp_path, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "docx", None)
+    (tmp_path / "paper.docx").write_bytes(b"PK")
+    with pytest.raises(LedgerError, match="pip install python-docx"):
+        read_source(tmp_path / "paper.docx")
