@@ -71,8 +71,7 @@ lint: $(READY)
 	ruff format --check --quiet .
 	mypy
 	zizmor --offline --quiet .github
-	python -m papertally
-	python -m papertally --ledger micronet_iccv2021
+	for paper in papers/*/; do papertally ledger "$$paper" || exit 1; done
 
 clean:
 	rm -rf $(VENV) data work_dirs checkpoints report/out
