@@ -66,7 +66,7 @@ class Schedule(Strict):
     """Hold one way to train that is tried: how many training images, the first by their hashes, and epochs.
 
     What else a setting of the multiverse changes of what all schedules share: the images' size (scaled up), strides,
-    learning rate, and whether Dynamic Shift-Max starts as the identity or as a ReLU.
+    learning rate, and whether the activation starts as the identity or as a ReLU.
     """
 
     images: Images

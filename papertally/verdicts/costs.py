@@ -9,14 +9,14 @@ from fractions import Fraction
 
 import numpy as np
 
-from papertally.conventions.axes import Conventions
+from papertally.conventions.axes import Conventions, unpriced
 from papertally.conventions.vectorized import Counts, Truths
 from papertally.evidence.read import Evidence
 from papertally.evidence.schema import CostEvidence, size_name
 from papertally.ledger.load import Cell, Ground, Ledger, Row
 from papertally.quantities.columns import COSTS, stem
-from papertally.quantities.interval import Span, Truth, span
-from papertally.quantities.printed import Interval, bounds_of
+from papertally.quantities.interval import Interval, Truth
+from papertally.quantities.printed import PrintedNumber, values_printed_as
 from papertally.statements.expressions import Expression
 from papertally.verdicts.conventions import Finding, Grid, admissible, grid, judge, units
 from papertally.verdicts.counting import COLUMNS, Counting, applies, counted_values
@@ -40,7 +40,7 @@ class CostJudged:
     value: int
 
 
-def beyond(value: int, printed: str, interval: Interval) -> str:
+def beyond(value: int, printed: str, interval: PrintedNumber) -> str:
     """Return how far a value lies from what prints as a string: "0.26 last places above, +4.2 %", or "" inside."""
     off = units(value, interval)
     if not off and value in interval:
@@ -50,7 +50,7 @@ def beyond(value: int, printed: str, interval: Interval) -> str:
     return f"{off:.2f} last places {side} what prints as {printed}, {percent:+.1f} %"
 
 
-def agreement(value: int, printed: str, interval: Interval) -> str:
+def agreement(value: int, printed: str, interval: PrintedNumber) -> str:
     """Return whether one value prints as a string, in words."""
     return f"prints as {printed}" if value in interval else beyond(value, printed, interval)
 
@@ -75,7 +75,7 @@ def scales(structure: Sequence[str], conventions: Conventions) -> list[int]:
     return [i for i, of in enumerate(values) if len(of) > 2 and all(type(v) is int for v in of)]
 
 
-def bracketed(values: Counts, axis: int, interval: Interval, allowed: Truths | None = None) -> bool:
+def bracketed(values: Counts, axis: int, interval: PrintedNumber, allowed: Truths | None = None) -> bool:
     """Tell whether along one axis, all else the same, values lie on both sides of what prints as a string.
 
     A value of the scale that the axis only samples may then print so, so that nothing is excluded.
@@ -177,7 +177,9 @@ class CostJudge:
         if found is None or finding is None:
             return None
         if self.counting is not None and stem(cell.column) in COLUMNS:
-            verdict = self.counting.verdict(row.id, cell.column, lambda f: self.words(f, cell))
+            verdict = self.counting.verdict(
+                row.id, cell.column, lambda f: self.words(f, cell) + self.unpriced(found, cell)
+            )
             return CostJudged(verdict, finding, self.counting.value(row.id, cell.column))
         value = found.values.madds[self.evidence.rule] if cell.column == "madds" else found.values.params
         value *= cell.about.weight_bytes if stem(cell.column) == "size" else 1
@@ -187,12 +189,21 @@ class CostJudge:
                 Verdict("blocked", "drawn to meet this number, so that it proves nothing"), finding, value
             )
         name = APART.get(finding.verdict, finding.verdict) if ground.constructed else finding.verdict
+        more = self.unpriced(found, cell)
         axis = self._between.get((self.source(row.id, cell.column), cell.column, cell.printed))
         if name == "differs" and axis is not None:
             tried = f"{axis.replace('_', ' ')} was tried at some values only"
             why = f"{tried}, and those give both less and more than is printed"
-            return CostJudged(Verdict("depends", f"{self.words(finding, cell)}; {why}"), finding, value)
-        return CostJudged(Verdict(name, self.words(finding, cell, self.condition(row.id, cell))), finding, value)
+            return CostJudged(Verdict("depends", f"{self.words(finding, cell)}; {why}{more}"), finding, value)
+        said = self.words(finding, cell, self.condition(row.id, cell))
+        return CostJudged(Verdict(name, said + more), finding, value)
+
+    def unpriced(self, found: CostEvidence, cell: Cell) -> str:
+        """Return a remark on the operations of a network that no axis of the conventions prices, or ""."""
+        axes = [axis.id for axis in self.ledger.conventions.counting]
+        left = unpriced(found.values.terms, axes) if stem(cell.column) == "madds" else {}
+        named = ", ".join(f"{kind} ({count:,})" for kind, count in left.items())
+        return f"; counted in no convention, for want of an axis: {named}" if named else ""
 
     def condition(self, row_id: str, cell: Cell) -> str:
         """Return the condition that the conventions of a cell were held to, or "" where all of them count."""
@@ -214,7 +225,7 @@ class CostJudge:
         off = beyond(finding.nearest, cell.printed, cell.interval)
         cut = ""
         if finding.cut and not finding.holds:
-            itself = finding.nearest in span(bounds_of(cell.interval, "cut"))
+            itself = finding.nearest in values_printed_as(cell.interval, "cut")
             cut = f"; {'' if itself else 'another value '}prints so if digits are cut"
         if finding.of == 1:
             return f"{off}{cut}"
@@ -225,12 +236,12 @@ class CostJudge:
         names = ", ".join(name.replace("_", " ") for name in finding.deciding)
         return f"holds under {finding.holds:,} of {finding.of:,} conventions; decided by {names}"
 
-    def span(self, row_id: str, column: str) -> Span | None:
+    def span(self, row_id: str, column: str) -> Interval | None:
         """Return all that a cost may be under admissible conventions; None of a network that is not the paper's."""
         if self.ledger.ground(row_id, column).constructed:
             return None
         found = self.finding(row_id, column)
-        return None if found is None else Span(Fraction(found.low), Fraction(found.high))
+        return None if found is None else Interval(Fraction(found.low), Fraction(found.high))
 
     def truth(self, expression: Expression) -> Truth:
         """Return what a relation of costs is under all admissible conventions, each taken for all its cells at once.
