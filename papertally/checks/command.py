@@ -13,7 +13,8 @@ from pathlib import Path
 
 from papertally.checks import ALARMS, SEVERITIES, Document, Finding, about, read_document, run
 from papertally.checks.transcription import TEXT
-from papertally.ledger.load import LedgerError, add_ledger_arguments, folder_of, load_ledger
+from papertally.ledger.load import LedgerError, add_ledger_arguments, load_ledger
+from papertally.ledger.paper import ledger_folder
 
 OK, BROKEN, IMPOSSIBLE = 0, 1, 3
 
@@ -62,7 +63,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if not args.text and (needing := [name for name in args.only if name in TEXT.about]):
             raise LedgerError(f"{needing[0]} needs the paper's text; give --text FILE")
-        ledger = load_ledger(folder_of(args.ledger, args.path))
+        ledger = load_ledger(ledger_folder(args.path))
         document = read_text(args.text) if args.text else None
         found = run(ledger, args.only, document=document)
     except LedgerError as error:

@@ -1,6 +1,6 @@
 """Expressions over cells: a small, safe language for the paper's statements (arithmetic, comparison, and, or, not).
 
-`t2_micronet_m1.top1` is a cell, a bare name a given quantity; numbers are exact decimals. Functions: min, max, abs,
+`t2_small.top1` is a cell, a bare name a given quantity; numbers are exact decimals. Functions: min, max, abs,
 approx(x, target, tolerance), agrees(x, "11.3"), printed("1.5M"), prints_same(cell, cell ...). `evaluate` takes numbers,
 `truth` takes intervals of them and says what holds of every value in these.
 """

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from papertally.ledger.load import HERE, NAME, LedgerError, load_ledger
+from papertally.ledger.load import NAME, LedgerError, load_ledger
 from papertally.ledger.schema import TASKS, RawPaper
 from papertally.quantities.columns import COSTS
 from papertally.tables.build import Written, write_tables
@@ -122,9 +121,8 @@ def _claims(written: list[Written]) -> str:
 
 
 def default_folder(name: str) -> Path:
-    """Return where a new ledger lies: among the checkout's, or in the working folder."""
-    papers = HERE.parent
-    return papers / name if papers.is_dir() and os.access(papers, os.W_OK) else Path(name)
+    """Return where a new ledger lies: among a checkout's papers, or in the working folder."""
+    return Path("papers", name) if any(Path("papers").glob("*/paper.yaml")) else Path(name)
 
 
 def main(argv: list[str]) -> int:
@@ -161,7 +159,7 @@ def main(argv: list[str]) -> int:
     for entry, file in left:
         where = ".".join(filter(None, (entry.row, entry.column)))
         print(f"to mend: {file}:{entry.line}: {quoted(entry.text)}{' (' + where + ')' if where else ''}: {entry.why}")
-    tool = "python -m papertally"
+    tool = "papertally"
     print(f"next: {tool} check --path {folder}")
     return 0
 

@@ -102,7 +102,7 @@ class Claims:
             verdict, achieved = Verdict(names.get(printed.truth, "paper-inconsistent")), None
         else:
             verdict, achieved = self.family.statement(claim)
-            if self.evidence.own and any(not is_cost(column) for _, column in claim.expression.refs):
+            if self.evidence.external and any(not is_cost(column) for _, column in claim.expression.refs):
                 verdict = Verdict(verdicts.REPORTED.get(verdict.name, verdict.name), verdict.note)
         if printed.truth is Truth.CANNOT:
             own = f"the paper's own numbers fail at {outcome.part}, however they were rounded"

@@ -133,7 +133,7 @@ class Cells:
         if judged is None:
             return self.absent(row, self.costs.absent(row.id, cell.column)), [], None, rule, None
         verdict = judged.verdict
-        if self.evidence.own and not found.network:
+        if self.evidence.external and not found.network:
             verdict = verdicts.as_reported(verdict)
         return verdict, self.beside(found, cell), judged.value, rule, self.evidence.paths["cost", source]
 
@@ -185,10 +185,13 @@ class Cells:
         spread, theirs = self.family.spread(cell.column), self.family.printed_spread(cell.column)
         if self.ledger.ground(row.id, cell.column).constructed:
             verdict = Verdict(CONSTRUCTED.get(verdict.name, verdict.name), verdict.note)
-        if self.evidence.own:
+        if self.evidence.external:
             verdict = verdicts.as_reported(verdict)
         notes = [f"by {called(first, self.ledger)}"]
-        notes += [beside(group, cell.value, margin, alpha, seeds, spread, theirs) for group in others]
+        notes += [
+            beside(group, called(group, self.ledger), cell.value, margin, alpha, seeds, spread, theirs)
+            for group in others
+        ]
         mean = sum(first.values) / len(first.values)
         return verdict, [*notes, *others_say], mean, rule, first.files[0]
 

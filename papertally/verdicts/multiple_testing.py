@@ -49,7 +49,7 @@ class Family:
 
     def printed_spread(self, column: str) -> float:
         """Return the stated spread of the authors' runs, in points."""
-        if self.ledger.name and self.ledger.tables and column not in self.settings.printed_spread:
+        if self.ledger.tables and column not in self.settings.printed_spread:
             return self.rule.spreads[column].sd if column in self.rule.spreads else 0.0  # nobody states theirs
         return self.settings.printed_spread.get(column, self.settings.seed_spread)
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
+from helpers import MICRONET
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -74,7 +75,7 @@ SIX, SEVEN = "Table 6, madds = constant + A1 + A2 + A3", "Table 7, madds at K = 
 
 
 def test_table_6_is_not_additive_and_table_7_not_affine():
-    ledger = load_ledger()
+    ledger = load_ledger(MICRONET)
     six, seven = finding(ledger, SIX), finding(ledger, SEVEN)
     assert {six.severity, seven.severity} == {"impossible"}
     assert "(t6_a1 + t6_a3) < 22.6M, but (t6_relu + t6_a1_a3) ≥ 22.6M" in six.arithmetic
@@ -84,14 +85,14 @@ def test_table_6_is_not_additive_and_table_7_not_affine():
 
 
 def test_without_its_relu_row_table_6_is_additive():
-    ledger = load_ledger()
+    ledger = load_ledger(MICRONET)
     table = ledger.tables["6"]
     less = replace(table, rows=tuple(r for r in table.rows if r.id != "t6_relu"))
     assert finding(replace(ledger, tables={**ledger.tables, "6": less}), SIX).severity == "passed"
 
 
 def test_a_label_that_is_no_number_is_not_applicable():
-    ledger = load_ledger()
+    ledger = load_ledger(MICRONET)
     table = ledger.tables["7"]
     odd = replace(table, rows=(replace(table.rows[0], labels=("one", "1")), *table.rows[1:]))
     found = finding(replace(ledger, tables={**ledger.tables, "7": odd}), "Table 7, params = constant + J*K")

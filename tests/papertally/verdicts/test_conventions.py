@@ -9,27 +9,28 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import MICRONET
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from papertally.conventions.axes import Certificate, CountingAxis, load_conventions, madds, members, unpriced
+from papertally.conventions.axes import Certificate, CountingAxis, load_conventions, madds, unpriced
 from papertally.conventions.vectorized import counted
 from papertally.evidence.read import read_evidence
 from papertally.evidence.schema import CostReading, CostValues
-from papertally.ledger.load import HERE, LedgerError, load_ledger
+from papertally.ledger.load import LedgerError, load_ledger
 from papertally.quantities.printed import ROUNDINGS, parse_printed
 from papertally.verdicts.certificates import certificate
 from papertally.verdicts.conventions import family, grid, held_out, judge, units
 from papertally.verdicts.costs import CostJudge
 
 ROOT = Path(__file__).resolve().parents[3]
-CONVENTIONS = load_conventions(HERE, LedgerError)
+CONVENTIONS = load_conventions(MICRONET, LedgerError)
 COUNTINGS = prod(len(axis.values) for axis in CONVENTIONS.counting)
 
 
 @pytest.fixture(scope="module")
 def ledger():
-    return load_ledger()
+    return load_ledger(MICRONET)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,7 @@ def by_hand(terms: dict[str, int], c: dict[str, str]) -> int:
                 "J+K-1": j + k - 1,
             }[c[kind]]  # fmt: skip
             if kind == "shift_max" and site in ("A2", "last"):
-                price = {"same": price, "at_least_one": max(1, price), "none": 0}[c["linear_sites"]]
+                price = {"same": price, "at_least_one": max(1, price), "none": 0}[c["shift_max_linear"]]
             total += n * price
     return total
 
@@ -99,9 +100,11 @@ def test_no_filed_term_counts_nothing_in_silence(costs):
 
 
 def test_plain_and_s_are_members_by_name():
-    assert set(members()) == {"plain", "S"}
+    assert set(CONVENTIONS.members) == {"plain", "S"}
     terms = {"conv": 7, "relu@stem": 100, "shift_max@A2:1x1": 10, "shift_max@A1:2x2": 10, "fc_bias": 3}
-    assert CostValues(params=1, terms=terms).madds == {"plain": 7 + 100 + 10 + 40, "S": 7 + 10 + 30 + 3}
+    values = CostValues(params=1, terms=terms)
+    values.add({name: member.counting for name, member in CONVENTIONS.members.items()})
+    assert values.madds == {"weights": 7, "plain": 7 + 100 + 10 + 40, "S": 7 + 10 + 30 + 3}
 
 
 def test_a_cell_is_judged_by_all_conventions():
@@ -241,7 +244,7 @@ class _Stub:
 def test_a_fault_in_the_file_is_one_line(tmp_path, old, new, fault):
     import shutil
 
-    shutil.copytree(HERE, tmp_path / "papers/micronet", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    shutil.copytree(MICRONET, tmp_path / "papers/micronet", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     path = tmp_path / "papers/micronet/conventions.yaml"
     text = path.read_text("utf-8")
     assert old in text
