@@ -53,7 +53,7 @@ _NUMBER = re.compile(
     rf"(?:\s?[-–—]\s?(?P<to>{_DIGITS})(?!\d))?\s?{_UNIT}"
     rf"(?:(?:\s?(?:±|\+/[-−]|\+[-−])\s?(?P<plus>{_DIGITS})|\s?\((?:±|\+/[-−])\s?(?P<paren>{_DIGITS})\s?%?\))"
     rf"(?:\s?(?P<later>{_LATER}))?)?"
-    rf"(?:\s?\(?(?P<gain>[+↑↓▲▼△▽]\s?(?:{_DIGITS})\s?[%KMGB]?|[-−]\s?(?:{_DIGITS})\s?[%KMGB]?(?=\)))\)?)?"
+    rf"(?:\s?\(?(?P<gain>[+↑↓▲▼△▽]\s?(?:{_DIGITS})\s?[%KMGB]?|[-−–]\s?(?:{_DIGITS})\s?[%KMGB]?(?=\)))\)?)?"
 )
 #: How papers print a number that they do not have; `ABSENT` is the first paper's.
 ABSENT = "–"
