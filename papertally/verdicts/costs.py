@@ -10,6 +10,7 @@ from fractions import Fraction
 import numpy as np
 
 from papertally.conventions.axes import Conventions, unpriced
+from papertally.conventions.search import off
 from papertally.conventions.vectorized import Counts, Truths
 from papertally.evidence.read import Evidence
 from papertally.evidence.schema import CostEvidence, size_name
@@ -18,7 +19,7 @@ from papertally.quantities.columns import COSTS, stem
 from papertally.quantities.interval import Interval, Truth
 from papertally.quantities.printed import PrintedNumber, values_printed_as
 from papertally.statements.expressions import Expression
-from papertally.verdicts.conventions import Finding, Grid, admissible, grid, judge, units
+from papertally.verdicts.conventions import Finding, Grid, admissible, grid, judge
 from papertally.verdicts.counting import COLUMNS, Counting, applies, counted_values
 from papertally.verdicts.names import row_name, show
 from papertally.verdicts.verdicts import Verdict
@@ -42,12 +43,12 @@ class CostJudged:
 
 def beyond(value: int, printed: str, interval: PrintedNumber) -> str:
     """Return how far a value lies from what prints as a string: "0.26 last places above, +4.2 %", or "" inside."""
-    off = units(value, interval)
-    if not off and value in interval:
+    places = off(value, interval)
+    if not places and value in interval:
         return ""
     side = "above" if value >= interval.high else "below"
     percent = float((Decimal(value) - interval.value) / interval.value * 100) if interval.value else 0.0
-    return f"{off:.2f} last places {side} what prints as {printed}, {percent:+.1f} %"
+    return f"{places:.2f} last places {side} what prints as {printed}, {percent:+.1f} %"
 
 
 def agreement(value: int, printed: str, interval: PrintedNumber) -> str:
@@ -222,15 +223,15 @@ class CostJudge:
     def words(self, finding: Finding, cell: Cell, condition: str = "") -> str:
         """Return a finding as one line of arithmetic; condition: what its conventions were held to."""
         nearest = f"{show(finding.nearest, cell.printed, unit=cell.unit)}"
-        off = beyond(finding.nearest, cell.printed, cell.interval)
+        beside = beyond(finding.nearest, cell.printed, cell.interval)
         cut = ""
         if finding.cut and not finding.holds:
             itself = finding.nearest in values_printed_as(cell.interval, "cut")
             cut = f"; {'' if itself else 'another value '}prints so if digits are cut"
         if finding.of == 1:
-            return f"{off}{cut}"
+            return f"{beside}{cut}"
         if not finding.holds:
-            return f"holds under none of {finding.of:,} conventions{condition}; the nearest gives {nearest}, {off}{cut}"
+            return f"holds under none of {finding.of:,} conventions{condition}; the nearest gives {nearest}, {beside}{cut}"
         if finding.holds == finding.of:
             return f"holds under all {finding.of:,} conventions"
         names = ", ".join(name.replace("_", " ") for name in finding.deciding)

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import registry  # noqa: F401  registers the models
 from papertally.evidence.checksum import file_computed
-from papertally.evidence.datasets import TITLES, apart
+from papertally.evidence.datasets import apart
 from papertally.evidence.io import EvidenceError
 from papertally.evidence.provenance import snapshot
 from papertally.evidence.registration import (
@@ -41,6 +41,7 @@ from papertally.evidence.registration import (
 )
 from papertally.evidence.schema import TrainingEvidence, formed, read_form
 from papertally.ledger.load import load_ledger
+from pipelines import arguments
 from pipelines.analysis.cost import values
 from pipelines.common import ROOT, PipelineError, guard
 from pipelines.data import cifar_images  # noqa: F401  its set registers itself
@@ -225,26 +226,6 @@ def tell_status(root: Path = ROOT, data: str | None = None) -> None:
         print(f"Table {family.table}: {count(names)}")
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the command line's parser."""
-    out = argparse.ArgumentParser(
-        prog="micronet orderings", description="Run and choose the registered orderings on CIFAR-10 or CIFAR-100.",
-        epilog=(__doc__ or "").partition("\n\n")[2], formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
-    verbs = out.add_subparsers(dest="verb", required=True)
-    shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument("--data", choices=sorted(TITLES), help="the set (default: the registration's)")
-    one = verbs.add_parser("run", parents=[shared], help="run what is registered and not filed")
-    one.add_argument("--phase", choices=("pilot", "confirm", "multiverse"))
-    one.add_argument("--row", help="one run: of this row")
-    one.add_argument("--schedule", help="one run: by this schedule (default: the chosen one)")
-    one.add_argument("--seed", type=int, help="one run: with this seed")
-    verbs.add_parser("choose", parents=[shared], help="apply the rule to the pilot's evidence")
-    verbs.add_parser("costs", parents=[shared], help="count the compared networks at the protocol's resolution")
-    verbs.add_parser("status", parents=[shared], help="how many runs are filed")
-    return out
-
-
 def one_run(options: argparse.Namespace, registration: Registration) -> Named:
     """Return the run that a command line names. Raises PipelineError for one that is not registered."""
     if options.row is None or options.seed is None:
@@ -267,7 +248,7 @@ def one_run(options: argparse.Namespace, registration: Registration) -> Named:
 
 def main(argv: list[str] | None = None) -> int:
     """Run, choose, count or tell."""
-    options = parser().parse_args(argv)
+    options = arguments.orderings().parse_args(argv)
     registration = registered(data=options.data)
     results = results_of(registration)
     if options.verb == "run":
