@@ -242,7 +242,7 @@ def _architecture(table: Table, document: Document) -> Finding:
 
 
 _NUMBER = re.compile(
-    r"(?<![\w.^_\[/×-])(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?(e[-−]?\d+)?\s?(%|[KMB](?![a-z])|G(?=FLOP|MAdd)|(?=points?\b))?"
+    r"(?<![\w.^_/×-])(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?(e[-−]?\d+)?\s?(%|[KMB](?![a-z])|G(?=FLOP|MAdd)|(?=points?\b))?"
 )
 #: What a number of the text is named after: no result and no setting.
 _NAMED = re.compile(
