@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from papertally.evidence.checksum import digest
+from papertally.evidence.import_logs import number, read_log
 from papertally.evidence.io import EvidenceError, as_utf8, write_json_atomic
-from papertally.evidence.logs import number, read_log
 from papertally.evidence.provenance import snapshot
 from papertally.evidence.rows import ROOT, Row, find_row
 from papertally.ledger.load import HERE, load_tables
@@ -157,7 +157,7 @@ def main(argv: list[str] | None = None) -> int:
         **({"source": args.source} if args.source else {}),
     }  # fmt: skip
     command = f"python -m pipelines file --row {row.id} --log {args.log.name} --epoch {args.epoch}"
-    epochs = log.trained or log.last()[0]
+    epochs = log.trained
     path = write_reported(row, values, seed=seed, epochs=epochs, source=source, command=command)
     return said(row, values, path)
 

@@ -42,7 +42,7 @@ def test_what_is_entered_is_reported_and_never_reproduced(folder, capsys):
     assert "reproduced" not in found.values()
     assert "warning" not in capsys.readouterr().err
     before = {p.name: p.read_bytes() for p in (folder / "results/paper").iterdir()}
-    assert report([*enter, "zoo_t1_small", "--metric", "err1=1", "--seed", "0"]) == 1
+    assert report([*enter, "zoo_t1_small", "--metric", "err1=2", "--seed", "0"]) == 1
     assert "is there already" in capsys.readouterr().err
     assert {p.name: p.read_bytes() for p in (folder / "results/paper").iterdir()} == before
 
@@ -82,7 +82,7 @@ def test_a_log_is_entered_as_reported(folder, capsys):
 @pytest.mark.parametrize(
     ("more", "fault"),
     [
-        (["--column", "err1=nothing"], "has no evaluation of err1; give a log that has one"),
+        (["--column", "err1=nothing"], "has no evaluation of err1; it has accuracy/top1"),
         (["--column", "err1"], "write COLUMN=NAME"),
         (["--column", "top9=x"], "no such column of table 1"),
         (["--metric", "err1=39"], "stands in the log, too"),
