@@ -3,16 +3,18 @@
 papertally enter --path FOLDER --row mine_t1_small --metric top1=71.9 --metric top5=90.4 --seed 0
 papertally enter --path FOLDER --row mine_t1_small --metric latency=12.4ms --device "Pixel 1" --source "a log"
 papertally enter --path FOLDER --row mine_t1_small --from-log scalars.json --epoch best --seed 0
+papertally enter --path FOLDER --from-table results.csv             # names: row,seed,top1,top5
 
 Of a trainer's log (evidence/import_logs) the last evaluation counts, or with --epoch best the best one by the
-table's first column that is logged. A name that the log has for a column and nobody else: --column acc_a=val/accuracy;
-of a share of 1 in a table of percentages: --column top1='val_acc*100'. What names a log has: --list.
+table's first column that is logged. A name that only the log has for a column: --column acc_a=val/accuracy;
+of a share of 1 in a table of percentages: --column top1='val_acc*100'. Its names: --list.
 Written under FOLDER/results/paper/. No stage of this project wrote it, so it is called reported, not reproduced.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import math
 import re
 import sys
@@ -163,11 +165,75 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--device", default="", help="what measured it")
     parser.add_argument("--data", default="", help="the test set's name")
     parser.add_argument("--source", default="", help="who says so: a log, a page, a letter")
+    parser.add_argument(
+        "--from-table", type=Path, metavar="FILE", help="a CSV with the columns row, seed (where known) and metrics"
+    )
     args = parser.parse_args(argv)
     if args.list:
         return show_names(args.from_log)
+    if args.from_table:
+        if args.row or args.metric or args.from_log or args.seed:
+            parser.error("--from-table: its lines have rows, seeds and metrics; give it alone")
+        return enter_table(args.from_table, args)
     if not args.row:
         parser.error("--row: none given; write the id of a row")
+    faults, ready = prepare(args)
+    return write_all(faults, [ready] if ready else [])
+
+
+def write_all(faults: Sequence[str], ready: Sequence[Prepared]) -> int:
+    """Write every run's evidence, or none where there is a fault; returns the exit code."""
+    for fault in faults:
+        print(f"error: {one_line(fault)}", file=sys.stderr)
+    if faults:
+        return BROKEN
+    for run in ready:
+        write_json_atomic(run.path, run.evidence)
+        print(f"{run.row}: {', '.join(f'{k} {v:g}' for k, v in run.values.items())}: {run.path}")
+    return OK
+
+
+def enter_table(path: Path, args: argparse.Namespace) -> int:
+    """Enter a CSV of rows, seeds and metrics: every line or, where one is at fault, none; returns the exit code."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, restkey="", strict=True)
+            head = [name.strip() for name in reader.fieldnames or []]
+            lines = [(reader.line_num, dict(zip(head, line.values(), strict=False)), "" in line) for line in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        return write_all([f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}); give a CSV"], [])
+    if "row" not in head or len(set(head)) < len(head):
+        return write_all([f"{path}:1: its names are to be row, seed (where known) and metrics, each once"], [])
+    faults = [] if lines else [f"{path}: has no line under its names"]
+    ready: list[Prepared] = []
+    for number, cells, more in lines:
+        told = {name: (value or "").strip() for name, value in cells.items()}
+        if more or any(value is None for value in cells.values()):
+            faults.append(f"{path}:{number}: has not as many values as names; mend the line")
+            continue
+        metrics_of = [f"{name}={value}" for name, value in told.items() if name not in ("row", "seed") and value]
+        one = argparse.Namespace(**{**vars(args), "row": told["row"], "seed": told.get("seed") or None})
+        one.metric, one.source = metrics_of, args.source or path.name
+        wrong, run = prepare(one)
+        faults += [f"{path}:{number}: {fault}" for fault in wrong]
+        if run and any(run.path == other.path for other in ready):
+            faults.append(f"{path}:{number}: row and seed stand there twice; keep one, or give each its seed")
+        ready += [run] if run else []
+    return write_all(faults, ready)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """Hold one run's evidence that is ready to be written."""
+
+    row: str
+    values: dict[str, float]
+    path: Path
+    evidence: dict[str, Any]
+
+
+def prepare(args: argparse.Namespace) -> tuple[list[str], Prepared | None]:
+    """Return (every fault, the evidence that the arguments make where there is none)."""
     faults: list[str] = []
     values: dict[str, float] = {}
     units: dict[str, str] = {}
@@ -196,9 +262,7 @@ def main(argv: list[str]) -> int:
         faults.append("--column: names what a log calls a column; give --from-log FILE")
     seed, epochs = whole_number("seed", args.seed, 0, faults), whole_number("epochs", args.epochs, 1, faults)
     if faults or not table_id:
-        for fault in faults:
-            print(f"error: {one_line(fault)}", file=sys.stderr)
-        return BROKEN
+        return faults, None
     command = f"papertally enter --row {args.row}" + "".join(f" --metric {m}" for m in args.metric)
     if args.from_log:
         command += f" --from-log {args.from_log.name} --epoch {args.epoch}"
@@ -215,8 +279,5 @@ def main(argv: list[str]) -> int:
     name = f"s{seed}" if seed is not None else digest({"values": values, "source": args.source})[:8]
     path = paper.results / "paper" / f"{args.row}.{name}.json"
     if path.exists():
-        print(f"error: {path}: is there already; delete it, or give another seed", file=sys.stderr)
-        return BROKEN
-    write_json_atomic(path, evidence)
-    print(f"{args.row}: {', '.join(f'{k} {v:g}' for k, v in values.items())}: {path}")
-    return OK
+        return [f"{path}: is there already; delete it, or give another seed"], None
+    return [], Prepared(row=args.row, values=values, path=path, evidence=evidence)

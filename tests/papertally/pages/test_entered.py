@@ -108,3 +108,18 @@ def test_a_share_that_a_table_prints_as_a_fraction_is_entered_as_one(tmp_path):
     assert report(["enter", "--path", str(folder), "--row", "zoo_t1_a", "--from-log", str(tmp_path / "x.json")]) == 0
     (path,) = (folder / "results/paper").iterdir()
     assert json.loads(path.read_text())["values"] == {"AP": 0.413}
+
+
+def test_a_table_of_runs_is_entered_whole_or_not_at_all(folder, capsys):
+    path = folder.parent / "results.csv"
+    enter = ["enter", "--path", str(folder), "--from-table", str(path)]
+    path.write_text("row,seed,err1\nzoo_t1_small,0,39.6\nzoo_t1_small,1,0.397\n")
+    assert report(enter) == 1
+    assert "results.csv:3: --metric err1=0.397: looks like a share of 1" in capsys.readouterr().err
+    assert not list(folder.rglob("*.s0.json"))
+    path.write_text("row,seed,err1\nzoo_t1_small,0,39.6\nzoo_t1_small,1,39.7\nzoo_t1_large,0,34.1\n")
+    assert report(enter) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3
+    path.write_text("row,seed,err1\nzoo_t1_large,4,34\nzoo_t1_large,4,35\n")
+    assert report(enter) == 1
+    assert "stand there twice" in capsys.readouterr().err
