@@ -60,12 +60,15 @@ def _table(path: Path, text: str) -> Records:
     split: Split = "unsaid"
     if form == "a table of DVCLive":
         split = split_of(path.parent.name)
-    elif form.startswith("Ultralytics"):
+    elif form.startswith(("Ultralytics", "fastai")):  # whose metrics are the validation's
         split = "val"
     elif form == "a table" and not any(split_of(name) != "unsaid" or LOSS.search(name) for name in head):
         split = "val"  # nothing of a training stands in it
     out: list[Record] = []
     body = [(line, cells) for line, cells in rows[1:] if cells != head]  # a resumed run writes its header again
+    if epoch is None and step is None and len(body) > 1:
+        fault = f"has {len(body)} lines and no column epoch or step: nothing says which line is meant"
+        raise EvidenceError(f"{path}: {fault}; leave one, or enter many runs by --from-table")
     if base is None and epoch is not None and body and body[0][1][epoch : epoch + 1] == ["0"]:
         base = 0
     for line, cells in body:

@@ -194,3 +194,18 @@ def test_two_splits_under_two_names_are_asked_for(tmp_path):
     path.write_text("epoch,step,val_acc,test_acc\n0,1,80,70\n")
     with pytest.raises(EvidenceError, match="'val_acc' and 'test_acc' could be acc"):
         read_log(path, ["acc"])
+
+
+def test_a_table_of_models_is_no_log(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("model,acc\na,69.8\nb,76.1\n")
+    with pytest.raises(EvidenceError, match="nothing says which line is meant"):
+        read_log(path, ["acc"])
+    path.write_text("model,acc\na,69.8\n")
+    assert read_log(path, ["acc"]).last()[1] == {"acc": 69.8}
+
+
+def test_fastai_names_its_validations_metric_bare(tmp_path):
+    path = tmp_path / "history.csv"
+    path.write_text("epoch,train_loss,valid_loss,accuracy,time\n0,1,2,0.5,00:01\n1,1,2,0.6,00:01\n")
+    assert read_log(path, [FRACTION]).last() == (2, {"acc": 0.6})
