@@ -1,7 +1,7 @@
 """Write achieved results as a model hub reads them: `.eval_results/*.yaml` and a card with a model-index, a row each.
 
-Results of the paper's own data and recipe, and what is reported of such runs elsewhere, which is said beside it; what is
-printed, mini or proxy is nobody's result. No licence is stated: the weights are not ours to license.
+Results of the paper's own data and recipe, and what is reported of such runs elsewhere, which is said beside it;
+what is printed, mini or proxy is nobody's result. No licence is stated: the weights are not ours to license.
 https://huggingface.co/docs/hub/eval-results
 """
 
