@@ -46,7 +46,7 @@ def copied(ledger: Ledger) -> Iterator[Finding]:
 
 
 def _named(row: Row) -> str:
-    return re.sub(r"[^0-9a-z]+", " ", " ".join(row.labels).lower()).strip() + "".join(row.marks)
+    return " ".join(" ".join((*row.labels, *row.marks)).lower().split())  # a sign ("+", "*") tells rows apart
 
 
 @register("one name", "rows of one name that print several numbers of an exact cost, or twice in one table")

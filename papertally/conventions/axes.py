@@ -5,7 +5,7 @@ Terms are counts by name: `kind`, `kind@site` or `kind@site:JxK`, as evidence of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -83,10 +83,6 @@ PARTS: dict[str, tuple[str, ...]] = {
 PRINTING: dict[str, tuple[str, ...]] = {"rounding": ("nearest", "cut"), "base": ("1000", "1024")}
 #: What an axis that a convention does not name is taken at.
 NEUTRAL = {axis: values[0] for axis, values in VOCABULARY.items()}
-#: The kinds of terms that each axis of counting is about; an operator that a paper brings is an axis of its own name.
-KINDS: dict[str, tuple[str, ...]] = {
-    "biases": ("fc_bias", "head_bias", "conv_bias"), "pooling": ("pool",), "linear": ("fc", "head_fc"), "unit": (),
-}  # fmt: skip
 
 
 def values_of_axis(axis: str) -> tuple[str, ...]:
@@ -94,16 +90,6 @@ def values_of_axis(axis: str) -> tuple[str, ...]:
     if axis in VOCABULARY:
         return VOCABULARY[axis]
     return tuple(_LINEAR) if axis.endswith(AT_LINEAR) else tuple(PRICES)
-
-
-def unpriced(terms: Mapping[str, int], axes: Iterable[str]) -> dict[str, int]:
-    """Return the kinds of terms that no axis is about, with their operations: a convention counts them as nothing."""
-    known = {*WEIGHTS, *(kind for axis in axes for kind in KINDS.get(axis, (axis,)))}
-    found: dict[str, int] = {}
-    for term, count in named(terms):
-        if term.kind not in known and term.site != "fixed":
-            found[term.kind] = found.get(term.kind, 0) + count
-    return found
 
 
 @dataclass(frozen=True)
@@ -166,6 +152,23 @@ def part(axis: str, value: str, names: Named, linear: str = "same") -> int:
             price = PRICES[value](t.j, t.k)
             total += n * (_LINEAR[linear](price) if t.site in LINEAR_SITES else price)
     return total
+
+
+#: The axis that prices a kind of terms, where it has another name; a kind of WEIGHTS needs none.
+_AXIS = {"fc_bias": "biases", "head_bias": "biases", "conv_bias": "biases", "pool": "pooling"}
+
+
+def unpriced(terms: Mapping[str, int], axes: Collection[str]) -> dict[str, int]:
+    """Return the operations by kind that none of some axes prices, so that they count nothing in any convention.
+
+    What is the same for every image (site `fixed`) needs no price.
+    """
+    out: dict[str, int] = {}
+    for term, count in named(terms):
+        free = term.kind in WEIGHTS or term.site == "fixed" or not count
+        if not free and _AXIS.get(term.kind, term.kind) not in axes:
+            out[term.kind] = out.get(term.kind, 0) + count
+    return out
 
 
 def weights(terms: Mapping[str, int]) -> int:

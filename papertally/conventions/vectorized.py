@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from papertally.conventions.axes import AT_LINEAR, Conventions, named, part, weights
-from papertally.quantities.printed import Interval
+from papertally.quantities.printed import PrintedNumber
 
 Counts = NDArray[np.int64]
 Truths = NDArray[np.bool_]
@@ -46,6 +46,6 @@ def _counted(terms: tuple[tuple[str, int], ...], axes: tuple[tuple[str, tuple[st
     return out
 
 
-def holds(values: Counts, interval: Interval) -> Truths:
+def holds(values: Counts, interval: PrintedNumber) -> Truths:
     """Return where whole numbers print as a printed string."""
     return (values >= math.ceil(interval.low)) & (values < math.ceil(interval.high))

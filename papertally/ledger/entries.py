@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from papertally.conventions.axes import Conventions, any_paper
 from papertally.ledger.schema import RawArchitecture, RawBudget, RawChecks, RawIssue, RawReading, RawUnread
 from papertally.quantities.columns import Column, Margin, plain_column, stem
-from papertally.quantities.printed import Interval, is_absent, own_unit, parse_printed, scale_of
+from papertally.quantities.printed import PrintedNumber, is_absent, own_unit, parse_printed, scale_of
 from papertally.statements.expressions import Expression
 
 T = TypeVar("T")
@@ -84,7 +84,7 @@ class Cell:
         return scale_of(self.about.unit)
 
     @cached_property
-    def interval(self) -> Interval:
+    def interval(self) -> PrintedNumber:
         """Return the values that print as this string, in base units."""
         return parse_printed(self.printed, self.unit)
 
@@ -287,6 +287,11 @@ class Ledger:
     def ground(self, row_id: str, column: str) -> Ground:
         """Return what fixes a cell; of a repeat, what fixes the cell that it repeats."""
         return self.cell(*self.root(row_id, column)).ground
+
+    def printed_number(self, row_id: str, column: str) -> PrintedNumber | None:
+        """Return a printed number, or None where the paper prints none."""
+        cell = self.cell(row_id, column)
+        return cell.interval if cell.numeric else None
 
     def printed_value(self, row_id: str, column: str) -> Decimal | None:
         """Return a printed number in units, or None where the paper prints none: a lookup for expressions."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable
-from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,9 +13,9 @@ from papertally.ledger.entries import Alias, Cell, Claim, Ground, Ledger, Ledger
 from papertally.ledger.files import Model, YamlFile
 from papertally.ledger.load_tables import Contents, contents, load_tables, misnamed, open_yaml, raise_all, read_tables
 from papertally.ledger.schema import RawChecks, RawClaims, RawIssue, RawIssues, RawPaper
-from papertally.quantities.interval import Span, span
-from papertally.quantities.printed import ROUNDINGS, bounds_of
+from papertally.quantities.printed import PrintedNumber
 from papertally.statements.expressions import Expression, ExpressionError, MissingValue, compile_expr
+from papertally.statements.printed_truth import on_printed_numbers
 
 __all__ = [
     "Alias", "Cell", "Claim", "Ground", "Ledger", "LedgerError", "Row", "Table", "check_declared",
@@ -187,21 +185,12 @@ def _unknown(ref: tuple[str, str], rows: dict[str, Row]) -> str | None:
 def _judgeable(expression: Expression, rows: dict[str, Row]) -> str | None:
     """Return why an expression cannot be judged on the printed numbers, or None; its cells are all there."""
 
-    def value(row: str, column: str) -> Decimal | None:
+    def number(row: str, column: str) -> PrintedNumber | None:
         cell = rows[row].cells[column]
-        return cell.value if cell.numeric else None
-
-    def spans(rounding: str) -> Callable[[str, str], Span | None]:
-        def found(row: str, column: str) -> Span | None:
-            cell = rows[row].cells[column]
-            return span(bounds_of(cell.interval, rounding)) if cell.numeric else None
-
-        return found
+        return cell.interval if cell.numeric else None
 
     try:
-        expression.evaluate(value)
-        for rounding in ROUNDINGS:
-            expression.truth(spans(rounding), rounding=rounding)
+        on_printed_numbers(expression, number)
     except ExpressionError as error:
         return str(error)
     except MissingValue:

@@ -19,6 +19,8 @@ from papertally.ledger.entries import Cell, Ledger, Row
 from papertally.quantities.columns import is_cost, stem
 
 EXPLAINED, CONTRADICTED, OPEN = "explained", "contradicted", "open"
+#: A longer "sentence" is a list whose entries run together: what belongs to which name is not sure.
+LONGEST = 300
 #: Words by which prose names what a column measures, by the column's stem.
 COLUMN_WORDS = {
     "top1": r"top-?\s?1", "top5": r"top-?\s?5", "params": r"param(?:eter)?s?", "acc": r"accurac(?:y|ies)|acc\.?",
@@ -443,7 +445,7 @@ class _Reader:
                 continue
             near = [(row, c) for row, c in cells if columns]
             part = _PART.search(text[: owner.start])
-            if not near or q.hedged or part or _NARROW.search(text):
+            if not near or q.hedged or len(text) > LONGEST or part or _NARROW.search(text):
                 if columns or q.unit:
                     yield self._claim("value", OPEN, text, line, (), f"{q.printed} is tied to no cells")
                 continue

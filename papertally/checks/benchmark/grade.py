@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 
 from papertally.checks import ALARMS, Finding, about, read_document, run
-from papertally.checks.benchmark import table_errors as plants  # noqa: F401  each registers its kinds
+from papertally.checks.benchmark import table_errors, text_errors  # noqa: F401  each registers its kinds
 from papertally.checks.benchmark.error_injection import KINDS, Planted
 from papertally.checks.benchmark.render import as_text
 from papertally.checks.benchmark.synthetic import right_ledger

@@ -173,7 +173,8 @@ def _prose(paper: Manuscript, random: Random) -> None:
         better[0], worse[0])  # fmt: skip
     add("ratio", ("{0} has {2}× fewer parameters than {1}.",
                   "{0} needs {2} times fewer parameters than {1}.",
-                  "Compared with {1}, {0} uses {2}x fewer parameters."), light[0], heavy[0], f"{ratio:.1f}")  # fmt: skip
+                  "Compared with {1}, {0} uses {2}x fewer parameters."),
+        light[0], heavy[0], f"{ratio:.1f}")  # fmt: skip
     add("percent fewer", ("{0} has {2}% fewer parameters than {1}.", "{0} uses {2}% less parameters than {1}."),
         light[0], heavy[0], f"{fewer:.0f}")  # fmt: skip
     add(

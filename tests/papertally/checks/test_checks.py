@@ -179,7 +179,7 @@ def test_statements_are_judged_part_by_part():
 
 
 @pytest.mark.parametrize(
-    "text", ["small_0.top1 / (ours_0.top1 - ours_0.top1) > 1", "ours_0.top1 in [1, 2]", "ours_0.top1 == True"]
+    "text", ["small_0.top1 / (ours_0.top1 - ours_0.top1) > 1", "ours_0.top1 == True", "(ours_0.top1 > 1) == True"]
 )
 def test_what_cannot_be_judged_is_said(text):
     (found,) = run(replace(RIGHT, claims=(claim("Odd.", text),)), ("statements",))

@@ -68,8 +68,8 @@ def test_malformed_input_is_one_line_and_one(arguments, message, capsys, monkeyp
 
 
 def test_a_text_that_is_none_is_named(tmp_path, capsys):
-    (tmp_path / "paper.pdf").write_bytes(b"%PDF-1.5\n\xff\xfe")
-    assert main(["check", str(MICRONET), "--text", str(tmp_path / "paper.pdf")]) == 1
+    (tmp_path / "paper.md").write_bytes(b"%PDF-1.5\n\xff\xfe")
+    assert main(["check", str(MICRONET), "--text", str(tmp_path / "paper.md")]) == 1
     assert "not UTF-8" in capsys.readouterr().err
 
 

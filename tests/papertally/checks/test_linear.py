@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from papertally.checks import run
 from papertally.checks.benchmark.synthetic import right_ledger
 from papertally.checks.linear import Certificate, Line, refute
-from papertally.checks.rounding import Bounds
 from papertally.checks.typos import with_cell
 from papertally.ledger.load import load_ledger
+from papertally.quantities.interval import Interval
 
 
 def solvable(lines: list[Line]) -> bool:
@@ -44,7 +44,7 @@ def systems(draw):
         terms = [Fraction(1), *(Fraction(draw(st.integers(0, 3))) for _ in range(width - 1))]
         low = Fraction(draw(st.integers(0, 20)), 2)
         open_ = draw(st.booleans()), draw(st.booleans())
-        lines.append(Line(f"x{i}", tuple(terms), Bounds(low, low + draw(st.sampled_from([1, 1, 2])), *open_)))
+        lines.append(Line(f"x{i}", tuple(terms), Interval(low, low + draw(st.sampled_from([1, 1, 2])), *open_)))
     return lines
 
 
@@ -59,8 +59,8 @@ def test_there_is_a_proof_exactly_where_exact_elimination_finds_no_solution(line
 
 def test_a_proof_of_what_can_be_is_none():
     lines = (
-        Line("a", (Fraction(1),), Bounds(Fraction(0), Fraction(2))),
-        Line("b", (Fraction(1),), Bounds(Fraction(1), Fraction(3))),
+        Line("a", (Fraction(1),), Interval(Fraction(0), Fraction(2))),
+        Line("b", (Fraction(1),), Interval(Fraction(1), Fraction(3))),
     )
     assert not Certificate(lines, (Fraction(1), Fraction(-1))).proves()
     assert not Certificate(lines, (Fraction(0), Fraction(0))).proves()

@@ -142,14 +142,14 @@ def test_shares_cover_everything_once(page):
     assert page.lead == (
         "15 distinct numbers: 5 reproduced, 1 consistent, 3 not, 6 open. 5 statements: "
         "1 reproduced, 1 not, 1 in which it contradicts itself, 2 open. "
-        "Of 3 on the paper's own numbers: holds 1, undecided by rounding 1, cannot hold 1."
+        "Of 3 on the paper's own numbers: holds 1, holds as printed 1, cannot hold 1."
     )
 
 
 def test_statements_are_worked_out_on_both_sides(page):
     claims = {c.id: c for c in page.claims}
     gain = claims["gain"]
-    assert (gain.own, gain.achieved, gain.verdict) == ("undecided by rounding: 4", "1.1", "not reproduced")
+    assert (gain.own, gain.achieved, gain.verdict) == ("holds as printed: 4", "1.1", "not reproduced")
     assert [(line.text, line.holds) for line in gain.own_lines] == [
         ("64.0 − 60.0 = 4; wanted what rounds to 4.0", True)
     ]
