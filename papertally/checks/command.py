@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections import Counter
 from pathlib import Path
 
 from papertally.checks import ALARMS, SEVERITIES, Document, Finding, about, run
 from papertally.checks.prose_claims import printed_sentences
+from papertally.checks.read_prose import proposal, read_prose
 from papertally.checks.transcription import TEXT
-from papertally.evidence.io import write_text_atomic
 from papertally.ledger.load import Ledger, LedgerError, add_ledger_arguments, load_ledger
 from papertally.ledger.paper import ledger_folder
-from papertally.statements.prose import proposal, read_prose
 
 OK, BROKEN, IMPOSSIBLE = 0, 1, 3
 
@@ -62,7 +62,10 @@ def propose(ledger: Ledger, document: Document, path: Path) -> None:
     if path.exists():
         raise LedgerError(f"{path}: is there already; name another file for --propose, or remove it")
     try:
-        write_text_atomic(path, proposal(read_prose(ledger, printed_sentences(document))))
+        text = proposal(read_prose(ledger, printed_sentences(document)))
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        draft.write_text(text, "utf-8", newline="\n")
+        draft.replace(path)
     except OSError as error:
         raise LedgerError(f"{path}: {error.strerror}; name a file that can be written for --propose") from None
 

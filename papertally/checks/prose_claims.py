@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from papertally.checks.findings import IMPOSSIBLE, NOT_APPLICABLE, PASSED, SUSPICIOUS, Finding
+from papertally.checks.read_prose import CONTRADICTED, EXPLAINED, read_prose
 from papertally.checks.text import Document
 from papertally.checks.transcription import TEXT
 from papertally.ledger.load import Ledger
-from papertally.statements.prose import CONTRADICTED, EXPLAINED, read_prose
 
 #: What else may explain a contradiction, by the kind of claim.
 HARMLESS = {

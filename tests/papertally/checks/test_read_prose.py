@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from papertally.checks.command import main as check
+from papertally.checks.read_prose import CONTRADICTED, EXPLAINED, OPEN, ProseClaim, read_prose
 from papertally.ledger.load import Ledger, load_ledger
-from papertally.statements.prose import CONTRADICTED, EXPLAINED, OPEN, ProseClaim, read_prose
 from papertally.tables.command import write_ledger
 
 TABLE = """\
