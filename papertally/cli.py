@@ -69,6 +69,8 @@ def main(argv: list[str] | None = None) -> int:
         )
         return 2
     command = COMMANDS[name]
+    if command.extra:  # before what takes seconds to import
+        import_module("papertally.counting.arguments").PARSERS[name]().parse_args(found)
     try:
         function: Callable[[list[str]], int | None] = getattr(import_module(command.module), command.function)
         guard = import_module("papertally.command").guard

@@ -49,12 +49,11 @@ def _end_bars() -> None:
         bar.close()
 
 
-def ledger_path(verb: str, doc: str | None, argv: Sequence[str] | None) -> Path:
-    """Return the --path of a command line that names a ledger's folder and nothing else."""
-    parser = argparse.ArgumentParser(prog=f"papertally {verb}", description=(doc or "").splitlines()[0])
+def ledger_parser(verb: str, about: str) -> argparse.ArgumentParser:
+    """Return the parser of a command line that names a ledger's folder and nothing else."""
+    parser = argparse.ArgumentParser(prog=f"papertally {verb}", description=about)
     parser.add_argument("--path", type=Path, required=True, metavar="FOLDER", help="the folder of its paper.yaml")
-    path: Path = parser.parse_args(argv).path
-    return path
+    return parser
 
 
 def told(new: Sequence[str], gone: Sequence[str] = ()) -> str:

@@ -60,10 +60,13 @@ def main(argv: list[str] | None = None) -> int:
     if name is None:
         print(f"error: no verb {verb!r}; verbs: {', '.join(VERBS)}", file=sys.stderr)
         return 2
+    from pipelines.arguments import PARSERS, SUBCOMMANDS
     from pipelines.common import guard
 
-    module = importlib.import_module(name)
     sys.argv = [f"micronet {verb}", *rest]
+    if verb in PARSERS and rest[:1] not in [[word] for word in SUBCOMMANDS.get(verb, ())]:
+        PARSERS[verb]().parse_args(rest)  # before what takes seconds to import
+    module = importlib.import_module(name)
     return guard(module.main)
 
 

@@ -20,8 +20,11 @@ from papertally.evidence.settings import SettingsError
 from papertally.ledger.files import committed_bytes
 from papertally.ledger.load import LedgerError
 from papertally.pages.command import judged
-from papertally.pages.registered import told_in_short
+from papertally.pages.sentences import apart_lines, sentences
+from papertally.pages.small_scale import protocol_rows, small_scale_lines
+from papertally.pages.sources import read_sources
 from papertally.quantities.columns import is_cost
+from papertally.verdicts.answers import ANSWERS
 from papertally.verdicts.names import column_name, row_name, short_title
 from papertally.verdicts.views import Report
 from report.project import projects_of
@@ -85,30 +88,37 @@ def _dump(value: Any) -> str:
     return HEAD + text
 
 
+#: What README counts the answers of.
+WHAT = {"cells": "distinct printed numbers", "claims": "statements"}
 BEGIN, END = "<!-- result -->\n", "<!-- /result -->\n"
-KINDS = {
-    "released": "fixed by the text and the released code", "open": "that something unprinted decides",
-    "constructed": "of networks that this project drew", "quoted": "of other works",
-}  # fmt: skip
 
 
-def result_lines(report: Report) -> str:
-    """Return README's result: a line for each kind of cell, one for the statements, one for small data."""
+def result_lines(report: Report, claims: str = "") -> str:
+    """Return README's result: the five sentences, the four answers counted, and small data by every protocol.
 
-    def counts(found: dict[str, int]) -> str:
-        return ", ".join(f"{n} {name}" for name, n in sorted(found.items(), key=lambda item: -item[1]))
-
-    grounds = report.grounds()
-    lines = [f"- {found['distinct']} cells {KINDS[ground]}: {counts(found['verdicts'])}"
-             for ground, found in grounds.items() if ground in KINDS]  # fmt: skip
-    claims = report.summary().get("claims", {})
-    lines.append(f"- {sum(claims.values())} statements: {counts(claims)}")
-    if small := told_in_short(report.registered):
-        lines.append(f"- {' '.join(small)}")
+    Args:
+        report: The judged report.
+        claims: What the paper claims, as page.yaml has it.
+    """
+    lines = []
+    for head, text in sentences(report, claims):
+        lines += [f"- **{head}:** {text}"]
+    columns = ["about the paper", *ANSWERS]
+    rows = [
+        [f"{sum(found[name] for name in ANSWERS)} {WHAT[kind]}", *(str(found[name]) for name in ANSWERS)]
+        for kind, found in report.answers().items()
+    ]
+    lines += ["", *_markdown_table(columns, rows), "", "Not about the paper: " + "; ".join(apart_lines(report)) + "."]
+    if (small := report.small_scale) is not None:
+        lines += ["", " ".join(small_scale_lines(small)), "", *_markdown_table(*protocol_rows(small))]
     return "\n".join(lines) + "\n"
 
 
-def readme(root: Path, report: Report) -> dict[str, str]:
+def _markdown_table(columns: list[str], rows: list[list[str]]) -> list[str]:
+    return [f"| {' | '.join(row)} |" for row in (columns, ["---"] * len(columns), *rows)]
+
+
+def readme(root: Path, report: Report, claims: str = "") -> dict[str, str]:
     """Return README.md with today's result between its marks; {} where it has none."""
     path = root / "README.md"
     if not path.is_file():
@@ -116,7 +126,7 @@ def readme(root: Path, report: Report) -> dict[str, str]:
     text = path.read_text("utf-8")
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
-    return {"README.md": before + BEGIN + result_lines(report) + END + after} if begin and end else {}
+    return {"README.md": before + BEGIN + result_lines(report, claims) + END + after} if begin and end else {}
 
 
 def main(argv: list[str], root: Path) -> int:
@@ -125,9 +135,10 @@ def main(argv: list[str], root: Path) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; exit 3 where a file is not today's")
     args = parser.parse_args(argv)
     try:
-        report = judged(projects_of(root)(None))
+        project = projects_of(root)(None)
+        report = judged(project)
         index = metafiles(report)
-        files = {**index, **readme(root, report)}
+        files = {**index, **readme(root, report, read_sources(project.paper, report.ledger).config.claims)}
         if args.check:
             same = {n for n in files if (root / n).is_file() and committed_bytes(root / n) == files[n].encode()}
             old = [n for n in files if n not in same]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from papertally.evidence.read import Problem
+from papertally.evidence.registration import PROFILE
 from papertally.ledger.paper import Paper
 from papertally.pages.command import Project, Projects
 from papertally.verdicts.gather import Held
@@ -16,6 +18,10 @@ from report.settings import data_pins, load_settings
 
 #: Where the report is written and the accepted verdicts lie, from the root on.
 OUT, BASELINE = Path("report/out"), Path("report/baseline.json")
+
+
+#: What is said of a registered run that is not filed.
+ABSENT = "is registered and absent"
 
 
 def held_to(root: Path) -> Held:
@@ -43,6 +49,10 @@ def projects_of(root: Path) -> Projects:
 
         def extend(paper: Paper, report: Report) -> None:
             report.registered = read_registered(root, paper.results, report.ledger, report.evidence)
+            report.problems.extend(
+                Problem(paper.shown(paper.results / PROFILE / f"{name}.json"), name.partition(".")[0], ABSENT)
+                for name in (report.registered.absent if report.registered else ())
+            )
             report.other_sets = read_other_sets(root, paper.results, held, report.ledger, report.evidence)
             report.problems.extend(problem for other in report.other_sets for problem in other.problems)
 

@@ -26,7 +26,7 @@ ROOMS = (
     ("papertally.plan", "papertally.listing", "papertally.cli", "papertally.__main__", "papertally"),
     ("registry",),
     ("report",),
-    ("pipelines.common", "pipelines.tasks", "pipelines.__main__"),
+    ("pipelines.common", "pipelines.tasks", "pipelines.arguments", "pipelines.__main__"),
     ("pipelines.data",),
     ("pipelines.packed",),
     ("pipelines.analysis",),

@@ -67,6 +67,23 @@ def _equated(ledger: Ledger) -> set[frozenset[str]]:
                     comparators=[ast.Attribute(value=ast.Name(id=b))],
                 ):
                     found.add(frozenset((a, b)))
+                case ast.Call(
+                    func=ast.Name(id="prints_same"),
+                    args=[ast.Attribute(value=ast.Name(id=a)), ast.Attribute(value=ast.Name(id=b))],
+                ):
+                    found.add(frozenset((a, b)))
+                case ast.Call(
+                    func=ast.Name(id="agrees"),
+                    args=[
+                        ast.BinOp(
+                            left=ast.Attribute(value=ast.Name(id=a)),
+                            op=ast.Sub(),
+                            right=ast.Attribute(value=ast.Name(id=b)),
+                        ),
+                        ast.Constant(value=str(zero)),
+                    ],
+                ) if not zero.strip("0."):
+                    found.add(frozenset((a, b)))
     return found
 
 

@@ -66,7 +66,7 @@ def _block(grid: Grid) -> tuple[TextRow, ...]:
         if i >= (grid.heads or 0) and groups and (said := lone(row)):
             group = said
             continue
-        cells = [p.text for p in row]
+        cells = ["" if p.part and i < (grid.heads or 0) else p.text for p in row]
         cells[0] = f"{group} {cells[0]}".strip()
         rows.append(TextRow(tuple(cells), tuple(p.bold for p in row), row[0].line))
     return tuple(rows)

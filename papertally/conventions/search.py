@@ -163,15 +163,7 @@ class Search:
     @cached_property
     def chance(self) -> float:
         """Return how many random numbers, as coarsely printed and within reach, the best convention would give."""
-        draw, best = np.random.Generator(np.random.PCG64(SEED)), []
-        for _ in range(DRAWS):
-            total = np.zeros(self.values.shape[1:], dtype=np.int32)
-            for cell, values in zip(self.cells, self.values, strict=True):
-                place = max(1, int(cell.interval.place))
-                low = int(draw.integers(int(values.min()), int(values.max()) + 1)) // place * place - place // 2
-                total += (values >= low) & (values < low + place)
-            best.append(int(total.max()))
-        return sum(best) / len(best)
+        return chance([cell.interval for cell in self.cells], list(self.values))
 
     @property
     def explained(self) -> bool:
@@ -201,6 +193,22 @@ def search(column: str, cells: Sequence[Printed], costs: Sequence[Cost], convent
     return Search(column, tuple(cells), tuple([axes[i] for i in kept] + [printing[i] for i in matters]), values, truths)
 
 
+def chance(numbers: Sequence[PrintedNumber], values: Sequence[Counts], draws: int = DRAWS) -> float:
+    """Return how many of random numbers, as coarsely printed and within reach, the best convention gives on average.
+
+    values: what every convention makes of each number, in arrays of one shape.
+    """
+    draw, best = np.random.Generator(np.random.PCG64(SEED)), []
+    for _ in range(draws):
+        total = np.zeros(values[0].shape, dtype=np.int32)
+        for number, of in zip(numbers, values, strict=True):
+            place = max(1, int(number.place))
+            low = int(draw.integers(int(of.min()), int(of.max()) + 1)) // place * place - place // 2
+            total += (of >= low) & (of < low + place)
+        best.append(int(total.max()))
+    return sum(best) / len(best)
+
+
 def nearest(search_: Search, cell: int) -> int:
     """Return the count of a cell, under any convention, that lies next to its printed number."""
     flat = np.unique(search_.values[cell])
@@ -209,9 +217,9 @@ def nearest(search_: Search, cell: int) -> int:
     return min((int(v) for v in close), key=lambda v: (abs(v - target), v))
 
 
-def off(value: int, interval: PrintedNumber) -> float:
+def off(value: int | float, interval: PrintedNumber) -> float:
     """Return how far a value lies outside what prints as a number, in units of its last place; 0 inside."""
-    exact = Decimal(value)
+    exact = Decimal(repr(value) if isinstance(value, float) else value)
     beyond = max(interval.low - exact, exact - interval.high, Decimal(0))
     return float(beyond / interval.place) if interval.place else math.inf
 

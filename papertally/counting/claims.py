@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from papertally.command import CommandError, guard, ledger_path, told
+from papertally.command import CommandError, guard, told
+from papertally.counting import arguments
 from papertally.counting.statements import OF_NETWORKS, OWN, Value, of_networks, own_computations, run_own
 from papertally.evidence.checksum import file_computed
 from papertally.evidence.io import remove_others
@@ -96,7 +97,7 @@ def file_claims(found: Mapping[str, dict[str, Any]], faults: list[str], folder: 
 
 def main(argv: list[str] | None = None) -> int:
     """Write FOLDER/results/claims/, one file a claim."""
-    path = ledger_path("claims", __doc__, argv)
+    path: Path = arguments.claims().parse_args(argv).path
     paper = Paper.at(path)
     root = paper.folder
     return file_claims(*of_another(load_ledger(root), root), paper.results / "claims", (path / CLAIMS).as_posix())

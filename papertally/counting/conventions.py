@@ -14,7 +14,6 @@ import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ import numpy as np
 from papertally.command import CommandError, guard
 from papertally.conventions.axes import Conventions, any_paper
 from papertally.conventions.search import Cost, Printed, Search, nearest, power_of, search, values_of, words
+from papertally.counting import arguments
 from papertally.counting.evidence import measured
 from papertally.counting.names import Measured, Size, measure, own_folder
 from papertally.evidence.read import read_evidence
@@ -268,16 +268,7 @@ def as_json(column: Column) -> dict[str, Any]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print which conventions reach the printed numbers; returns 0, or 3 where none reaches one of them."""
-    parser = argparse.ArgumentParser(prog="papertally conventions", description=__doc__.splitlines()[0])
-    which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--network", metavar="NAME", help="timm:NAME, torchvision:NAME, module:pkg.fn(...), a file")
-    which.add_argument("--module", metavar="PKG:FACTORY", help="what makes the network, called without arguments")
-    which.add_argument("--path", type=Path, metavar="FOLDER", help="every column of a ledger")
-    parser.add_argument("--input", default="", metavar="C,H,W", help="one image's shape (default: the network's own)")
-    parser.add_argument("--params", default="", metavar="2.6M", help="printed parameters")
-    parser.add_argument("--madds", default="", metavar="12.4M", help="printed multiply-adds, or FLOPs")
-    parser.add_argument("--json", action="store_true", help="print everything as JSON")
-    args = parser.parse_args(argv)
+    args = arguments.conventions().parse_args(argv)
     return one(args) if args.network or args.module else whole(args)
 
 

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from papertally.command import CommandError, guard, ledger_path, told
+from papertally.command import CommandError, guard, told
 from papertally.conventions.axes import Conventions
+from papertally.counting import arguments
 from papertally.counting.evidence import network_costs
 from papertally.evidence.checksum import file_computed
 from papertally.evidence.io import remove_others, write_json_atomic
@@ -67,7 +68,7 @@ def file_costs(
 
 def main(argv: list[str] | None = None) -> int:
     """Write FOLDER/results/cost/."""
-    path = ledger_path("cost", __doc__, argv)
+    path: Path = arguments.count().parse_args(argv).path
     paper = Paper.at(path)
     root = paper.folder
     return file_costs(load_ledger(root), root, paper.results / "cost", (path / COSTS).as_posix(), snapshot(CODE_ROOT))

@@ -63,10 +63,19 @@ class Training(Strict):
 
 
 class Schedule(Strict):
-    """Hold one way to train that is tried: how many training images, the first by their hashes, and epochs."""
+    """Hold one way to train that is tried: how many training images, the first by their hashes, and epochs.
+
+    What else a setting of the multiverse changes of what all schedules share: the images' size (scaled up), strides,
+    learning rate, and whether the activation starts as the identity or as a ReLU.
+    """
 
     images: Images
     epochs: Epochs
+    image_size: Literal[32, 64] | None = None
+    stem_stride: Literal[1, 2] | None = None
+    first_stride: Literal[1, 2] | None = None
+    lr: Positive | None = None
+    start: Literal["identity", "relu"] | None = None
 
 
 class Pilot(Strict):
@@ -96,6 +105,17 @@ class Former(Strict):
     seeds: Seeds
 
 
+class Multiverse(Strict):
+    """Hold a grid of admissible settings, each run by every row and seed; an order counts only if all agree.
+
+    before: every run that was known when the grid was registered.
+    """
+
+    before: Text
+    settings: Annotated[dict[Name, Schedule], Field(min_length=2)]
+    seeds: Annotated[Seeds, Field(min_length=2)]
+
+
 class Family(Strict):
     """Hold a table's rows; they are judged together, with Holm's correction, or not at all."""
 
@@ -107,7 +127,8 @@ class Registration(Strict):
     """Hold proxy/orderings.yaml. families: in the order in which they are run. twins: two names of one network.
 
     before: what was run before it was registered; former: what of that is filed by the same settings; amendments: what
-    was changed since, when, knowing what, and why; remarks: what a reader has to bear in mind, which changes nothing.
+    was changed since, when, knowing what, and why; remarks: what a reader has to bear in mind; decided_by: what was
+    found since to decide the sign of the orders. Neither changes a run or a judgement.
     """
 
     schema_: Literal[1] = Field(alias="schema")
@@ -115,6 +136,7 @@ class Registration(Strict):
     former: Former | None = None
     amendments: list[Text] = []
     remarks: list[Text] = []
+    decided_by: str = ""
     train: Training
     schedules: Annotated[dict[Name, Schedule], Field(min_length=1)]
     pilot: Pilot
@@ -122,6 +144,7 @@ class Registration(Strict):
     alpha: Annotated[float, Field(gt=0, lt=0.5)]
     families: Annotated[list[Family], Field(min_length=1)]
     twins: PairOfRows
+    multiverse: Multiverse | None = None
 
     @property
     def rows(self) -> list[str]:
@@ -131,7 +154,8 @@ class Registration(Strict):
     @property
     def known(self) -> dict[str, Schedule]:
         """Return every schedule that filed runs may be of, earlier registrations' last."""
-        return {**self.schedules, **(self.former.schedules if self.former else {})}
+        grid = self.multiverse.settings if self.multiverse else {}
+        return {**self.schedules, **(self.former.schedules if self.former else {}), **grid}
 
     @property
     def pairs(self) -> int:
@@ -145,7 +169,7 @@ class Registration(Strict):
     def settings(self, schedule: str) -> dict[str, Any]:
         """Return what evidence states of a run by a schedule."""
         found = self.known[schedule]
-        return {**self.train.model_dump(), "images": found.images, "epochs": found.epochs, "recipe": schedule}
+        return {**self.train.model_dump(), **found.model_dump(exclude_none=True), "recipe": schedule}
 
 
 class Trial(Strict):
@@ -232,7 +256,12 @@ def _check(file: YamlFile, found: Registration) -> None:
         if rows[0] == rows[1]:
             raise file.error(where, f"row {rows[0]!r} stands twice; name two")
     taken: dict[int, str] = {}
-    for rows, seeds in ((pilot.rows, pilot.seeds), (found.rows, confirm.seeds)):
+    grid = found.multiverse
+    if grid and (names := sorted(set(grid.settings) & {*found.schedules, *(former.schedules if former else {})})):
+        raise file.error(("multiverse", "settings"), f"{names[0]!r} is a schedule's name too; rename the setting")
+    phases = [(pilot.rows, pilot.seeds), (found.rows, confirm.seeds)]
+    phases += [(found.rows, grid.seeds)] if grid else []
+    for rows, seeds in phases:
         for row, seed in itertools.product(rows, seeds):
             mixed, name = random_seed(row, seed), f"{row}, seed {seed}"
             if mixed in taken:

@@ -164,6 +164,7 @@ class Claim:
     shows: str | None = None
     read: RawReading | None = None
     of: tuple[str, ...] = ()
+    always: Expression | None = None
 
 
 @dataclass(frozen=True)

@@ -257,6 +257,6 @@ def _claims(
             fault("issue", f"no issue {raw.issue!r}")
         claims[raw.id] = Claim(
             raw.id, raw.section, raw.statement, raw.kind, expression, raw.computation, raw.reading, raw.issue,
-            raw.shows, raw.read, tuple(raw.of),
+            raw.shows, raw.read, tuple(raw.of), compile_expr(raw.always) if raw.always else None,
         )  # fmt: skip
     return claims

@@ -69,6 +69,7 @@ class RawClaim(Strict):
     relation: `expr` over cells, judged on the paper's own numbers and on achieved ones. print: `expr` over printed
     cells alone, which nothing that is run can test ("prints the same"). cost, structure, data: a `computation` whose
     result `expect` judges as `computed`; recipe: a printed setting, which `read` finds in the configs that run.
+    `always`: what `computed` is where every reading that the text leaves open has what `expect` asks of one.
     `of`: the rows whose networks a computation is about. `shows`: what a computation that agrees shows: a derivation
     holds, a network is built as stated, or printed tables and text agree. `reading` states how loose words ("about",
     "similar") were read.
@@ -83,6 +84,7 @@ class RawClaim(Strict):
     of: list[Identifier] = []
     expect: Text | None = None
     shows: Literal["derivation", "built", "print"] | None = None
+    always: Text | None = None
     read: RawReading | None = None
     reading: Text | None = None
     issue: Identifier | None = None

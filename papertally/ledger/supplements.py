@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
@@ -10,7 +11,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from papertally.ledger.files import YamlFile
-from papertally.ledger.load import Ledger, LedgerError
+from papertally.ledger.load import Ledger, LedgerError, Row
 from papertally.ledger.schema import Identifier, RawReading, Strict, Text
 from papertally.quantities.printed import ABSENT, UNITS, parse_printed
 
@@ -110,6 +111,22 @@ class RawAssumptions(Strict):
     assumptions: list[RawAssumption] = []
 
 
+class RawResponse(Strict):
+    """Hold an answer to a verdict, of an author or of anybody: to which cell or statement, who, when, and what."""
+
+    subject: Text
+    who: Text
+    when: Annotated[date, Field(strict=False)]
+    what: Text
+
+
+class RawResponses(Strict):
+    """Describe responses.yaml."""
+
+    schema_: Literal[1] = Field(alias="schema")
+    responses: list[RawResponse] = []
+
+
 @dataclass(frozen=True)
 class Supplements:
     """Hold what stands beside a ledger; empty where a folder has none of the files."""
@@ -117,6 +134,11 @@ class Supplements:
     quotations: RawQuotations
     differences: tuple[RawDifference, ...]
     assumptions: tuple[RawAssumption, ...]
+    responses: tuple[RawResponse, ...] = ()
+
+    def responses_to(self, subject: str) -> list[str]:
+        """Return what was answered to the verdict on a cell (ROW.COLUMN) or a statement (its id)."""
+        return [f"{r.who}, {r.when.isoformat()}: {r.what}" for r in self.responses if r.subject == subject]
 
 
 @dataclass(frozen=True)
@@ -136,6 +158,10 @@ class Quotation:
 
 CORRECT, OTHERWISE, UNSEEN = "quoted correctly", "quoted otherwise", "source not seen"
 Raw = TypeVar("Raw", bound=BaseModel)
+
+
+def _cells(ledger: Ledger) -> list[tuple[Row, str]]:
+    return [(row, cell.column) for row, cell in ledger.cells()]
 
 
 def load_supplements(ledger: Ledger, root: Path) -> Supplements:
@@ -164,10 +190,17 @@ def load_supplements(ledger: Ledger, root: Path) -> Supplements:
         named = [*assumption.read.rows, *assumption.read.but] if assumption.read else []
         if file is not None and (unknown := [row for row in named if row not in ledger.rows]):
             raise file.error(("assumptions", i, "read"), f"{assumption.id}: no row {unknown[0]!r}; mend it")
+    file, responses = load("responses", RawResponses)
+    known = {claim.id for claim in ledger.claims} | {f"{row.id}.{column}" for row, column in _cells(ledger)}
+    for i, response in enumerate(responses.responses):
+        if file is not None and response.subject not in known:
+            fault = f"no statement and no ROW.COLUMN {response.subject!r}; `papertally ledger rows` lists the rows"
+            raise file.error(("responses", i, "subject"), fault)
     return Supplements(
         quotations,
         tuple(load("released_code", RawReleased)[1].differences),
         tuple(assumptions.assumptions),
+        tuple(responses.responses),
     )
 
 

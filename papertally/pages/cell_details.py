@@ -25,9 +25,7 @@ from papertally.verdicts.names import (
     large,
     row_name,
     show,
-    slug,
     span,
-    spoken,
 )
 from papertally.verdicts.plan import OPEN, Run
 from papertally.verdicts.recipes import called, groups, spreads
@@ -67,6 +65,11 @@ def link(up: str, path: str) -> str:
     return up + quote(path)
 
 
+def responses(report: Report, subject: str) -> list[Value]:
+    """Return what was answered to the verdict on a cell or a statement, by responses.yaml."""
+    return [Value(text) for text in report.supplements.responses_to(subject)] if report.supplements else []
+
+
 class Dossiers:
     """Write the dossiers of a report's cells."""
 
@@ -100,10 +103,9 @@ class Dossiers:
         facts += self.ground(row, view)
         facts += self.cost(row, view) if is_cost(view.column) else self.trained(row, view)
         facts += [Fact("Known issues", [Value(self.report.ledger.issues[i].title, f"#issue-{i}") for i in view.issues])]
+        facts.append(Fact("Responses", responses(self.report, view.key)))
         title = f"{row_name(table, row)}: {cell.about.title or column_name(view.column)}"
-        return Dossier(
-            view.key, title, table.id, spoken(view.verdict), slug(view.verdict), [f for f in facts if f.values]
-        )
+        return Dossier(view.key, title, table.id, view.answer.words, view.answer.name, [f for f in facts if f.values])
 
     def ground(self, row: Row, view: CellView) -> list[Fact]:
         """Return what fixes a cell, what it repeats, and under how many conventions it holds."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from papertally.evidence.revision import UNKNOWN
-from papertally.pages.cell_details import Fact, Value, link
+from papertally.pages.cell_details import Fact, Value, link, responses
+from papertally.pages.sentences import cell_label
 from papertally.pages.sources import Sources
 from papertally.verdicts import verdicts
+from papertally.verdicts.answers import order_of
 from papertally.verdicts.arithmetic import Line
-from papertally.verdicts.names import GLYPHS, ORDER, row_name, slug, span, spoken
+from papertally.verdicts.names import row_name, span
 from papertally.verdicts.views import ClaimView, Report
 
 KINDS = {
@@ -60,9 +63,18 @@ def _own(claim: ClaimView) -> str:
     return f"{said}: {claim.paper_quantity}"
 
 
-def _result(claim: ClaimView) -> str:
+def contradicted_cells(report: Report, claim: ClaimView) -> list[str]:
+    """Return the contradicted numbers that a statement is about, printed beside recomputed."""
+    refs = next((c.expression.refs for c in report.ledger.claims if c.id == claim.id), ())
+    keys = {f"{row}.{column}" for row, column in refs}
+    return [cell_label(report, c) for c in report.cells if c.key in keys and c.answer.name == "contradicted"]
+
+
+def _result(report: Report, claim: ClaimView) -> str:
     """Return what makes a statement fail, for the first page."""
     if claim.verdict == "differs" and claim.kind == "relation":
+        return "; ".join(contradicted_cells(report, claim)) or claim.arithmetic
+    if claim.kind not in OF_CELLS and claim.arithmetic:
         return claim.arithmetic
     own = claim.own_truth == "cannot"
     lines = claim.own if claim.kind in OF_CELLS and own else claim.worked
@@ -89,6 +101,17 @@ def _cost(report: Report, claim: ClaimView, needs: dict[str, tuple[list[str], fl
     return [Value(f"training of {', '.join(names)}{took}")] if names else []
 
 
+def _place(report: Report, claim: ClaimView) -> list[Value]:
+    """Return a link to a statement's section, table or figure on arXiv; to the paper where it has no number there."""
+    arxiv, address = report.ledger.arxiv, report.ledger.address
+    if not arxiv:
+        return [Value(claim.section, address)] if address else []
+    found = re.match(r"(?:(Table|Figure) )?(\d+(?:\.\d+)*)", claim.section)
+    name = {"Table": "table", "Figure": "figure"}.get(found[1] or "", "section") if found else ""
+    where = f"#nameddest={name}.{found[2]}" if found else ""
+    return [Value(f"{claim.section} on arXiv", f"https://arxiv.org/pdf/{arxiv}{where}")]
+
+
 def claim_pages(report: Report, sources: Sources, up: str) -> list[ClaimPage]:
     """Return every statement in the paper's order."""
     items = report.plan.items if report.plan else []
@@ -97,6 +120,7 @@ def claim_pages(report: Report, sources: Sources, up: str) -> list[ClaimPage]:
     for claim in report.claims:
         evidence = report.evidence.claims.get(claim.id)
         facts = [
+            Fact("In the paper", _place(report, claim)),
             Fact("Read as", [Value(claim.reading)] if claim.reading else []),
             Fact("Arithmetic", [Value(claim.arithmetic)] if claim.arithmetic else []),
         ]
@@ -114,10 +138,12 @@ def claim_pages(report: Report, sources: Sources, up: str) -> list[ClaimPage]:
                 Fact("Known issue", [Value(report.ledger.issues[claim.issue].title, f"index.html#issue-{claim.issue}")])
             )
         facts.append(Fact("Cost to settle", _cost(report, claim, needs)))
+        facts.append(Fact("Responses", responses(report, claim.id)))
         out.append(ClaimPage(
-            claim.id, claim.section, claim.statement, KINDS.get(claim.kind, claim.kind), spoken(claim.verdict),
-            slug(claim.verdict), GLYPHS[claim.verdict], ORDER.index(claim.verdict), _own(claim), claim.shown,
-            _result(claim), claim.expression, list(claim.own), list(claim.worked), [f for f in facts if f.values],
+            claim.id, claim.section, claim.statement, KINDS.get(claim.kind, claim.kind), claim.answer.words,
+            claim.answer.name, claim.answer.sign, order_of(claim.answer), _own(claim), claim.shown,
+            _result(report, claim), claim.expression, list(claim.own), list(claim.worked),
+            [f for f in facts if f.values],
             " ".join([claim.id, claim.section, claim.statement]).lower(),
         ))  # fmt: skip
     return out

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from papertally.evidence.forensics import read_forensics
 from papertally.evidence.io import EvidenceError, write_json_atomic, write_text_atomic
+from papertally.evidence.registration import PROFILE
 from papertally.evidence.settings import SettingsError
 from papertally.ledger.load import LedgerError, add_ledger_arguments
 from papertally.ledger.paper import Paper, up
@@ -64,6 +65,10 @@ def of_folder(path: Path | None) -> Project:
 def gate(report: Report, names: list[str]) -> int:
     """Return the exit code for the verdicts that gate: 3 if any says not reproduced or changed, 4 if unchecked."""
     given = {v for counts in report.summary().values() for v in counts}
+    if report.registered is not None and (report.registered.absent or report.registered.fault):
+        given.add("invalid-evidence")
+    if any(problem.path.startswith(f"results/{PROFILE}/") for problem in report.problems):
+        given.add("invalid-evidence")
     if "changed" in names and report.changed:
         return NOT_REPRODUCED
     hit = given & set(names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ from papertally.conventions.axes import Conventions
 from papertally.evidence.forensics import ForensicsEvidence
 from papertally.verdicts.certificates import CertificateView
 from papertally.verdicts.conventions import FamilyView, HeldOutView
-from papertally.verdicts.names import GLYPHS, GROUND_WORDS, ORDER, count, row_name, slug, spoken
+from papertally.verdicts.names import GROUND_WORDS, count, row_name
 from papertally.verdicts.views import Report
 
 
@@ -68,7 +69,8 @@ def grounds_page(report: Report) -> list[GroundPage]:
     """Return every ground that some number stands on, with its distinct numbers' verdicts."""
     out = []
     for name, found in report.grounds().items():
-        given = [(spoken(v), slug(v), GLYPHS[v], found["verdicts"][v]) for v in ORDER if v in found["verdicts"]]
+        counts = Counter(c.answer for c in report.distinct if c.ground == name)
+        given = [(one.words, one.name, one.sign, n) for one, n in counts.most_common()]
         out.append(GroundPage(name, GROUND_WORDS[name], found["distinct"], given))
     return out
 

@@ -13,10 +13,12 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from papertally.evidence.io import read_json
 from papertally.ledger.validation_messages import one_line
 from papertally.verdicts import verdicts
+from papertally.verdicts.baseline import SMALL_SCALE
 
 ABSENT = "absent"
 #: Verdicts of reports of schema 1 alone, where a cost within 2 % was `close`.
@@ -36,7 +38,7 @@ class Change:
     @property
     def worse(self) -> bool:
         """Tell whether a verdict that passed no longer does."""
-        passed = (*verdicts.PASSED, *OLD)
+        passed = (*verdicts.PASSED, *OLD, "complete")
         return self.before in passed and self.after not in passed
 
 
@@ -46,13 +48,35 @@ def verdict_map(path: Path) -> dict[tuple[str, str], str]:
         data = read_json(path)
         found = {("cell", f"{c['row_id']}.{c['column']}"): c["verdict"] for c in data["cells"]}
         found |= {("claim", c["id"]): c["verdict"] for c in data["claims"]}
+        found |= _small_scale(data)
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}; write it with `python -m report`") from None
     except (ValueError, KeyError, TypeError) as error:
         fault = f"{path}: is no report.json ({one_line(repr(error))})"
         raise ValueError(f"{fault}; write it anew with `python -m report`") from None
-    if unknown := sorted({str(v) for v in found.values()} - {*verdicts.VERDICTS, *OLD}):
+    if unknown := sorted({str(v) for v in found.values()} - {*verdicts.VERDICTS, *OLD, *SMALL_SCALE}):
         raise ValueError(f"{path}: unknown verdict {unknown[0]!r}; write it anew with `python -m report`")
+    return found
+
+
+def _small_scale(data: Mapping[str, Any]) -> dict[tuple[str, str], str]:
+    """Return what each protocol on small data says of each order, and whether registered tables have all their runs.
+
+    A report from before the protocols stood side by side has the registered orders alone.
+    """
+    found = {}
+    registered = data.get("registered") or {"tables": []}
+    for table in registered["tables"]:
+        found["registered table", table["table"]] = (
+            "complete" if table["of"] and table["have"] == table["of"] else "incomplete"
+        )
+        for order in table["orders"]:
+            name = f"{table['table']} {order['higher']} > {order['lower']} (registered)"
+            found["order", name] = order["verdict"]
+    for order in (data.get("small_scale") or {"orders": []})["orders"]:
+        for protocol in order["protocols"]:
+            name = f"{order['table']} {order['higher']} > {order['lower']} ({protocol['id']})"
+            found["order", name] = protocol["verdict"]
     return found
 
 

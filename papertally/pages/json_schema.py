@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from papertally.checks.findings import SEVERITIES
 from papertally.evidence.forensics import Search
 from papertally.ledger.schema import GROUNDS
+from papertally.verdicts.answers import ANSWERS, APART
 from papertally.verdicts.verdicts import VERDICTS
 from papertally.verdicts.views import SHOWN_AS
 
@@ -56,6 +57,8 @@ class CellForm(Form):
     ground: Literal[GROUNDS[:-1]]  # type: ignore[valid-type]
     conventions: UnderForm | None
     distinct: str
+    answer: Literal[(*ANSWERS, *APART)]  # type: ignore[valid-type]
+    basis: str
 
 
 class ClaimForm(Form):
@@ -73,6 +76,8 @@ class ClaimForm(Form):
     note: str
     own: Literal["holds", "as-printed", "undecided", "cannot"] | None
     shown: Literal[SHOWN]  # type: ignore[valid-type]
+    answer: Literal[(*ANSWERS, *APART)]  # type: ignore[valid-type]
+    basis: str
 
 
 class GroundForm(Form):
@@ -83,13 +88,21 @@ class GroundForm(Form):
     verdicts: dict[str, Number]
 
 
+class AnswersForm(Form):
+    """Count the answers to distinct numbers and to statements; project and quoted are not about the paper."""
+
+    cells: dict[Literal[(*ANSWERS, *APART)], Number]  # type: ignore[valid-type]
+    claims: dict[Literal[(*ANSWERS, *APART)], Number]  # type: ignore[valid-type]
+
+
 class SummaryForm(Form):
-    """Count verdicts of all cells and statements, and by ground."""
+    """Count verdicts of all cells and statements, and by ground; answers: in the report's four words."""
 
     cells: dict[str, Number]
     claims: dict[str, Number]
     own: dict[str, Number]
     grounds: dict[str, GroundForm]
+    answers: AnswersForm
 
 
 class LeftOutForm(Form):
@@ -245,6 +258,53 @@ class RegisteredForm(Form):
     statements: list[RegisteredStatementForm]
 
 
+class ProtocolCountsForm(Form):
+    """Count what one protocol on small data says; no count of one protocol alone is an answer."""
+
+    holds: Number
+    fails: Number
+    undecided: Number
+
+
+class ProtocolForm(Form):
+    """Hold one protocol on small data."""
+
+    id: str
+    description: str
+    orders: ProtocolCountsForm
+    statements: ProtocolCountsForm
+
+
+class ProtocolOrderForm(Form):
+    """Hold what one protocol says of a printed order, in points."""
+
+    id: str
+    gap: float
+    half_width: float
+    verdict: Literal["holds", "fails", "undecided"]
+
+
+class ComparedOrderForm(Form):
+    """Hold a printed order with what all protocols say of it together."""
+
+    table: str
+    higher: str
+    lower: str
+    answer: Literal["holds", "contradicted", "undetermined", "untested"]
+    basis: str
+    protocols: list[ProtocolOrderForm]
+
+
+class SmallScaleForm(Form):
+    """Hold all protocols on small data side by side. opposite: orders that two of them decide with opposite signs."""
+
+    conclusion: str
+    decided_by: str
+    protocols: list[ProtocolForm]
+    opposite: Number
+    orders: list[ComparedOrderForm]
+
+
 class ReportForm(Form):
     """Hold report.json."""
 
@@ -260,6 +320,7 @@ class ReportForm(Form):
     quotations: list[QuotationForm]
     issues: list[IssueForm]
     registered: RegisteredForm | None
+    small_scale: SmallScaleForm | None
 
 
 def schema() -> str:

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 
 from papertally.ledger.load import Row, Table
 from papertally.pages import figures as drawn
 from papertally.pages.cell_details import Dossier, Dossiers, rule_names, small_line
 from papertally.pages.checks import ChecksPage, checks_page
-from papertally.pages.claims import OWN, ClaimPage, claim_pages
+from papertally.pages.claims import ClaimPage, claim_pages
 from papertally.pages.conventions import ConventionsPage, GroundPage, conventions_page, grounds_page
 from papertally.pages.provenance import Provenance, provenance
 from papertally.pages.registered import RegisteredPage, registered_pages
 from papertally.pages.sections import Filter, PlanPage, filters, plan_page, verdict_rules
+from papertally.pages.sentences import apart_lines, sentences, weight
+from papertally.pages.small_scale import SmallScalePage, small_scale_page
 from papertally.pages.sources import Sources
 from papertally.pages.supplements import Supplement, supplements_page
 from papertally.quantities.columns import is_cost
-from papertally.verdicts import verdicts
+from papertally.verdicts.answers import ANSWERS, APART, MEANINGS, SIGNS, order_of
 from papertally.verdicts.issues import check_issues
 from papertally.verdicts.names import (
-    ALWAYS,
-    GLYPHS,
-    ORDER,
     PROFILES,
     column_name,
     count,
@@ -30,8 +28,6 @@ from papertally.verdicts.names import (
     percent,
     row_name,
     short_title,
-    slug,
-    spoken,
 )
 from papertally.verdicts.views import CellView, Report, TableView
 
@@ -157,6 +153,8 @@ class Page:
     profile: str
     profile_note: str
     lead: str
+    sentences: list[tuple[str, str]]
+    apart: list[str]
     shares: list[Shares]
     provenance: Provenance
     changed: list[tuple[str, str, str]]
@@ -172,6 +170,7 @@ class Page:
     order_claims: list[tuple[str, str, str, str]]
     proxy_data: str
     registered: list[RegisteredPage]
+    small_scale: SmallScalePage | None
     other_sets: list[str]
     training: list[drawn.Figure]
     plan: PlanPage | None
@@ -194,67 +193,30 @@ class Page:
 
 def _shares(report: Report) -> list[Shares]:
     out = []
-    distinct = Counter(c.verdict for c in report.distinct)
-    meanings = {f.slug: text for filters, text in verdict_rules(report) for f in filters}
-    for kind, counts in report.summary().items():
-        note = ""
-        if kind == "cells":
-            note = f"of {count(sum(counts.values()), 'printed cell')}, repeats counted once"
-            counts = {v: distinct[v] for v in counts}
-        total, start, shares = sum(counts.values()), 0.0, []
-        for verdict in (v for v in ORDER if v in ALWAYS or v in counts):
-            n = counts.get(verdict, 0)
+    for kind, counts in report.answers().items():
+        apart = sum(counts.get(name, 0) for name in APART)
+        note = f"about the paper; {apart} more are not" if apart else ""
+        total, start, shares = sum(counts[name] for name in ANSWERS), 0.0, []
+        for name in ANSWERS:
+            n = counts[name]
             width = 100 * n / total if total else 0.0
             part = (round(start, 2), round(width, 2))
-            meaning = meanings.get(slug(verdict), "")
-            shares.append(Share(spoken(verdict), slug(verdict), GLYPHS[verdict], n, percent(n, total), *part, meaning))
+            shares.append(Share(name, name, SIGNS[name], n, percent(n, total), *part, MEANINGS[name]))
             start += width
         out.append(Shares(kind, KINDS[kind][0], total, shares, note))
     return out
 
 
 def _lead(report: Report) -> str:
-    """Return the result in two sentences."""
+    """Return the four counts of each kind in a sentence."""
     parts = []
-    for kind, counts in report.summary().items():
-        if kind == "cells":
-            counts = Counter(c.verdict for c in report.distinct)
-        if kind == "claims":
-            parts.append(_statements(report))
-            continue
-        total, passed = sum(counts.values()), counts.get("reproduced", 0)
-        failed = sum(counts.get(v, 0) for v in verdicts.FAILED)
-        apart = sum(counts.get(v, 0) for v in verdicts.APART)
-        depends = counts.get("depends", 0)
-        near = counts.get("consistent (n = 1)", 0)
-        waiting = total - passed - failed - apart - depends - near
-        said = [f"{passed} reproduced", f"{near} consistent" if near else "", f"{failed} not"]
-        said += [f"{depends} depend on what is not printed" if depends else "", f"{waiting} open"]
-        said += [f"{apart} of our own networks, apart" if apart else ""]
+    for kind, counts in report.answers().items():
+        total = sum(counts[name] for name in ANSWERS)
         noun = "distinct number" if kind == "cells" else KINDS[kind][1]
-        parts.append(f"{count(total, noun)}: {', '.join(filter(None, said))}.")
+        told = ", ".join(f"{counts[name]} {name}" for name in ANSWERS)
+        if total:
+            parts.append(f"{count(total, noun)} about the paper: {told}.")
     return " ".join(parts)
-
-
-#: What was shown of a statement, for the first screen.
-STATEMENTS = {
-    "derivation holds": "{} derived rightly", "built as stated": "{} built as stated",
-    "run as stated": "{} run as stated", "paper agrees with itself": "{} in which the paper agrees with itself",
-    "reproduced": "{} reproduced", "not reproduced": "{} not", "derivation fails": "{} derived wrongly",
-    "built otherwise": "{} built otherwise", "run otherwise": "{} run otherwise",
-    "paper contradicts itself": "{} in which it contradicts itself", "open": "{} open",
-}  # fmt: skip
-
-
-def _statements(report: Report) -> str:
-    """Return in one sentence what was shown of the statements, and what the paper's own numbers say of theirs."""
-    shown = Counter(claim.shown_as for claim in report.claims)
-    said = ", ".join(text.format(shown[name]) for name, text in STATEMENTS.items() if shown[name])
-    of = report.own_summary()
-    own = ", ".join(f"{OWN[name]} {n}" for name, n in of.items())
-    return f"{count(len(report.claims), *KINDS['claims'][1:])}: {said}." + (
-        f" Of {sum(of.values())} on the paper's own numbers: {own}." if own else ""
-    )
 
 
 def _delta(cell: CellView) -> str:
@@ -272,11 +234,11 @@ def _cell(report: Report, cell: CellView) -> PageCell:
         "printed": f"{report.ledger.cell(cell.row_id, cell.column).value:f}",
         "achieved": achieved,
         "deviation": "" if cell.deviation is None else f"{cell.deviation:.6g}",
-        "verdict": str(ORDER.index(cell.verdict)),
+        "verdict": str(order_of(cell.answer)),
     }
     return PageCell(
-        cell.key, cell.printed, cell.bold, cell.shown, cell.half, spoken(cell.verdict), slug(cell.verdict),
-        GLYPHS[cell.verdict], _delta(cell), keys, cell.ground,
+        cell.key, cell.printed, cell.bold, cell.shown, cell.half, cell.answer.words, cell.answer.name,
+        cell.answer.sign, _delta(cell), keys, cell.ground,
     )  # fmt: skip
 
 
@@ -358,7 +320,7 @@ def _issues(report: Report) -> list[Issue]:
 
 def _off(report: Report) -> str:
     """Return how many printed numbers fail, and how many of them a known issue names."""
-    bad = [c for c in report.distinct if c.verdict in verdicts.FAILED]
+    bad = [c for c in report.distinct if c.answer.name == "contradicted"]
     named = sum(bool(c.issues) for c in bad)
     return f"{count(len(bad), 'distinct number')}, of which {count(named, 'stands', 'stand')} under known issues."
 
@@ -380,7 +342,9 @@ def build_page(report: Report, sources: Sources, up: str) -> Page:
     """Return the page's model; `up` leads from the page to the repository's root."""
     dossiers = Dossiers(report, sources, up)
     claims = claim_pages(report, sources, up)
-    failed = [c for c, v in zip(claims, report.claims, strict=True) if v.verdict in verdicts.FAILED]
+    weights = {c.id: weight(c) for c in report.claims}
+    failed = [c for c, v in zip(claims, report.claims, strict=True) if v.answer.name == "contradicted"]
+    failed.sort(key=lambda c: -weights[c.id])
     tables = [_table(report, view, dossiers, sources) for view in report.tables]
     first = report.orderings[0] if report.orderings else None
     s = report.settings
@@ -391,18 +355,21 @@ def build_page(report: Report, sources: Sources, up: str) -> Page:
         profile=s.profile,
         profile_note=PROFILES[s.profile],
         lead=_lead(report),
+        sentences=sentences(report, sources.config.claims),
+        apart=apart_lines(report),
         shares=_shares(report),
         provenance=provenance(report.evidence, sources.dates),
         changed=report.changed,
         problems=[(p.path, p.fault) for p in [*report.problems, *sources.problems]],
         findings=failed,
         off=_off(report),
-        filters=filters(c.verdict for c in report.cells),
-        claim_filters=filters(c.verdict for c in report.claims),
+        filters=filters(c.answer for c in report.cells),
+        claim_filters=filters(c.answer for c in report.claims),
         tables=tables,
         figures=drawn.figures(report, sources, up),
         forests=[(spec.title, drawn.forests(report, spec)) for spec in sources.config.forest],
         orders=drawn.orders(report.orderings),
+        small_scale=small_scale_page(report.small_scale),
         registered=registered_pages(report.registered, report.other_sets),
         other_sets=[f"{other.title}: {other.told()}." for other in report.other_sets],
         order_claims=[(c.id, c.statement, c.verdict, c.note) for c in report.ordered_claims],

@@ -53,24 +53,6 @@ def registered_pages(found: Registered | None, others: Sequence[OtherSet]) -> li
     return [page for page in pages if page is not None]
 
 
-def told_in_short(found: Registered | None) -> list[str]:
-    """Return what the judged tables decide: the scale, the orders, the statements; [] before any table is judged."""
-    if found is None or found.choice is None or not found.judged:
-        return []
-    known, choice = found.registration, found.choice
-    schedule, data = known.schedules[choice.schedule], TITLES.get(known.train.data, known.train.data)
-    tables = ", ".join(sorted(family.table for family in found.judged))
-    pairs = [p.verdict for family in found.judged if family.ordering for p in family.ordering.pairs]
-    lines = [
-        f"{data} at small scale, registered beforehand ({count(len(choice.seeds), 'seed')} a network, "
-        f"{schedule.images:,} images, {count(schedule.epochs, 'epoch')}; it says nothing of ImageNet).",
-        f"{count(len(pairs), 'printed order')} (Tables {tables}): {_shown(pairs)}.",
-    ]
-    if verdicts := [s.verdict for s in found.statements]:
-        lines.append(f"{count(len(verdicts), 'statement')} about such orders alone: {_shown(verdicts)}.")
-    return lines
-
-
 def _shown(verdicts: Sequence[str]) -> str:
     return ", ".join(count(n, one, many) for name, (one, many) in COUNTED.items() if (n := verdicts.count(name)))
 

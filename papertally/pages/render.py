@@ -19,13 +19,16 @@ from markupsafe import Markup
 
 from papertally.ledger.supplements import quoted
 from papertally.pages.page import Page, build_page
+from papertally.pages.sentences import sentences
+from papertally.pages.small_scale import small_scale_json
 from papertally.pages.sources import Sources
 from papertally.pages.summary import summary_page
 from papertally.verdicts import verdicts
+from papertally.verdicts.answers import HEADS, SIGNS
 from papertally.verdicts.architecture import architecture_cells
 from papertally.verdicts.conventions import FamilyView
 from papertally.verdicts.issues import check_issues
-from papertally.verdicts.names import GROUND_WORDS, ORDER, SYMBOLS, column_name, short_title, slug
+from papertally.verdicts.names import short_title, slug
 from papertally.verdicts.registered import Registered
 from papertally.verdicts.views import CellView, Report
 
@@ -91,15 +94,9 @@ def versions_page(page: object) -> str:
     return _page("versions.html", page)
 
 
-def markdown(report: Report) -> str:
+def markdown(report: Report, claims: str = "") -> str:
     """Return the Markdown summary: what changed and failed first, the rest folded."""
-    names = {
-        "failed": verdicts.FAILED,
-        "order": ORDER,
-        "column_name": column_name,
-        "symbols": SYMBOLS,
-        "words": GROUND_WORDS,
-    }
+    names = {"sentences": sentences(report, claims), "heads": HEADS, "signs": SIGNS}
     title = short_title(report.ledger.title)
     return _environment(False).get_template("report.md.j2").render(r=report, title=title, **names)
 
@@ -120,6 +117,8 @@ def _cell(c: CellView) -> dict[str, Any]:
         "ground": c.ground,
         "conventions": None if c.conventions is None else dict(zip(("holds", "of"), c.conventions, strict=True)),
         "distinct": c.distinct,
+        "answer": c.answer.name,
+        "basis": c.answer.basis,
     }
 
 
@@ -141,11 +140,18 @@ def as_json(report: Report) -> dict[str, Any]:
                 "note": c.note,
                 "own": c.own_truth,
                 "shown": c.shown_as,
+                "answer": c.answer.name,
+                "basis": c.answer.basis,
             }
             for c in report.claims
         ],
         "checks": [finding.as_json() for finding in report.checks],
-        "summary": {**report.summary(), "own": report.own_summary(), "grounds": report.grounds()},
+        "summary": {
+            **report.summary(),
+            "own": report.own_summary(),
+            "grounds": report.grounds(),
+            "answers": report.answers(),
+        },
         "architecture": [asdict(c) for c in architecture_cells(report.ledger, report.evidence)],
         "quotations": [asdict(q) for q in quoted(report.ledger, report.supplements.quotations)]
         if report.supplements
@@ -163,6 +169,7 @@ def as_json(report: Report) -> dict[str, Any]:
             "forensics": [f.search().model_dump() for f in report.forensics],
         },
         "registered": None if report.registered is None else registered_orderings(report.registered),
+        "small_scale": small_scale_json(report.small_scale),
     }
 
 
@@ -245,10 +252,11 @@ def files(report: Report, up: str, sources: Sources | None = None) -> dict[str, 
     """Return every output file's text by name; `up` leads from them to the repository's root."""
     data = as_json(report)
     metrics = {f"{k}_{slug(v)}": n for k, counts in report.summary().items() for v, n in counts.items()}
+    sources = sources or Sources()
     return {
-        **html(build_page(report, sources or Sources(), up)),
-        "summary.html": _page("summary.html", summary_page(report)),
-        "report.md": markdown(report),
+        **html(build_page(report, sources, up)),
+        "summary.html": _page("summary.html", summary_page(report, sources.config.claims)),
+        "report.md": markdown(report, sources.config.claims),
         "report.json": json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
         "cells.csv": cells_csv(report),
         "junit.xml": junit(report),

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from papertally.pages.cell_details import Value, link
-from papertally.verdicts.names import GLYPHS, ORDER, count, large, row_name, slug, span, spoken
+from papertally.verdicts.answers import HEADS, SIGNS, Answer, answer, counted
+from papertally.verdicts.names import count, large, row_name, span
 from papertally.verdicts.views import Report
 
 #: What a run's result would be about.
@@ -42,13 +43,12 @@ class PlanPage:
     benches: list[tuple[str, list[list[str]], list[str]]]
 
 
-def _filter(verdict: str, n: int) -> Filter:
-    return Filter(spoken(verdict), slug(verdict), GLYPHS[verdict], n)
-
-
-def filters(found: Iterable[str]) -> list[Filter]:
-    counts = Counter(found)
-    return [_filter(v, counts[v]) for v in ORDER if counts[v]]
+def filters(found: Iterable[Answer]) -> list[Filter]:
+    """Return a filter for each answer that was given."""
+    return [
+        Filter(HEADS.get(name, name), name, SIGNS[name], n)
+        for name, n in counted(found).items() if n
+    ]  # fmt: skip
 
 
 def plan_page(report: Report, up: str) -> PlanPage | None:
@@ -58,20 +58,24 @@ def plan_page(report: Report, up: str) -> PlanPage | None:
     kinds = Counter(item.kind for item in plan.items)
     summary = (
         f"{count(kinds['cell'], 'printed number')} and {count(kinds['claim'], 'statement')} wait for "
-        f"{count(len(plan.runs), 'row')} to be trained with {report.settings.seeds} seeds: {large(plan.image_passes)} "
-        "images in training. "
+        f"{count(len(plan.planned), 'row')} to be trained with {report.settings.seeds} seeds: "
+        f"{large(sum(run.image_passes for run in plan.planned))} images in training. "
     ) + " ".join(f"{line[0].upper()}{line[1:]}." for line in plan.power)
     unit = "GPU-hours" if plan.gpu else "machine-hours"
     for tests, (cells, runs, took) in plan.hours_by().items():
         settles = f"{count(cells, 'number')} from {count(runs, 'row')}"
+        if tests == "quotation":
+            summary += f" {TESTED[tests]}: {settles}; not planned, as this paper's recipe would not test them."
+            continue
         summary += f" {TESTED[tests]}: {settles}" + ("." if took is None else f", {span(took)} {unit}.")
-    hours = "" if plan.hours is None else f"{span(plan.hours)} {unit} on {plan.hardware}"
+    took = plan.planned_hours
+    hours = "" if took is None else f"{span(took)} {unit} on {plan.hardware}"
     names = {row.id: f"{row_name(table, row)}" for table in report.ledger.tables.values() for row in table.rows}
     rows = [
         [run.table, names[run.row], str(run.seeds), large(run.image_passes),
          "–" if run.hours is None else span(run.hours),
          str(len(run.cells)), str(len(run.claims))]
-        for run in plan.runs
+        for run in plan.planned
     ]  # fmt: skip
     benches = []
     for _, bench in report.benches:
@@ -102,7 +106,9 @@ def verdict_rules(report: Report) -> list[tuple[list[Filter], str]]:
     s = report.settings
 
     def of(*names: str) -> list[Filter]:
-        return [_filter(name, 0) for name in names]
+        """Return the answers that verdicts stand for, each once."""
+        found = dict.fromkeys(answer(name) for name in names)
+        return [Filter(one.words, one.name, one.sign, 0) for one in found]
 
     narrow = 100 * (1 - 2 * s.alpha)
     return [
@@ -129,7 +135,7 @@ def verdict_rules(report: Report) -> list[tuple[list[Filter], str]]:
         (of("paper-inconsistent"),
          "The paper's own numbers contradict the statement or the cell, however they were rounded."),
         (of("blocked"),
-         "The paper does not give the architecture: nobody has drawn one, or it was drawn to meet this number."),
+         "The paper does not give the architecture, and nobody has reconstructed one."),
         (of("not-run"), "Nobody ran it."),
         (of("invalid-evidence"), "A result file is corrupt, stale or altered."),
     ]  # fmt: skip

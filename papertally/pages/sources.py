@@ -64,7 +64,8 @@ class ForestSpec(Plain):
 class PageConfig(Plain):
     """Describe the page of one paper: commands by task (with {row}, {seed}, {config}), captions and charts.
 
-    versions: ledgers of the paper's other versions, each with a page that sets the two side by side.
+    versions: ledgers of the paper's other versions, each with a page that sets the two side by side; claims: what the
+    paper claims, in a sentence, with {row.column} for printed numbers.
     """
 
     schema_: Literal[1] = Field(default=1, alias="schema")
@@ -73,6 +74,7 @@ class PageConfig(Plain):
     scatter: list[ScatterSpec] = []
     forest: list[ForestSpec] = []
     versions: list[Identifier] = []
+    claims: str = ""
 
 
 @dataclass(frozen=True)

@@ -6,18 +6,12 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from papertally.pages.registered import told_in_short
+from papertally.pages.sentences import sentences, weightiest
+from papertally.pages.small_scale import SmallScalePage, small_scale_page
 from papertally.quantities.columns import is_cost
-from papertally.verdicts.names import count, short_title, spoken
-from papertally.verdicts.views import ClaimView, Report
-
-#: What was found of a statement without any data.
-EASY = ("derivation-holds", "built-as-stated", "run-as-stated", "agrees-with-itself", "reproduced")
-#: What a statement's author would want to see.
-OFF = (
-    "paper-inconsistent", "differs", "not-reproduced", "derivation-fails", "built-otherwise", "run-otherwise",
-    "depends",
-)  # fmt: skip
+from papertally.verdicts.answers import Answer
+from papertally.verdicts.names import count, short_title
+from papertally.verdicts.views import Report
 
 
 @dataclass(frozen=True)
@@ -29,16 +23,17 @@ class Summary:
     cited: str
     address: str
     lead: str
+    sentences: list[tuple[str, str]]
     scope: list[str]
     easy: list[str]
     hard: list[str]
-    small: list[str]
+    small: SmallScalePage | None
     holds: list[str]
     off: list[tuple[str, str, str]]
 
 
-def _told(verdicts: Iterable[str]) -> str:
-    return ", ".join(f"{n} {spoken(name)}" for name, n in Counter(verdicts).most_common())
+def _told(answers: Iterable[Answer]) -> str:
+    return ", ".join(f"{n} {found.words}" for found, n in Counter(answers).most_common())
 
 
 def _scope(report: Report) -> list[str]:
@@ -58,8 +53,8 @@ def _scope(report: Report) -> list[str]:
 
 def _easy(report: Report) -> list[str]:
     costs = [c for c in report.distinct if is_cost(c.column) and c.achieved is not None]
-    found = [c.verdict for c in report.claims if c.verdict in EASY]
-    lines = [f"Costs of {count(len({c.row_id for c in costs}), 'network')}: {_told(c.verdict for c in costs)}."]
+    found = [c.answer for c in report.claims if c.answer.name == "holds" or c.answer.name == "project"]
+    lines = [f"Costs of {count(len({c.row_id for c in costs}), 'network')}: {_told(c.answer for c in costs)}."]
     return lines + ([f"Statements that need no data: {_told(found)}."] if found else [])
 
 
@@ -77,8 +72,8 @@ def _hard(report: Report) -> list[str]:
     blocked = sum(c.verdict == "blocked" for c in report.distinct)
     if blocked:
         lines.append(f"{count(blocked, 'number')} cannot be checked from what is printed.")
-    if report.plan and report.plan.runs:
-        runs, hours = report.plan.runs, report.plan.hours
+    if report.plan and report.plan.planned:
+        runs, hours = report.plan.planned, report.plan.planned_hours
         data = ", ".join(dict.fromkeys(r.dataset for r in runs))
         cost = f"about {hours:,.0f} hours on {report.plan.hardware}" if hours else "a time that nobody has measured"
         lines.append(f"{count(len(runs), 'experiment')} need {data}: {cost}.")
@@ -86,19 +81,29 @@ def _hard(report: Report) -> list[str]:
 
 
 def _holds(report: Report) -> list[str]:
-    return [c.statement for c in report.claims if c.verdict in ("derivation-holds", "reproduced")]
+    return [c.statement for c in report.claims if c.answer.name == "holds" and c.answer.basis != "own numbers"]
 
 
 def _off(report: Report) -> list[tuple[str, str, str]]:
-    found: list[ClaimView] = sorted((c for c in report.claims if c.verdict in OFF), key=lambda c: OFF.index(c.verdict))
-    return [(spoken(c.verdict), c.statement, c.arithmetic or c.note) for c in found]
+    open_ = [c for c in report.claims if c.answer.name == "undetermined"]
+    return [(c.answer.words, c.statement, c.arithmetic or c.note) for c in (*weightiest(report), *open_)]
 
 
-def summary_page(report: Report) -> Summary:
-    """Return the sheet of a report."""
+def summary_page(report: Report, claims: str = "") -> Summary:
+    """Return the sheet of a report; claims: what the paper claims, as page.yaml has it."""
     ledger, short = report.ledger, short_title(report.ledger.title)
     lead = f"{short} ({ledger.cited}), checked number by number, on one page."
     return Summary(
-        ledger.title, short, ledger.cited, ledger.address, lead, _scope(report), _easy(report), _hard(report),
-        told_in_short(report.registered), _holds(report), _off(report),
-    )  # fmt: skip
+        title=ledger.title,
+        short=short,
+        cited=ledger.cited,
+        address=ledger.address,
+        lead=lead,
+        sentences=sentences(report, claims),
+        scope=_scope(report),
+        easy=_easy(report),
+        hard=_hard(report),
+        small=small_scale_page(report.small_scale),
+        holds=_holds(report),
+        off=_off(report),
+    )

@@ -16,7 +16,7 @@ from papertally.evidence.settings import SettingsError
 from papertally.ledger.load import Alias, LedgerError
 from papertally.ledger.paper import up
 from papertally.verdicts.costs import agreement
-from papertally.verdicts.names import GLYPHS, column_name, column_place, row_name, short_title, show, slug, spoken
+from papertally.verdicts.names import column_name, column_place, row_name, short_title, show
 from papertally.verdicts.views import CellView, Report
 
 OK, BROKEN = 0, 1
@@ -106,7 +106,7 @@ def _side(report: Report, row: str, column: str, way: str) -> Side | None:
                 said = agreement(value, found.printed, report.ledger.cell(row, column).interval)
                 others.append(f"rule {rule}: {show(value, found.printed)}, {said}")
     return Side(
-        found.printed, found.shown, spoken(found.verdict), slug(found.verdict), GLYPHS[found.verdict],
+        found.printed, found.shown, found.answer.words, found.answer.name, found.answer.sign,
         f"{way}{found.evidence}" if found.evidence else "", others,
     )  # fmt: skip
 

@@ -49,7 +49,7 @@ _UNIT = (
 )
 _LATER = rf"%|(?:{'|'.join(map(re.escape, _ALL_UNITS))})(?![A-Za-z])|[KkMGTPB](?![A-Za-z])"
 _NUMBER = re.compile(
-    rf"(?P<about>≈|~|∼|≃|ca\.\s?|about\s)?\s?(?P<sign>[-−–+]?)(?P<digits>{_DIGITS})(?!\d){_POWER}"
+    rf"(?P<about>≈|~|∼|≃|ca\.\s?|about\s)?\s?(?P<sign>[-−–+]?)(?:[$€£]\s?)?(?P<digits>{_DIGITS})(?!\d){_POWER}"
     rf"(?:\s?[-–—]\s?(?P<to>{_DIGITS})(?!\d))?\s?{_UNIT}"
     rf"(?:(?:\s?(?:±|\+/[-−]|\+[-−])\s?(?P<plus>{_DIGITS})|\s?\((?:±|\+/[-−])\s?(?P<paren>{_DIGITS})\s?%?\))"
     rf"(?:\s?(?P<later>{_LATER}))?)?"

@@ -43,6 +43,13 @@ class Table(Measured):
     def __init__(self, grid: Grid, name: str, number: str, task: str, metric: str, source: str) -> None:
         super().__init__(grid, task, metric)
         self.name, self.number, self.source = name, number, source
+        #: Has the document measured columns without a single text? Then a converter loses cells.
+        self.doubtful = False
+
+    @property
+    def emptied(self) -> bool:
+        """Tell whether a column of a known measure is empty from top to bottom, as when a converter drops formulas."""
+        return not self.grid.sure and len(self.lines) > 1 and any(not self.texts(c.at) for c in self.columns)
 
     def write(self, others: dict[str, tuple[str, tuple[str, ...]]]) -> Written | None:
         """Return the table as YAML; None where it prints no number. others: rows of earlier tables."""
@@ -133,7 +140,7 @@ class Table(Measured):
         if piece.fault and piece.fault.startswith("its row"):
             self.unread.append(Unread(text, piece.line, piece.fault, row, col.name))
             return "?"
-        if not text and not self.grid.sure:
+        if not text and self.doubtful:
             why = "the cell is empty: write –, or what is printed there, which a converter may have lost"
             self.unread.append(Unread("(empty)", piece.line, why, row, col.name))
             return "?"
@@ -239,11 +246,16 @@ def write_tables(
                file=g.file)
         for g in bare
     ]  # fmt: skip
-    for grid, number in zip(whole, numbers, strict=True):
+    tables = [
+        Table(grid, name, number, task, metric, grid.file or source)
+        for grid, number in zip(whole, numbers, strict=True)
+    ]
+    doubtful = any(table.emptied for table in tables)
+    for grid, table in zip(whole, tables, strict=True):
         if fault := next((p.fault for row in grid.rows[: grid.heads] for p in row if p.fault), ""):
             lost.append(Unread(_rows_of(grid), grid.line, f"in its head, {fault}", file=grid.file))
             continue
-        table = Table(grid, name, number, task, metric, grid.file or source)
+        table.doubtful = doubtful and not grid.sure
         found = table.write(others)
         if found is None:
             why = "a table in which no column is known to be measured; --metric names what they measure"

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from papertally.quantities.columns import usual_better, usual_kind
-from papertally.quantities.printed import BYTES, OTHERS, SECONDS
+from papertally.quantities.columns import SHARES, usual_better, usual_kind
+from papertally.quantities.printed import BYTES, MAGNITUDES, OTHERS, SECONDS
 from papertally.tables.vocabulary import AVERAGE, COMPILED, DATASETS, POWERS, SETTING
 
 
@@ -137,6 +137,8 @@ def read_head(levels: Sequence[str]) -> Head:
     last, _, _ = _parts(texts[-1]) if texts else ("", "", [])
     average = bool(AVERAGE.fullmatch(" ".join(last.lower().split()).strip(" .")))
     setting = not found and not average and bool(SETTING.fullmatch(" ".join(last.lower().split()).strip(" .:")))
+    if unit in MAGNITUDES and found in SHARES:
+        unit = ""  # a share is in no thousands or millions: the letter is a name
     if found == "size" and unit not in BYTES:
         setting, found = True, ""  # of an image, a batch, a model in words
     if found == "latency" and unit in ("fps", "FPS", "img/s", "imgs/s", "images/s", "im/s"):

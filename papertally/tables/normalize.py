@@ -11,7 +11,9 @@ from papertally.quantities.printed import is_absent
 from papertally.tables.grid import Grid, Piece, numeric
 from papertally.tables.heads import measures, read_head
 
-_MARK = re.compile(r"(?:\s*(\[\d+(?:\s*[,–-]\s*\d+)*\]|[†‡§¶]+|(?<=[\w+)])\*+|[¹²³⁴⁵⁶⁷⁸⁹ᵃᵇᶜᵈᵉᶠᵍʰ]+(?![²³\w])))$")
+_MARK = re.compile(
+    r"(?:\s*(\[\d+(?:\s*[,–-]\s*\d+)*\]|[†‡§¶]+|(?<=[\w+)])\*+|(?<!⁻)(?<!\b10)[¹²³⁴⁵⁶⁷⁸⁹ᵃᵇᶜᵈᵉᶠᵍʰ]+(?![²³\w])))$"
+)
 
 
 _LINKS = (

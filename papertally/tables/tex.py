@@ -42,6 +42,7 @@ ARGUMENTS: dict[str, tuple[int, int]] = {
          "adjustbox", "foreignlanguage", "texorpdfstring", "mathcolor", "minibox"), (2, 1)),
     "replaced": (2, 0), "texorpdfstring": (2, 0), "nicefrac": (2, 0), "sfrac": (2, 0), "tfrac": (2, 0),
     "dfrac": (2, 0), "numrange": (2, 0), "SIrange": (3, 0), "qtyrange": (3, 0), "tablenum": (1, 0),
+    "si": (1, 0), "unit": (1, 0),
     **dict.fromkeys(("resizebox", "multicolumn", "multirow", "fcolorbox"), (3, 2)),
     **dict.fromkeys(
         ("color", "cellcolor", "rowcolor", "cite", "citep", "citet", "citealp", "citealt", "citeauthor", "citeyear",
@@ -351,6 +352,9 @@ class _Renderer:
             return at, self.script("_" if name == "textsubscript" else "^", inner, bold, out), bold
         if name in ("num", "SI", "qty", "tablenum"):
             inner = [(siunitx(values[0], f"{self.siunitx},{options[0]}"), bold)] if values[0][:1] != "\\" else inner
+        if name in ("si", "unit"):
+            known = "".join(SI_UNITS.get(u, "") for u in re.findall(r"\\([A-Za-z]+)", values[0]))
+            return at, [(known or values[0], bold)], bold
         if name in ("numrange", "SIrange", "qtyrange"):
             inner += [("–", bold), *self.run(values[1], bold, depth + 1)]
         if name in ("SI", "qty"):

@@ -22,7 +22,7 @@ MEASURES: dict[str, tuple[str, ...]] = {
     "top1": (rf"(\w+ )?(top-?\s?1|acc(uracy)?@\s?1|acc1|prec@1|t1)(\s?{_ACC})?( @\d+)?",),
     "top5": (rf"(\w+ )?(top-?\s?5|acc(uracy)?@\s?5|acc5|prec@5|t5)(\s?{_ACC})?",),
     "acc": (r"(\w+ ){0,2}(acc(uracy|uracies)?\.?|oa|classification rate)( score)?",),
-    "AP50": (r"m?ap_?\{?(50|0\.5|@\.?5|@0\.5|@50|@\[?0?\.50?\]?)\}?", r"m?ap\s?@?\s?(0?\.50?|50)"),
+    "AP50": (r"m?ap_?\{?(50|0\.5|@\.?5|@0\.5|@50|@\[?0?\.50?\]?)\}?", r"m?ap\s?(val\s?)?@?\s?\(?(0?\.50?|50)\)?"),
     "AP75": (r"m?ap_?\{?(75|0\.75)\}?", r"m?ap\s?@?\s?(0?\.75|75)"),
     "APS": (r"m?ap_?s(mall)?",),
     "APM": (r"m?ap_?m(edium)?",),
@@ -31,6 +31,7 @@ MEASURES: dict[str, tuple[str, ...]] = {
         r"m?ap([ ^_]?(val|test|test-dev|box))?\s?@?\[?(0?\.5|50)\s?[:–-]\s?(0?\.?95)\]?",
         r"(box |mask |bbox |keypoint |kp |coco |val )?m?ap([\^_ ]?(box|mask|bb|b|m|bbox|kp|val|test))?",
         r"average precision",
+        r"m?ap\s?(val\s?)?@?\s?50\s?[:–-]\s?95( ?\(?(box|mask|b|m)\)?)?",
     ),
     "AR": (r"ar(@?\d+)?", r"average recall"),
     "miou": (r"m\.?iou", r"mean iou", r"miou( ?\(?ss\)?)?"),
@@ -99,7 +100,7 @@ _SETS = (
 )  # fmt: skip
 #: Data sets by the names that heads give them.
 DATASETS = re.compile(rf"\b(?:{'|'.join(_SETS)})\b", re.I)
-AVERAGE = re.compile(r"(avg|average|mean)\.?( acc\w*\.?)?")
+AVERAGE = re.compile(r"(avg|mavg|macro avg|average|mean|overall)\.?( acc\w*\.?)?")
 #: Powers of ten and their words -> the unit that cells may have.
 POWERS = {
     "10^6": "M", "10⁶": "M", "1e6": "M", "10^9": "G", "10⁹": "G", "1e9": "G", "10^3": "K", "10³": "K", "1e3": "K",

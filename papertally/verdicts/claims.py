@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 from papertally.evidence.examples import Examples
 from papertally.evidence.read import Evidence
 from papertally.ledger.load import Claim, Ledger
 from papertally.quantities.columns import is_cost
 from papertally.quantities.interval import Truth
-from papertally.statements.expressions import ExpressionError
+from papertally.statements.expressions import Expression, ExpressionError
 from papertally.statements.printed_truth import on_printed_numbers
 from papertally.verdicts import verdicts
 from papertally.verdicts.arithmetic import worked
@@ -71,10 +72,12 @@ class Claims:
                 verdict = verdicts.computed_claim(claim.expression, self.ledger.printed_value, achieved, shows)
             except ExpressionError as error:
                 verdict = Verdict("invalid-evidence", f"cannot be judged: {error}")
+            if verdict.name in verdicts.PASSED and claim.always is not None:
+                verdict = self.for_all(claim.always, achieved, verdict)
             if verdict.name == "paper-inconsistent" and self.doubtful(claim):
                 verdict = Verdict("undecided", "the transcription may be at fault")
         judged = achieved is not None and verdict.name not in ("invalid-evidence", "not-run")
-        holds = verdict.name in verdicts.PASSED if judged else None
+        holds = verdict.name in verdicts.PASSED if judged and verdict.name != "depends" else None
         own = None
         if claim.shows == "print" and judged:
             own = "holds" if holds else "cannot" if verdict.name == "paper-inconsistent" else "undecided"
@@ -86,6 +89,12 @@ class Claims:
             "; ".join(filter(None, [*detail, *self.remarks(claim)])), "; ".join(filter(None, detail)),
             claim.reading or "", claim.issue or "", (), tuple(lines) if achieved is not None else (), own,
         )  # fmt: skip
+
+    def for_all(self, always: Expression, achieved: Any, verdict: Verdict) -> Verdict:
+        """Return a verdict that holds under some reading as `depends` unless it holds under all of them."""
+        if verdicts.computed_claim(always, self.ledger.printed_value, achieved).name in verdicts.PASSED:
+            return verdict
+        return Verdict("depends", "holds under some of the readings that the text leaves open, not under all")
 
     def doubtful(self, claim: Claim) -> bool:
         """Tell whether a claim's known issue is one of the transcription."""

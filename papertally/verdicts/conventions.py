@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 
 from papertally.conventions.axes import Conventions, Family, HeldOut
 from papertally.conventions.axes import madds as weigh
+from papertally.conventions.search import chance, off
 from papertally.conventions.vectorized import Counts, Truths, counted, holds
 from papertally.evidence.schema import CostEvidence
 from papertally.ledger.load import Ledger
 from papertally.quantities.printed import PrintedNumber
 
-#: Random targets that a family's chance is estimated from, and the seed of the draws.
-DRAWS, SEED = 40, 20201124
+#: Random targets that a family's chance is estimated from.
+DRAWS = 40
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def judge(values: Counts, axes: Sequence[str], interval: PrintedNumber, admissib
         deciding = ()
     nearest = min({int(v) for v in flat[_closest(flat, interval.value)]}, key=lambda v: (abs(v - interval.value), v))
     return Finding(
-        int(truths.sum()), int(truths.size), deciding, nearest, units(nearest, interval),
+        int(truths.sum()), int(truths.size), deciding, nearest, off(nearest, interval),
         float((nearest - interval.value) / interval.value * 100) if interval.value else math.inf,
         bool(holds(flat, interval.cut).any()), int(flat.min()), int(flat.max()),
     )  # fmt: skip
@@ -125,13 +126,6 @@ def _closest(flat: Counts, target: Decimal) -> list[int]:
     """Return the indices of the values next to a target on either side."""
     distance = np.abs(flat - float(target))
     return [int(i) for i in np.flatnonzero(distance <= distance.min() + 1)]
-
-
-def units(value: int | float, interval: PrintedNumber) -> float:
-    """Return how far a value lies outside a printed interval, in units of the last printed place; 0 inside."""
-    exact = Decimal(repr(value) if isinstance(value, float) else value)
-    beyond = max(interval.low - exact, exact - interval.high, Decimal(0))
-    return float(beyond / interval.place)
 
 
 # families
@@ -228,21 +222,6 @@ def _collect(
     return out
 
 
-def _chance(cells: _Cells) -> float:
-    """Return how many random targets the best convention satisfies, on average over DRAWS draws."""
-    draw = np.random.Generator(np.random.PCG64(SEED))
-    best = []
-    for _ in range(DRAWS):
-        total = np.zeros(cells.values[0].shape, dtype=np.int16)
-        for values, interval in zip(cells.values, cells.intervals, strict=True):
-            place = int(interval.place)
-            target = int(draw.integers(int(values.min()), int(values.max()) + 1)) // place * place
-            low = target - place // 2
-            total += (values >= low) & (values < low + place)
-        best.append(int(total.max()))
-    return sum(best) / len(best)
-
-
 def family(ledger: Ledger, costs: Mapping[str, CostEvidence], entry: Family) -> FamilyView | None:
     """Judge a family; None where no row of it is costed."""
     cells = _collect(ledger, costs, entry.rows, entry.columns, entry.structure, entry.counted, entry.released)
@@ -250,19 +229,37 @@ def family(ledger: Ledger, costs: Mapping[str, CostEvidence], entry: Family) -> 
         return None
     truths = cells.truths()
     satisfied = truths.sum(0)
-    best = int(satisfied.max())
-    at_best = np.flatnonzero(satisfied == best)
-    sets = Counter(tuple(n for n, t in zip(cells.names, truths[:, i], strict=True) if not t) for i in at_best)
     members = {}
     for name, member in ledger.conventions.members.items():
         if entry.counted and (place := cells.place(member.counting)) is not None:
             members[name] = int(satisfied[place])
+    return family_view(
+        entry.id, entry.title, entry.tables, cells.names, truths, chance(cells.intervals, cells.values, DRAWS), members,
+        cells.describe(int(np.argmax(satisfied))), _given(entry, cells, truths),
+    )  # fmt: skip
+
+
+def family_view(
+    id_: str,
+    title: str,
+    tables: Sequence[str],
+    names: Sequence[str],
+    truths: Truths,
+    chance: float,
+    members: dict[str, int],
+    example: str,
+    given: str,
+) -> FamilyView:
+    """Return what conventions make of cells; truths: (cells, conventions) whether a cell is given."""
+    satisfied = truths.sum(0)
+    best = int(satisfied.max())
+    at_best = np.flatnonzero(satisfied == best)
+    sets = Counter(tuple(n for n, t in zip(names, truths[:, i], strict=True) if not t) for i in at_best)
     return FamilyView(
-        entry.id, entry.title, tuple(entry.tables), int(satisfied.size), tuple(cells.names), best, len(at_best),
+        id_, title, tuple(tables), int(satisfied.size), tuple(names), best, len(at_best),
         tuple(sorted(sets.items(), key=lambda s: (-s[1], s[0]))),
-        tuple(n for n, t in zip(cells.names, truths, strict=True) if not t.any()), float(satisfied.mean()),
-        _chance(cells), members, tuple(int(n) for n in np.bincount(satisfied, minlength=len(cells.names) + 1)),
-        cells.describe(int(at_best[0])), _given(entry, cells, truths),
+        tuple(n for n, t in zip(names, truths, strict=True) if not t.any()), float(satisfied.mean()), chance, members,
+        tuple(int(n) for n in np.bincount(satisfied, minlength=len(names) + 1)), example, given,
     )  # fmt: skip
 
 

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
 
-from papertally.conventions.axes import unpriced
+from papertally.conventions.axes import Conventions, unpriced
+from papertally.conventions.search import off
 from papertally.conventions.vectorized import Counts, Truths
 from papertally.evidence.read import Evidence
 from papertally.evidence.schema import CostEvidence, size_name
 from papertally.ledger.load import Cell, Ground, Ledger, Row
 from papertally.quantities.columns import COSTS, stem
 from papertally.quantities.interval import Interval, Truth
-from papertally.quantities.printed import PrintedNumber
+from papertally.quantities.printed import PrintedNumber, values_printed_as
 from papertally.statements.expressions import Expression
-from papertally.verdicts.conventions import Finding, Grid, admissible, grid, judge, units
+from papertally.verdicts.conventions import Finding, Grid, admissible, grid, judge
 from papertally.verdicts.counting import COLUMNS, Counting, applies, counted_values
-from papertally.verdicts.names import show
+from papertally.verdicts.names import row_name, show
 from papertally.verdicts.verdicts import Verdict
 
 #: Decided by this: every axis of counting.
@@ -42,12 +43,12 @@ class CostJudged:
 
 def beyond(value: int, printed: str, interval: PrintedNumber) -> str:
     """Return how far a value lies from what prints as a string: "0.26 last places above, +4.2 %", or "" inside."""
-    off = units(value, interval)
-    if not off and value in interval:
+    places = off(value, interval)
+    if not places and value in interval:
         return ""
     side = "above" if value >= interval.high else "below"
     percent = float((Decimal(value) - interval.value) / interval.value * 100) if interval.value else 0.0
-    return f"{off:.2f} last places {side} what prints as {printed}, {percent:+.1f} %"
+    return f"{places:.2f} last places {side} what prints as {printed}, {percent:+.1f} %"
 
 
 def agreement(value: int, printed: str, interval: PrintedNumber) -> str:
@@ -69,6 +70,25 @@ def sizes(over: Grid, cell: Cell) -> tuple[Counts, tuple[str, ...]]:
     return np.stack([found, binary], axis=-1), (*axes, "megabyte")
 
 
+def scales(structure: Sequence[str], conventions: Conventions) -> list[int]:
+    """Return which axes of structure are samples of a scale: those of three whole numbers or more."""
+    values = [conventions.axis(name).values for name in structure]
+    return [i for i, of in enumerate(values) if len(of) > 2 and all(type(v) is int for v in of)]
+
+
+def bracketed(values: Counts, axis: int, interval: PrintedNumber, allowed: Truths | None = None) -> bool:
+    """Tell whether along one axis, all else the same, values lie on both sides of what prints as a string.
+
+    A value of the scale that the axis only samples may then print so, so that nothing is excluded.
+    """
+    below = (values < float(interval.low)).any(axis=axis)
+    above = (values >= float(interval.high)).any(axis=axis)
+    both = below & above
+    if allowed is not None:
+        both = both & allowed.reshape((1,) * (both.ndim - allowed.ndim) + allowed.shape)
+    return bool(both.any())
+
+
 def _lookup(known: Mapping[tuple[str, str], Decimal]) -> Callable[[str, str], Decimal]:
     return lambda row, column: known[row, column]
 
@@ -80,6 +100,7 @@ class CostJudge:
         self.ledger, self.evidence = ledger, evidence
         self._findings: dict[tuple[str, str, str], Finding] = {}
         self._admissible: dict[str, Truths | None] = {}
+        self._between: dict[tuple[str, str, str], str] = {}
         self.counting = Counting(ledger, evidence) if applies(ledger.conventions) else None
 
     def open_axes(self, ground: Ground, column: str) -> tuple[list[str], bool]:
@@ -141,6 +162,11 @@ class CostJudge:
         over = grid(found, structure, self.ledger.conventions, counting)
         if stem(cell.column) == "size":
             return judge(*sizes(over, cell), cell.interval)
+        values = over.params if cell.column == "params" else over.madds
+        allowed = self._admissible[root] if counting else None
+        for axis in scales(structure, self.ledger.conventions):
+            if bracketed(values, axis, cell.interval, allowed):
+                self._between[self.source(row_id, cell.column), cell.column, cell.printed] = structure[axis]
         if cell.column == "params":
             return judge(over.params, over.axes[: over.params.ndim], cell.interval)
         return judge(over.madds, over.axes, cell.interval, self._admissible[root] if counting else None)
@@ -164,7 +190,14 @@ class CostJudge:
                 Verdict("blocked", "drawn to meet this number, so that it proves nothing"), finding, value
             )
         name = APART.get(finding.verdict, finding.verdict) if ground.constructed else finding.verdict
-        return CostJudged(Verdict(name, self.words(finding, cell) + self.unpriced(found, cell)), finding, value)
+        more = self.unpriced(found, cell)
+        axis = self._between.get((self.source(row.id, cell.column), cell.column, cell.printed))
+        if name == "differs" and axis is not None:
+            tried = f"{axis.replace('_', ' ')} was tried at some values only"
+            why = f"{tried}, and those give both less and more than is printed"
+            return CostJudged(Verdict("depends", f"{self.words(finding, cell)}; {why}{more}"), finding, value)
+        said = self.words(finding, cell, self.condition(row.id, cell))
+        return CostJudged(Verdict(name, said + more), finding, value)
 
     def unpriced(self, found: CostEvidence, cell: Cell) -> str:
         """Return a remark on the operations of a network that no axis of the conventions prices, or ""."""
@@ -173,15 +206,32 @@ class CostJudge:
         named = ", ".join(f"{kind} ({count:,})" for kind, count in left.items())
         return f"; counted in no convention, for want of an axis: {named}" if named else ""
 
-    def words(self, finding: Finding, cell: Cell) -> str:
-        """Return a finding as one line of arithmetic."""
+    def condition(self, row_id: str, cell: Cell) -> str:
+        """Return the condition that the conventions of a cell were held to, or "" where all of them count."""
+        if cell.column != "madds" or not self.open_axes(self.ledger.ground(row_id, cell.column), cell.column)[1]:
+            return ""
+        root, _ = self.ledger.root(row_id, cell.column)
+        truths = self._admissible.get(root)
+        if truths is None:
+            return ""
+        entry = next(e for e in self.ledger.conventions.families if root in e.rows and e.released)
+        rows = [self.ledger.row(name) for name in entry.released]
+        names = " and ".join(row_name(self.ledger.tables[row.table], row) for row in rows)
+        ways = f"{int(truths.sum()):,} of {truths.size:,} ways of counting"
+        return f" ({ways}, those that give {names}, by what is open of the structure)"
+
+    def words(self, finding: Finding, cell: Cell, condition: str = "") -> str:
+        """Return a finding as one line of arithmetic; condition: what its conventions were held to."""
         nearest = f"{show(finding.nearest, cell.printed, unit=cell.unit)}"
-        off = beyond(finding.nearest, cell.printed, cell.interval)
-        cut = "; prints so if digits are cut" if finding.cut and not finding.holds else ""
+        beside = beyond(finding.nearest, cell.printed, cell.interval)
+        cut = ""
+        if finding.cut and not finding.holds:
+            itself = finding.nearest in values_printed_as(cell.interval, "cut")
+            cut = f"; {'' if itself else 'another value '}prints so if digits are cut"
         if finding.of == 1:
-            return f"{off}{cut}"
+            return f"{beside}{cut}"
         if not finding.holds:
-            return f"holds under none of {finding.of:,} conventions; the nearest gives {nearest}, {off}{cut}"
+            return f"holds under none of {finding.of:,} conventions{condition}; the nearest gives {nearest}, {beside}{cut}"
         if finding.holds == finding.of:
             return f"holds under all {finding.of:,} conventions"
         names = ", ".join(name.replace("_", " ") for name in finding.deciding)

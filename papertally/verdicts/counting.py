@@ -6,7 +6,6 @@ is ever chosen for a cell alone.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -26,7 +25,7 @@ from papertally.ledger.load import Ledger
 from papertally.quantities.columns import stem
 from papertally.quantities.interval import Interval, Truth
 from papertally.statements.expressions import Expression
-from papertally.verdicts.conventions import FamilyView, Finding
+from papertally.verdicts.conventions import FamilyView, Finding, family_view
 from papertally.verdicts.verdicts import Verdict
 
 COLUMNS = ("params", "madds")
@@ -236,15 +235,15 @@ def _finding(found: Search) -> Finding:
 
 def _view(group: Group) -> FamilyView:
     found = group.found
-    names = tuple(cell.name for cell in found.cells)
-    at_best = np.argwhere(found.satisfied == found.best)
-    best = found.truths.reshape(len(names), -1)[:, (found.satisfied == found.best).reshape(-1)]
-    sets = Counter(tuple(n for n, t in zip(names, column, strict=True) if not t) for column in best.T)
-    shared = words(found.shared) if found.shared and len(at_best) > 1 else ""
-    return FamilyView(
-        f"{found.column}_{'_'.join(group.tables)}" if len(group.tables) == 1 else found.column, group.title,
-        group.tables, found.conventions, names, found.best, found.ties,
-        tuple(sorted(sets.items(), key=lambda s: (-s[1], s[0]))), tuple(found.never), float(found.satisfied.mean()),
-        found.chance, {}, tuple(int(n) for n in np.bincount(found.satisfied.reshape(-1), minlength=len(names) + 1)),
-        words(found.convention(found.simplest), found.column), f"all of the best have {shared}" if shared else "",
-    )  # fmt: skip
+    shared = words(found.shared) if found.shared and found.ties > 1 else ""
+    return family_view(
+        f"{found.column}_{'_'.join(group.tables)}" if len(group.tables) == 1 else found.column,
+        group.title,
+        group.tables,
+        [cell.name for cell in found.cells],
+        found.truths.reshape(len(found.cells), -1),
+        found.chance,
+        {},
+        words(found.convention(found.simplest), found.column),
+        f"all of the best have {shared}" if shared else "",
+    )

@@ -267,7 +267,7 @@ def build(ledger: Ledger, evidence: Evidence, settings: Settings, benches: Seque
     proxy, bits = evidence.runs.get("proxy", {}), partial(evidence.bits, "proxy")
     report = Report(
         ledger, settings, tables, claims, evidence.problems, rules, orderings(ledger, proxy, settings.alpha, bits),
-        relational_claims(ledger, proxy, settings.alpha, bits), evidence, benches=list(benches),
+        relational_claims(ledger, proxy, settings.alpha), evidence, benches=list(benches),
         statistics=builder.family.told(),
     )  # fmt: skip
     conventions = ledger.conventions

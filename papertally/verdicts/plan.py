@@ -96,6 +96,16 @@ class Plan:
         return _total(r.hours for r in self.runs)
 
     @property
+    def planned(self) -> list[Run]:
+        """Return the runs that are planned: not those that would judge another work's number by this paper's recipe."""
+        return [run for run in self.runs if run.tests != "quotation"]
+
+    @property
+    def planned_hours(self) -> float | None:
+        """Return the hours of the planned runs, or None without a measured throughput."""
+        return _total(r.hours for r in self.planned)
+
+    @property
     def image_passes(self) -> int:
         """Return the images that all runs read."""
         return sum(r.image_passes for r in self.runs)

@@ -34,12 +34,23 @@ from papertally.verdicts.statements import Finding, Rule, relation
 
 @dataclass(frozen=True)
 class FamilyState:
-    """Hold a registered table: how many of its runs are filed, and what they say once all are."""
+    """Hold a registered table: how many of its runs are filed, which are not, and what they say once all are."""
 
     table: str
     have: int
     of: int
     ordering: Ordering | None = None
+    absent: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettingState:
+    """Hold a setting of the multiverse: how many of its runs are filed, and the orders of tables whose all are."""
+
+    name: str
+    have: int
+    of: int
+    orderings: list[Ordering]
 
 
 @dataclass(frozen=True)
@@ -96,6 +107,14 @@ class Registered:
     revisions: list[str] = field(default_factory=list)
     processors: Counter[str] = field(default_factory=Counter)
     fault: str = ""
+    settings: list[SettingState] = field(default_factory=list)
+
+    @property
+    def absent(self) -> list[str]:
+        """Return the registered runs that are not filed, each once, where others of the chosen schedule are."""
+        if not any(family.have for family in self.families):
+            return []
+        return list(dict.fromkeys(name for family in self.families for name in family.absent))
 
     @property
     def judged(self) -> list[FamilyState]:
@@ -131,7 +150,16 @@ def judge_registered(
     fault = choice_fault(registration, choice, runs) if choice else None
     if choice is None or fault:
         families = [FamilyState(f.table, 0, 0) for f in registration.families]
-        return Registered(registration, of_pilot, None, families, costs=counted, size=size, fault=fault or "")
+        return Registered(
+            registration,
+            of_pilot,
+            None,
+            families,
+            costs=counted,
+            size=size,
+            fault=fault or "",
+            settings=_settings(registration, ledger, evidence),
+        )
 
     seeds = choice.seeds
     found = of_phase(runs, registration.rows, choice.schedule, seeds)
@@ -140,7 +168,18 @@ def judge_registered(
     spread = spreads(judged).get(COLUMN)
     ordered = {o.table: o for o in orderings(ledger, judged, alpha, _bits(evidence, judged), [f.table for f in whole])}
     families = [
-        FamilyState(f.table, sum(len(found[row]) for row in f.rows), len(f.rows) * len(seeds), ordered.get(f.table))
+        FamilyState(
+            f.table,
+            sum(len(found[row]) for row in f.rows),
+            len(f.rows) * len(seeds),
+            ordered.get(f.table),
+            tuple(
+                f"{row}.{choice.schedule}.s{seed}"
+                for row in f.rows
+                for seed in seeds
+                if seed not in {run.seed for run in found[row]}
+            ),
+        )
         for f in registration.families
     ]
     used = [run for mine in judged.values() for run in mine]
@@ -149,7 +188,23 @@ def judge_registered(
         statements(ledger, registration.rows, judged, alpha, spread), _twins(registration, ledger, found, len(seeds)),
         counted, size, sorted({run.code_revision for run in used}),
         Counter(ran_on(run.environment) for run in used),
+        settings=_settings(registration, ledger, evidence),
     )  # fmt: skip
+
+
+def _settings(registration: Registration, ledger: Ledger, evidence: Evidence) -> list[SettingState]:
+    """Return every setting of the multiverse with the tables that it decides, once all runs of a table are in."""
+    grid, runs, out = registration.multiverse, evidence.runs.get(PROFILE, {}), []
+    for name in grid.settings if grid else ():
+        found = of_phase(runs, registration.rows, name, grid.seeds if grid else [])
+        seeds = len(grid.seeds) if grid else 0
+        whole = [f for f in registration.families if all(len(found[row]) == seeds for row in f.rows)]
+        judged = {row: found[row] for f in whole for row in f.rows}
+        tables = [f.table for f in whole]
+        decided = orderings(ledger, judged, registration.alpha, tables=tables) if judged else []
+        have = sum(map(len, found.values()))
+        out.append(SettingState(name=name, have=have, of=len(registration.rows) * seeds, orderings=decided))
+    return out
 
 
 def ran_on(environment: Mapping[str, str]) -> str:

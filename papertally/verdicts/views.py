@@ -15,7 +15,9 @@ from papertally.evidence.settings import Settings
 from papertally.ledger.load import Ledger, Row
 from papertally.ledger.schema import GROUNDS
 from papertally.ledger.supplements import Supplements
+from papertally.quantities.columns import is_cost
 from papertally.verdicts import verdicts
+from papertally.verdicts.answers import Answer, answer, counted
 from papertally.verdicts.arithmetic import Line
 from papertally.verdicts.budget import TableBudget
 from papertally.verdicts.certificates import CertificateView
@@ -24,6 +26,7 @@ from papertally.verdicts.orderings import Ordering, RelationalClaim
 from papertally.verdicts.other_sets import OtherSet
 from papertally.verdicts.plan import Plan
 from papertally.verdicts.registered import Registered
+from papertally.verdicts.small_scale import SAID, SmallScale, small_scale
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,11 @@ class CellView:
     def key(self) -> str:
         """Return the cell's name, row.column."""
         return f"{self.row_id}.{self.column}"
+
+    @property
+    def answer(self) -> Answer:
+        """Return the answer about the printed number, with its basis."""
+        return answer(self.verdict, self.ground, trained=not is_cost(self.column))
 
 
 @dataclass(frozen=True)
@@ -144,6 +152,11 @@ class ClaimView:
         """Return in words what was shown of the statement: see SHOWN_AS; `open` where nothing was."""
         return SHOWN_AS.get(self.verdict, "open")
 
+    @property
+    def answer(self) -> Answer:
+        """Return the answer about the statement, with its basis."""
+        return answer(self.verdict)
+
 
 @dataclass
 class Report:
@@ -185,6 +198,11 @@ class Report:
         """Return every experiment's or network's number once, as it is printed first."""
         return list({c.distinct: c for c in reversed(self.cells)}.values())[::-1]
 
+    @property
+    def small_scale(self) -> SmallScale | None:
+        """Return what all protocols on small real data say of the printed orders, None where none has judged one."""
+        return small_scale(self.orderings, self.ordered_claims, self.registered)
+
     def grounds(self) -> dict[str, dict[str, Any]]:
         """Return by ground how many cells there are, how many distinct ones, and these' verdicts."""
         out: dict[str, dict[str, Any]] = {}
@@ -202,14 +220,35 @@ class Report:
             "claims": _count(c.verdict for c in self.claims),
         }
 
+    def answers(self) -> dict[str, dict[str, int]]:
+        """Return how often each answer was given: of distinct printed numbers, and of statements."""
+        return {"cells": counted(c.answer for c in self.distinct), "claims": counted(c.answer for c in self.claims)}
+
     def own_summary(self) -> dict[str, int]:
         """Return how many statements hold, hold as printed, are undecided or cannot hold on the paper's own numbers."""
         counts = Counter(c.own_truth for c in self.claims)
         return {name: counts[name] for name in ("holds", "as-printed", "undecided", "cannot") if counts[name]}
 
     def verdict_map(self) -> dict[str, str]:
-        """Return every verdict by the name of its cell or claim."""
-        return {**{c.key: c.verdict for c in self.cells}, **{f"claim {c.id}": c.verdict for c in self.claims}}
+        """Return every verdict by the name of its cell, claim, or small-scale order, and which registered runs lack."""
+        return {
+            **{c.key: c.verdict for c in self.cells},
+            **{f"claim {c.id}": c.verdict for c in self.claims},
+            **self.small_scale_map(),
+        }
+
+    def small_scale_map(self) -> dict[str, str]:
+        """Return what each protocol on small data says of each order, and whether registered tables are complete."""
+        found = self.small_scale
+        orders = {
+            f"order {o.table} {o.higher} > {o.lower} ({name})": SAID[pair.verdict]
+            for o in (found.orders if found else ())
+            for name, pair in o.by.items()
+        }
+        families = self.registered.families if self.registered else []
+        return orders | {
+            f"registered table {f.table}": "incomplete" if f.absent or not f.of else "complete" for f in families
+        }
 
 
 def _count(names: Any) -> dict[str, int]:

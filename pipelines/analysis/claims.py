@@ -8,15 +8,15 @@ name a function of FOLDER/computations.py.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from papertally.counting.claims import Found, evidence_of, file_claims, of_another
 from papertally.evidence.io import read_json
-from papertally.ledger.load import Claim, Ledger, add_ledger_arguments, load_ledger
+from papertally.ledger.load import Claim, Ledger, load_ledger
 from papertally.ledger.paper import Paper
+from pipelines import arguments
 from pipelines.analysis.computations.load import load_all
 from pipelines.analysis.recipes import configured
 from pipelines.common import MICRONET, ROOT, PipelineError, guard
@@ -92,9 +92,7 @@ def _recipe(ledger: Ledger) -> Callable[[Claim], Found]:
 
 def main(argv: list[str] | None = None) -> int:
     """Write what MicroNet's statements compute, or another paper's: results/claims/ of its folder, one file a claim."""
-    parser = argparse.ArgumentParser(prog="python -m pipelines claims", description=__doc__.splitlines()[0])
-    add_ledger_arguments(parser)
-    paper = Paper.at(parser.parse_args(argv).path or ROOT / MICRONET)
+    paper = Paper.at(arguments.claims().parse_args(argv).path or ROOT / MICRONET)
     folder, faults = paper.results / "claims", []
     if paper.folder == (ROOT / MICRONET).resolve():
         found = results()

@@ -6,12 +6,12 @@ python -m pipelines recipes --write     # renew the tables of docs/recipes.md
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from papertally.evidence.io import write_text_atomic
+from pipelines import arguments
 from pipelines.analysis.overlays import RECIPES, by_recipe
 from pipelines.analysis.structure import deciding
 from pipelines.common import ROOT, PipelineError, guard
@@ -91,12 +91,7 @@ def documented(text: str, root: Path = ROOT) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """Print the changes of rows, or write the docs' tables."""
-    others = [name for name, recipe in RECIPES.items() if recipe.task]
-    parser = argparse.ArgumentParser(prog="micronet recipes", description="List what a recipe changes of a row.")
-    parser.add_argument("--recipe", nargs="+", choices=others, default=others, help="default: all")
-    parser.add_argument("--row", nargs="+", default=[], metavar="ROW", help="these only (default: all)")
-    parser.add_argument("--write", action="store_true", help=f"renew the tables of {DOCS}")
-    options = parser.parse_args(argv)
+    options = arguments.recipes().parse_args(argv)
     if options.write:
         write_text_atomic(ROOT / DOCS, documented((ROOT / DOCS).read_text("utf-8")))
         print(f"{DOCS}: written")

@@ -8,7 +8,6 @@ counted operator by operator and needs no config. --path: a ledger's folder anyw
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
@@ -19,8 +18,9 @@ from papertally.counting.cost import file_costs
 from papertally.evidence.fingerprints import parts, read_fingerprint
 from papertally.evidence.provenance import snapshot
 from papertally.evidence.schema import CostEvidence, formed
-from papertally.ledger.load import Ledger, add_ledger_arguments, load_ledger
+from papertally.ledger.load import Ledger, load_ledger
 from papertally.ledger.paper import Paper
+from pipelines import arguments
 from pipelines.common import CONFIGS, MICRONET, ROOT, PipelineError, configured_rows, find_row, guard, load_config
 from pipelines.tasks import TASKS
 from registry.arch import get_arch
@@ -163,9 +163,7 @@ def configured(folder: str, ledger: Ledger, where: Mapping[str, Any]) -> dict[st
 
 def main(argv: list[str] | None = None) -> int:
     """Write the costs of MicroNet's rows, or those of another paper of this checkout, or of any folder."""
-    parser = argparse.ArgumentParser(prog="python -m pipelines cost", description=__doc__.splitlines()[0])
-    add_ledger_arguments(parser)
-    paper = Paper.at(parser.parse_args(argv).path or ROOT / MICRONET)
+    paper = Paper.at(arguments.cost().parse_args(argv).path or ROOT / MICRONET)
     ledger, where, folder = load_ledger(paper.folder), snapshot(ROOT), paper.results / "cost"
     ours = paper.folder.parent == (ROOT / MICRONET).parent.resolve()
     found = configured("" if paper.folder.name == MICRONET.name else paper.folder.name, ledger, where) if ours else {}

@@ -20,6 +20,7 @@ from papertally.evidence.io import remove_others
 from papertally.evidence.provenance import environment
 from papertally.evidence.revision import code_revision
 from papertally.evidence.schema import formed
+from pipelines import arguments
 from pipelines.analysis.computations.operators import _ones, _pair, _shift_matrix, block_ranks, draw_exact
 from pipelines.common import ROOT, PipelineError, guard, told
 from registry.ops.factorized import ChannelShuffle, FactorizedDepthwise, pointwise_matrix
@@ -155,8 +156,9 @@ def results(root: Path = ROOT) -> dict[str, dict[str, Any]]:
     }
 
 
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     """Write results/figures/, one file a figure."""
+    arguments.figures().parse_args(argv)
     found = results()
     files = {f"figure_{number}": evidence for number, evidence in found.items()}
     new = [name for name, evidence in files.items() if file_computed(ROOT / RESULTS / f"{name}.json", evidence)]

@@ -7,13 +7,13 @@ A file is written only where it says something new, so that a comment or an equa
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
 import registry  # noqa: F401  registers the models
 from papertally.evidence.fingerprints import read_fingerprint
 from papertally.evidence.io import EvidenceError, read_json, remove_others, write_json_atomic
+from pipelines import arguments
 from pipelines.analysis.overlays import by_recipe, recipes_of
 from pipelines.analysis.probe import probe
 from pipelines.analysis.structure import model_hash, recipe_hash, scope, stated_hash
@@ -84,9 +84,7 @@ def row_lists(root: Path = ROOT) -> dict[str, Any]:
 
 def main(argv: list[str] | None = None) -> int:
     """Write fingerprints/."""
-    parser = argparse.ArgumentParser(prog="micronet fingerprint", description="Write what rows' results depend on.")
-    parser.add_argument("--row", nargs="+", default=[], metavar="ROW", help="these only (default: all)")
-    chosen = parser.parse_args(argv).row
+    chosen = arguments.fingerprint().parse_args(argv).row
     lists = row_lists()
     everything = [row for part in lists.values() for rows in part.values() for row in rows]
     new = [row for row in chosen or everything if file_fingerprint(ROOT, row_fingerprint(find_row(row)))]

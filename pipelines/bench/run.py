@@ -11,10 +11,8 @@ machine's only.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import sys
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -27,6 +25,7 @@ from papertally.evidence.provenance import cpu_model, environment
 from papertally.evidence.revision import code_revision
 from papertally.evidence.schema import CostEvidence, read_form
 from papertally.ledger.load import load_ledger
+from pipelines import arguments
 from pipelines.bench import input as bench_input
 from pipelines.bench import latency, official
 from pipelines.bench import operators as bench_ops
@@ -36,7 +35,6 @@ from pipelines.training.run import quiet
 
 REFERENCE = "t2_micronet_m0"
 #: What `make bench` measures beside the networks' rates.
-SECTIONS = ("operator", "input")
 
 
 def default_rows() -> list[str]:
@@ -102,14 +100,7 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     if argv[:1] in (["latency"], ["official"]):
         return {"latency": latency, "official": official}[argv[0]].main(argv[1:])
-    parser = argparse.ArgumentParser(description="Measure training and inference of the networks side by side.")
-    parser.add_argument("--batch-size", type=int, help="default: 512 on a GPU, 16 on a CPU")
-    parser.add_argument("--rounds", type=int, default=3, help="measured rounds (default 3)")
-    parser.add_argument("--rows", nargs="+", help="row ids; default: Table 2's without mutual learning and Table 5's")
-    parser.add_argument("--sections", nargs="*", choices=SECTIONS, default=SECTIONS, help="beside the networks' rates")
-    parser.add_argument("--compile", action="store_true", help="measure torch.compile of whole networks too (minutes)")
-    parser.add_argument("--out", type=Path, help="file to write; default: results/bench/cpu.json or gpu.json")
-    args = parser.parse_args(argv)
+    args = arguments.bench().parse_args(argv)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     batch = args.batch_size or (512 if device.type == "cuda" else 16)
     rows = args.rows or default_rows()

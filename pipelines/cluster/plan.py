@@ -109,8 +109,8 @@ def prepare(root: Path, params: Mapping[str, Any], profile: str, tasks: Iterable
 
         load_pinned(CIFAR10, root, ())
     else:
+        from pipelines.arguments import PACKED as VARIABLE
         from pipelines.training.__main__ import checked, data_folder
-        from pipelines.training.launch import PACKED as VARIABLE
 
         for kind, row in sorted(one_of_each.items()):
             how = argparse.Namespace(

@@ -44,18 +44,19 @@ def augment(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
 class CifarImages(Dataset):
     """Serve batches of a packed set as {'inputs': (N, 3, 32, 32) float, 'data_samples': (N,) labels}.
 
-    data: the set's name. first: so many images alone, in the order of their hashes. Raises PipelineError where the
+    data: the set's name. first: so many images alone, in the order of their hashes. size: what they
+    are scaled to after cropping. Raises PipelineError where the
     file is missing or damaged.
     """
 
     METAINFO: dict[str, Any] = {}
 
-    def __init__(self, path: str, split: str, first: int | None = None, data: str = OWN) -> None:
+    def __init__(self, path: str, split: str, first: int | None = None, data: str = OWN, size: int = 32) -> None:
         self.known = find_set(data)
         found, self.pin = load(Path(path), (f"{split}_images", f"{split}_labels"), data)
         self.images = found[f"{split}_images"][:first]
         self.labels = torch.from_numpy(found[f"{split}_labels"][:first].astype(np.int64))
-        self.train = split == "train"
+        self.train, self.size = split == "train", size
         self.metainfo: dict[str, Any] = {}
 
     def __len__(self) -> int:
@@ -67,4 +68,7 @@ class CifarImages(Dataset):
     def __getitems__(self, indices: Sequence[int]) -> dict[str, Any]:
         chosen = np.asarray(indices)
         images = normalized(self.images[chosen], self.known)
-        return {"inputs": augment(images) if self.train else images, "data_samples": self.labels[chosen]}
+        images = augment(images) if self.train else images
+        if self.size != images.shape[-1]:
+            images = functional.interpolate(images, size=(self.size, self.size), mode="bilinear", align_corners=False)
+        return {"inputs": images, "data_samples": self.labels[chosen]}

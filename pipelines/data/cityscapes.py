@@ -5,7 +5,6 @@ python -m pipelines cityscapes [data/cityscapes]
 
 from __future__ import annotations
 
-import argparse
 import io
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +13,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from papertally.evidence.io import write_bytes_atomic
-from pipelines.common import ROOT, PipelineError, guard
+from pipelines import arguments
+from pipelines.common import PipelineError, guard
 from registry.inputs.errors import DataError
 from registry.inputs.files import files_in, missing, shown
 from registry.segmentation.cityscapes import IGNORE, LABEL, LABEL_IDS, read_label, train_id_table
@@ -43,9 +43,7 @@ def make_train_ids(source: Path) -> bool:
 
 def main(argv: list[str] | None = None) -> int:
     """Make the train ids of both splits."""
-    parser = argparse.ArgumentParser(description="Make Cityscapes' labelTrainIds where they are absent.")
-    parser.add_argument("root", nargs="?", type=Path, default=ROOT / "data/cityscapes")
-    args = parser.parse_args(argv)
+    args = arguments.cityscapes().parse_args(argv)
     root = args.root.expanduser()
     top = root / "gtFine"
     if not top.is_dir():

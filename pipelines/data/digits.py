@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from pipelines import arguments
 from pipelines.common import ROOT, PipelineError, guard, load_params, section
 
 #: Of every class, each fifth image is for validation: fixed, balanced, and independent of any generator.
@@ -91,8 +92,9 @@ def check_batch(settings: Mapping[str, Any], manifest: Mapping[str, Any]) -> Non
         )
 
 
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     """Write data/digits."""
+    arguments.digits().parse_args(argv)
     images = digits()
     write(ROOT / "data/digits", images, section(load_params(), "data", "digits", "pin"))
     print(f"data/digits: {len(images)} images")

@@ -12,7 +12,6 @@ they point to; hidden files, and others that are no data, are in no pin.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import random
@@ -30,6 +29,7 @@ from tqdm import tqdm
 from papertally.evidence.io import write_bytes_atomic, write_json_atomic
 from papertally.evidence.revision import code_revision
 from papertally.evidence.schema import ManifestEvidence, formed
+from pipelines import arguments
 from pipelines.common import ROOT, PipelineError, guard
 from pipelines.data import imagenet
 from pipelines.data.folders import data_root
@@ -322,10 +322,7 @@ def _difference(root: Path, stored: Path, record: Path, now: dict[str, str], pin
 
 def main(argv: list[str] | None = None) -> int:
     """Verify one dataset."""
-    parser = argparse.ArgumentParser(description="Check a full-size dataset against its pin.")
-    parser.add_argument("dataset", choices=sorted(PINS))
-    parser.add_argument("--root", type=Path, help="default: data/DATASET")
-    args = parser.parse_args(argv)
+    args = arguments.verify().parse_args(argv)
     root = data_root(args.root or ROOT / "data" / args.dataset.removesuffix("_val"))
     found = verify(args.dataset, root, PINS[args.dataset])
     print(f"{shown(root)}: {found['files']} files as pinned")

@@ -6,7 +6,6 @@ python -m pipelines export --all --check       every row's network, small images
 
 from __future__ import annotations
 
-import argparse
 import logging
 import warnings
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import torch
 from mmengine.logging import MMLogger
 
+from pipelines import arguments
 from pipelines.common import PipelineError, configured_rows, find_row
 from pipelines.deploy import checks
 from pipelines.deploy.network import row_network
@@ -75,17 +75,7 @@ def export(
 
 def main(argv: list[str] | None = None) -> int:
     """Run from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--row", help="a row that has a network: a config's name")
-    parser.add_argument("--to", choices=list(FORMS), help="the form")
-    parser.add_argument("--all", action="store_true", help="with --check: every row; takes minutes")
-    parser.add_argument("--check", action="store_true", help="compare exported programs and ONNX with the network")
-    parser.add_argument("--weights", type=Path, help="a checkpoint of the row; without it the weights are random")
-    parser.add_argument("--out", type=Path, help="the file (default: work_dirs/export/ROW and the form's suffix)")
-    parser.add_argument("--size", type=int, nargs=2, metavar=("H", "W"), help="default: the paper's")
-    parser.add_argument("--calibration", type=Path, metavar="FOLDER", help="images that int8 takes its ranges from")
-    parser.add_argument("--images", type=int, default=128, help="how many of them (default: %(default)s)")
-    args = parser.parse_args(argv)
+    args = arguments.export().parse_args(argv)
     if args.check:
         if args.to or args.weights or not (args.all or args.row):
             raise PipelineError("--check takes --all or --row ROW, and neither --to nor --weights")

@@ -11,7 +11,6 @@ whatever the jobs and the kills: finished shards are kept, and nothing else is e
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import hashlib
 import multiprocessing
@@ -30,7 +29,8 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from papertally.evidence.io import write_json_atomic
-from pipelines.common import ROOT, PipelineError, cores, guard
+from pipelines import arguments
+from pipelines.common import ROOT, PipelineError, guard
 from pipelines.data import imagenet
 from pipelines.data.folders import ImageFolder, data_root
 from pipelines.data.verify import check_imagenet, manifest_path, read_listing
@@ -50,7 +50,12 @@ from pipelines.packed.format import (
 from pipelines.packed.shard import CODECS, Task, libraries, pack_shard
 from registry.inputs.files import missing, shown
 
-DEFAULTS = Parameters(short_side=384, quality=96, eval_short_side=256, shard_images=4096)
+DEFAULTS = Parameters(
+    short_side=arguments.SHORT_SIDE,
+    quality=arguments.QUALITY,
+    eval_short_side=256,
+    shard_images=arguments.SHARD_IMAGES,
+)
 #: All that a pack leaves in a split's folder; nothing else is ever deleted.
 OURS = re.compile(r"\d{5}\.(tar|index|mcus|json)(\.\d+\.partial|\w*\.tmp)?")
 
@@ -207,16 +212,7 @@ def verified_files(source: Path) -> dict[str, str]:
 
 def main(argv: list[str] | None = None) -> int:
     """Pack a folder, or verify a packed one."""
-    parser = argparse.ArgumentParser(description="Pack an image folder for fast training, or verify a packed one.")
-    parser.add_argument("--source", type=Path, help="holds train/ and val/; default: data/imagenet, or $IMAGENET_ROOT")
-    parser.add_argument("--out", type=Path, default=ROOT / "data/imagenet_packed")
-    parser.add_argument("--short-side", type=int, default=DEFAULTS.short_side, help="of training images (default 384)")
-    parser.add_argument("--quality", type=int, default=DEFAULTS.quality, help="of training JPEGs (default 96)")
-    parser.add_argument("--jobs", type=int, default=cores(), help="default: the cores")
-    parser.add_argument("--shard-images", type=int, default=DEFAULTS.shard_images, help="images a shard (default 4096)")
-    parser.add_argument("--unverified", action="store_true", help="pack any image folder; its runs settle nothing")
-    parser.add_argument("--verify", type=Path, metavar="FOLDER", help="check a packed folder against its manifest")
-    args = parser.parse_args(argv)
+    args = arguments.pack().parse_args(argv)
     if args.verify:
         manifest = verify(args.verify)
         print(f"{args.verify}: {sum(s.images for s in manifest.splits.values())} images as packed")

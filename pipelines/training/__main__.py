@@ -30,7 +30,7 @@ import torch
 from mmengine.dist import barrier, get_world_size, init_dist, is_main_process
 
 import registry  # noqa: F401  registers the models
-from pipelines.analysis.overlays import RECIPES
+from pipelines import arguments
 from pipelines.common import ROOT, PipelineError, guard
 from pipelines.data import cifar_images, imagenet, images, people, streets  # noqa: F401  their sets register themselves
 from pipelines.data.folders import data_root
@@ -155,37 +155,10 @@ def dry_run(options: argparse.Namespace, keep: Path | None = None) -> dict[str, 
             shutil.rmtree(out, ignore_errors=True)
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the command line's parser."""
-    out = argparse.ArgumentParser(
-        prog="micronet train", description="Train and evaluate a row and file its evidence.",
-        epilog=(__doc__ or "").partition("\n\n")[2], formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
-    out.add_argument("--row", required=True, help="row id, as in the ledger")
-    out.add_argument("--profile", choices=("mini", "proxy", "paper"), default="mini")
-    out.add_argument("--seed", type=int, default=0, help="proxy and paper; mini's is params.yaml's")
-    full = out.add_argument_group("profile paper")
-    full.add_argument("--recipe", choices=sorted(RECIPES), default="paper", help="see below")
-    full.add_argument("--data", type=Path, help="data folder or packed set; default: data/NAME, or $IMAGENET_ROOT, "
-                      "$COCO_ROOT, $CITYSCAPES_ROOT; profile proxy: cifar10 (default) or cifar100")  # fmt: skip
-    packed_set, amp = (os.environ.get(name) == "1" for name in (launch.PACKED, launch.AMP))
-    full.add_argument("--packed", action="store_true", default=packed_set,
-                      help=f"read data/imagenet_packed (or {launch.PACKED}=1)")  # fmt: skip
-    where = {"choices": ("workers", "device"), "default": "workers"}
-    full.add_argument("--decode", **where, help="where a packed set's JPEGs are decoded (device: and resized)")
-    full.add_argument("--resize", **where, help="where a packed set's crops are resized and flipped")
-    full.add_argument("--workers", type=int, default=8, help="loading processes a process (default 8)")
-    full.add_argument("--launcher", choices=("none", "auto", "pytorch", "slurm"), default="none")
-    full.add_argument("--amp", action="store_true", default=amp, help=f"mixed precision (or {launch.AMP}=1)")
-    full.add_argument("--dry-run", action="store_true", help="a few steps on a tiny set; files nothing")
-    full.add_argument("--local-rank", "--local_rank", type=int, default=0, help=argparse.SUPPRESS)
-    return out
-
-
 def main(argv: list[str] | None = None) -> int:
     """Check the data, then train; or make a dry run."""
     argv = sys.argv[1:] if argv is None else argv
-    options = parser().parse_args(argv)
+    options = arguments.train().parse_args(argv)
     if options.profile != "paper":
         if options.dry_run:
             raise PipelineError(f"--dry-run: of --profile paper only; {options.profile} is small as it is")

@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 
 from pipelines.common import PipelineError
 
-AMP, PACKED = "MICRONET_AMP", "MICRONET_PACKED"
-
 
 def offered_gpus(environ: Mapping[str, str] = os.environ) -> int | None:
     """Return how many GPUs CUDA_VISIBLE_DEVICES or Slurm's allocation offers; None where neither says."""

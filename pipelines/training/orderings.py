@@ -4,6 +4,7 @@ python -m pipelines orderings run --phase pilot      # every registered run that
 python -m pipelines orderings choose                 # the rule's choice from the pilot's evidence
 python -m pipelines orderings run --phase confirm    # fresh seeds, family by family
 python -m pipelines orderings run --row ROW --seed N [--schedule NAME]    # one run, by the schedule chosen
+python -m pipelines orderings run --phase multiverse # every setting of the registered grid, seed by seed
 python -m pipelines orderings costs                  # of the compared networks at the protocol's resolution
 python -m pipelines orderings status
 python -m pipelines orderings VERB --data cifar100   # the same on CIFAR-100, with a pilot and choice of its own
@@ -22,7 +23,7 @@ from pathlib import Path
 
 import registry  # noqa: F401  registers the models
 from papertally.evidence.checksum import file_computed
-from papertally.evidence.datasets import TITLES, apart
+from papertally.evidence.datasets import apart
 from papertally.evidence.io import EvidenceError
 from papertally.evidence.provenance import snapshot
 from papertally.evidence.registration import (
@@ -40,6 +41,7 @@ from papertally.evidence.registration import (
 )
 from papertally.evidence.schema import TrainingEvidence, formed, read_form
 from papertally.ledger.load import load_ledger
+from pipelines import arguments
 from pipelines.analysis.cost import values
 from pipelines.common import ROOT, PipelineError, guard
 from pipelines.data import cifar_images  # noqa: F401  its set registers itself
@@ -106,6 +108,20 @@ def confirming_runs(registration: Registration, choice: Choice) -> Iterator[Name
                 if (row, seed) not in seen:
                     seen.add((row, seed))
                     yield row, choice.schedule, seed
+
+
+def multiverse_runs(registration: Registration) -> Iterator[Named]:
+    """Yield the runs of the grid, seed by seed and family by family, so that early ends leave all settings alike.
+
+    Raises PipelineError where no grid is registered.
+    """
+    grid = registration.multiverse
+    if grid is None:
+        raise PipelineError(f"{FILE}: registers no multiverse; add it first")
+    for seed in grid.seeds:
+        for row in registration.rows:
+            for setting in grid.settings:
+                yield row, setting, seed
 
 
 def filed(job: Job) -> TrainingEvidence | None:
@@ -198,6 +214,8 @@ def tell_status(root: Path = ROOT, data: str | None = None) -> None:
         return f"{have} of {len(names)} runs"
 
     print(f"pilot: {count(list(pilot_runs(registration)))}")
+    for setting in registration.multiverse.settings if registration.multiverse else ():
+        print(f"multiverse, {setting}: {count([run for run in multiverse_runs(registration) if run[1] == setting])}")
     choice = read_choice(root, root / results_of(registration))
     if choice is None:
         print("choice: none yet")
@@ -208,26 +226,6 @@ def tell_status(root: Path = ROOT, data: str | None = None) -> None:
         print(f"Table {family.table}: {count(names)}")
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the command line's parser."""
-    out = argparse.ArgumentParser(
-        prog="micronet orderings", description="Run and choose the registered orderings on CIFAR-10 or CIFAR-100.",
-        epilog=(__doc__ or "").partition("\n\n")[2], formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
-    verbs = out.add_subparsers(dest="verb", required=True)
-    shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument("--data", choices=sorted(TITLES), help="the set (default: the registration's)")
-    one = verbs.add_parser("run", parents=[shared], help="run what is registered and not filed")
-    one.add_argument("--phase", choices=("pilot", "confirm"))
-    one.add_argument("--row", help="one run: of this row")
-    one.add_argument("--schedule", help="one run: by this schedule (default: the chosen one)")
-    one.add_argument("--seed", type=int, help="one run: with this seed")
-    verbs.add_parser("choose", parents=[shared], help="apply the rule to the pilot's evidence")
-    verbs.add_parser("costs", parents=[shared], help="count the compared networks at the protocol's resolution")
-    verbs.add_parser("status", parents=[shared], help="how many runs are filed")
-    return out
-
-
 def one_run(options: argparse.Namespace, registration: Registration) -> Named:
     """Return the run that a command line names. Raises PipelineError for one that is not registered."""
     if options.row is None or options.seed is None:
@@ -236,6 +234,8 @@ def one_run(options: argparse.Namespace, registration: Registration) -> Named:
     pilot, confirm, former = registration.pilot, registration.confirm, registration.former
     if former and schedule in former.schedules:  # to make a filed run of an earlier registration again
         known = options.row in registration.rows and options.seed in former.seeds
+    elif registration.multiverse and schedule in registration.multiverse.settings:
+        known = options.row in registration.rows and options.seed in registration.multiverse.seeds
     else:
         known = schedule in registration.schedules and (
             (options.row in pilot.rows and options.seed in pilot.seeds)
@@ -248,7 +248,7 @@ def one_run(options: argparse.Namespace, registration: Registration) -> Named:
 
 def main(argv: list[str] | None = None) -> int:
     """Run, choose, count or tell."""
-    options = parser().parse_args(argv)
+    options = arguments.orderings().parse_args(argv)
     registration = registered(data=options.data)
     results = results_of(registration)
     if options.verb == "run":
@@ -256,6 +256,8 @@ def main(argv: list[str] | None = None) -> int:
             names = pilot_runs(registration)
         elif options.phase == "confirm":
             names = confirming_runs(registration, chosen(data=options.data))
+        elif options.phase == "multiverse":
+            names = multiverse_runs(registration)
         else:
             names = iter([one_run(options, registration)])
         made, others = run_all(names, registration)

@@ -167,6 +167,16 @@ def proxy(config: Any, row: Row, settings: Mapping[str, Any], folder: Path) -> N
     set_epochs(config, settings["epochs"], settings["epochs"])
 
 
+def start_as_relu(backbone: Any) -> None:
+    """Start Dynamic Shift-Max at A1 and A3 as max(x, 0); any other activation keeps its start."""
+    activation = dict(backbone.get("activation", {}))
+    j, k = activation.get("j", 2), activation.get("k", 2)
+    if activation.get("type", "DynamicShiftMax") == "DynamicShiftMax" and k > 1:
+        zero = (0.0,) * j
+        activation["constants"] = ((1.0, *zero[1:]), *(zero for _ in range(k - 1)))
+        backbone["activation"] = activation
+
+
 def cifar(config: Any, row: Row, settings: Mapping[str, Any], folder: Path) -> None:
     """Put the registered orderings' protocol into a row's config: the proxy's, on larger maps and fewer images.
 
@@ -180,6 +190,11 @@ def cifar(config: Any, row: Row, settings: Mapping[str, Any], folder: Path) -> N
         "base": backbone.get("arch", "m1"), "stem_stride": settings["stem_stride"],
         "blocks": [first, *(asdict(block) for block in arch.blocks[1:])],
     }  # fmt: skip
+    if settings.get("start") == "relu":
+        start_as_relu(backbone)
+    if settings["image_size"] != 32:
+        for name in ("train_dataloader", "val_dataloader", "test_dataloader"):
+            config[name].dataset["size"] = settings["image_size"]
     config.train_dataloader.dataset["first"] = settings["images"]
     for name in ("val_dataloader", "test_dataloader"):
         config[name].dataset["first"] = settings["test_images"]

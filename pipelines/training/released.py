@@ -10,7 +10,6 @@ consistent or inconsistent.
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import time
@@ -25,6 +24,7 @@ from tqdm import tqdm
 from papertally.evidence.fingerprints import parts, read_fingerprint
 from papertally.evidence.io import write_json_atomic
 from papertally.evidence.provenance import snapshot
+from pipelines import arguments
 from pipelines.common import ROOT, PipelineError, guard
 from pipelines.data import imagenet
 from pipelines.data.folders import data_root
@@ -98,15 +98,7 @@ def evaluate(
 
 def main(argv: list[str] | None = None) -> int:
     """Check the images, score the checkpoint and print the result."""
-    parser = argparse.ArgumentParser(description="Evaluate a released checkpoint on ImageNet val.")
-    parser.add_argument("--checkpoint", type=Path, required=True, help="the released file")
-    parser.add_argument("--size", choices=list(official.SIZES), required=True, help="6M is this paper's M0, 12M its M1")
-    parser.add_argument("--entry", help="which weights, as state_dict_ema; default: plain ones before averages")
-    parser.add_argument("--ledger", choices=sorted(ROWS), default="", help="the later version's: micronet_iccv2021")
-    parser.add_argument("--data", type=Path, help="holds val/; default: data/imagenet, or $IMAGENET_ROOT")
-    parser.add_argument("--batch-size", type=int, default=256)
-    parser.add_argument("--workers", type=int, default=8)
-    args = parser.parse_args(argv)
+    args = arguments.released().parse_args(argv)
     root = data_root(args.data or os.environ.get("IMAGENET_ROOT") or ROOT / "data/imagenet")
     if not args.checkpoint.is_file():
         raise PipelineError(f"{args.checkpoint}: no such file; give the path of a released checkpoint")

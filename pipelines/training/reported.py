@@ -3,6 +3,7 @@
 python -m pipelines file --row t8_micronet_m3 --log work_dirs/x/20260101_000000/vis_data/scalars.json --checkpoint x.pth
 python -m pipelines file --row t2_micronet_m1 --log log.txt            # the released scripts' own
 python -m pipelines file --row t2_micronet_m1 --log summary.csv        # timm's
+python -m pipelines file --row t2_micronet_m1 --log metrics.csv --column top1='val_acc*100'   # a share of 1
 
 Of a log the last epoch counts, or with --epoch best the best one by the first metric; the evidence says which. A
 checkpoint is held to the row's network, and its sha256 is stated. Only a stage of this project makes evidence that is
@@ -12,13 +13,14 @@ judged.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from papertally.evidence.checksum import digest
+from papertally.evidence.import_logs import number, read_log
 from papertally.evidence.io import EvidenceError, as_utf8, write_json_atomic
-from papertally.evidence.logs import number, read_log
 from papertally.evidence.provenance import snapshot
 from papertally.ledger.load import load_tables
 from papertally.ledger.schema import COST_COLUMNS
@@ -137,27 +139,36 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--log", type=Path, required=True, help="scalars.json, log.txt or summary.csv")
     parser.add_argument("--checkpoint", type=Path, help="its weights, held to the row's network; their hash is stated")
     parser.add_argument("--epoch", choices=("last", "best"), default="last", help="which evaluation counts")
+    parser.add_argument(
+        "--column", action="append", default=[], metavar="COLUMN=NAME", help="what the log calls a column"
+    )
     parser.add_argument("--seed", help="where it is known")
     parser.add_argument("--source", default="", help="who made it, or an address")
     args = parser.parse_args(argv)
     row = find_row(args.row)
     columns = trained_columns(row)
-    log = read_log(args.log, columns)
-    epoch, values, about = log.taken(args.log, args.epoch, columns[0])
+    pairs = [text.partition("=") for text in args.column]
+    for column, _, name in pairs:
+        if column not in columns or not name:
+            raise PipelineError(f"--column {column}: write COLUMN=NAME, of the columns {', '.join(columns)}")
+    log = read_log(args.log, columns, {column: name for column, _, name in pairs})
+    for note in log.notes:
+        print(f"warning: {one_line(note)}", file=sys.stderr)
+    _, values, about = log.taken(args.log, args.epoch, columns[0])
     values, faults = metric_faults([f"{c}={v!r}" for c, v in values.items()], columns)
     wrong: list[str] = []
     seed = whole_number("seed", args.seed, 0, wrong)
     if wrong:
         raise PipelineError(wrong[0])
     if faults:
-        raise PipelineError(f"{args.log}: epoch {epoch}: {faults[0].removeprefix('--metric ')}")
+        raise PipelineError(f"{args.log}: {about['epoch']}: {faults[0].removeprefix('--metric ')}")
     source = {
         **about,
         **({"checkpoint_sha256": check_checkpoint(args.checkpoint, row)} if args.checkpoint else {}),
         **({"source": args.source} if args.source else {}),
     }  # fmt: skip
     command = f"python -m pipelines file --row {row.id} --log {args.log.name} --epoch {args.epoch}"
-    epochs = log.trained or log.last()[0]
+    epochs = log.trained
     path = write_reported(row, values, seed=seed, epochs=epochs, source=source, command=command)
     return said(row, values, path)
 

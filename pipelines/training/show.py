@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import shutil
-from pathlib import Path
 
 import registry  # noqa: F401  registers the models
+from pipelines import arguments
 from pipelines.common import ROOT, PipelineError, guard
 from pipelines.training.job import mini_job
 from pipelines.training.pictures import DRAWERS, save, strip
@@ -15,11 +14,7 @@ from pipelines.training.run import hushed, trained_runner
 
 def main(argv: list[str] | None = None) -> int:
     """Parse the command line and draw."""
-    parser = argparse.ArgumentParser(prog="micronet show", description="Draw a trained row's predictions.")
-    parser.add_argument("--row", required=True, help="a row of Table 8 or 9, trained by the profile mini")
-    parser.add_argument("--count", type=int, default=4, help="images (default 4)")
-    parser.add_argument("--out", type=Path, help="default: work_dirs/ROW.jpg")
-    args = parser.parse_args(argv)
+    args = arguments.show().parse_args(argv)
     job = mini_job(args.row)
     if job.row.task not in DRAWERS:
         raise PipelineError(f"--row {args.row}: is a row of {job.row.task}; name one of {' or '.join(sorted(DRAWERS))}")

@@ -19,7 +19,8 @@ from papertally.verdicts.names import short_title
 from papertally.verdicts.views import Report
 
 METADATA = "ro-crate-metadata.json"
-CONTEXT = "https://w3id.org/ro/crate/1.1/context"
+#: RO-Crate 1.1's terms, and the one that came with 1.2.
+CONTEXT = ["https://w3id.org/ro/crate/1.1/context", {"sha256": "http://schema.org/sha256"}]
 LICENSE = "https://spdx.org/licenses/Apache-2.0"
 #: What mimetypes does not know everywhere.
 TYPES = {".yaml": "application/yaml", ".yml": "application/yaml", ".md": "text/markdown", ".csv": "text/csv"}

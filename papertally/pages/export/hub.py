@@ -1,6 +1,7 @@
 """Write achieved results as a model hub reads them: `.eval_results/*.yaml` and a card with a model-index, a row each.
 
-Results of the paper's own data and recipe alone; what is printed, mini or proxy is nobody's result.
+Results of the paper's own data and recipe, and what is reported of such runs elsewhere, which is said beside it;
+what is printed, mini or proxy is nobody's result. No licence is stated: the weights are not ours to license.
 https://huggingface.co/docs/hub/eval-results
 """
 
@@ -60,7 +61,7 @@ def card(report: Report, row_id: str, cells: list[CellView]) -> str:
     dataset, hub = dataset_of(report, row_id)
     task = TASKS.get(table.task, table.task)
     head = {
-        "license": "apache-2.0", "tags": [task, short_title(ledger.title).lower()],
+        "tags": [task, short_title(ledger.title).lower()],
         "model-index": [{
             "name": row_id,
             "results": [{
@@ -73,8 +74,10 @@ def card(report: Report, row_id: str, cells: list[CellView]) -> str:
             }],
         }],
     }  # fmt: skip
+    reported = [cell.column for cell in cells if cell.verdict.startswith("reported")]
+    told = f"\nReported from elsewhere, not reproduced: {', '.join(reported)}.\n" if reported else ""
     front = yaml.safe_dump(head, sort_keys=False, allow_unicode=True)
-    return f"---\n{front}---\n\n# {row_id}\n\n{row_name(table, row)}, Table {table.id} of {ledger.title}.\n"
+    return f"---\n{front}---\n\n# {row_id}\n\n{row_name(table, row)}, Table {table.id} of {ledger.title}.\n{told}"
 
 
 def write_hub(report: Report, folder: Path) -> int:

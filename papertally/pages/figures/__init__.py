@@ -14,7 +14,7 @@ from papertally.pages.cell_details import Value, link
 from papertally.pages.figures import curves, forest, latency, matrices, scatter
 from papertally.pages.figures.svg import padded
 from papertally.pages.sources import Curve, ForestSpec, ScatterSpec, Sources
-from papertally.verdicts.names import column_name, count, row_name, spoken
+from papertally.verdicts.names import column_name, count, row_name
 from papertally.verdicts.orderings import Ordering
 from papertally.verdicts.registered import told_p
 from papertally.verdicts.views import CellView, Report
@@ -214,7 +214,7 @@ def _forest(
             )
         )  # fmt: skip
     for n, c in rows:
-        line = [n, c.printed, f"{c.shown} {c.half}".strip() or "–", spoken(c.verdict)]
+        line = [n, c.printed, f"{c.shown} {c.half}".strip() or "–", c.answer.words]
         if order is not None:
             line.append(_mean(*small[n]) if n in small else "–")
         table_rows.append(line)

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from papertally.pages.figures.svg import CHARACTER, Scale, Svg, padded
 from papertally.pages.sources import ScatterSpec
-from papertally.verdicts.names import column_name, row_name, spoken
+from papertally.verdicts.names import column_name, row_name
 from papertally.verdicts.views import CellView, Report
 
 WIDTH, HEIGHT = 900.0, 460.0
@@ -34,7 +34,7 @@ class Point:
     @property
     def achieved(self) -> str:
         """Return the achieved value with its interval as shown, or the verdict where there is none."""
-        return " ".join(filter(None, (self.y.shown, self.y.half))) or spoken(self.y.verdict)
+        return " ".join(filter(None, (self.y.shown, self.y.half))) or self.y.answer.words
 
     @property
     def at(self) -> tuple[float, float]:

@@ -42,7 +42,7 @@ def test_what_is_entered_is_reported_and_never_reproduced(folder, capsys):
     assert "reproduced" not in found.values()
     assert "warning" not in capsys.readouterr().err
     before = {p.name: p.read_bytes() for p in (folder / "results/paper").iterdir()}
-    assert report([*enter, "zoo_t1_small", "--metric", "err1=1", "--seed", "0"]) == 1
+    assert report([*enter, "zoo_t1_small", "--metric", "err1=2", "--seed", "0"]) == 1
     assert "is there already" in capsys.readouterr().err
     assert {p.name: p.read_bytes() for p in (folder / "results/paper").iterdir()} == before
 
@@ -82,7 +82,7 @@ def test_a_log_is_entered_as_reported(folder, capsys):
 @pytest.mark.parametrize(
     ("more", "fault"),
     [
-        (["--column", "err1=nothing"], "has no evaluation of err1; give a log that has one"),
+        (["--column", "err1=nothing"], "has no evaluation of err1; it has accuracy/top1"),
         (["--column", "err1"], "write COLUMN=NAME"),
         (["--column", "top9=x"], "no such column of table 1"),
         (["--metric", "err1=39"], "stands in the log, too"),
@@ -108,3 +108,18 @@ def test_a_share_that_a_table_prints_as_a_fraction_is_entered_as_one(tmp_path):
     assert report(["enter", "--path", str(folder), "--row", "zoo_t1_a", "--from-log", str(tmp_path / "x.json")]) == 0
     (path,) = (folder / "results/paper").iterdir()
     assert json.loads(path.read_text())["values"] == {"AP": 0.413}
+
+
+def test_a_table_of_runs_is_entered_whole_or_not_at_all(folder, capsys):
+    path = folder.parent / "results.csv"
+    enter = ["enter", "--path", str(folder), "--from-table", str(path)]
+    path.write_text("row,seed,err1\nzoo_t1_small,0,39.6\nzoo_t1_small,1,0.397\n")
+    assert report(enter) == 1
+    assert "results.csv:3: --metric err1=0.397: looks like a share of 1" in capsys.readouterr().err
+    assert not list(folder.rglob("*.s0.json"))
+    path.write_text("row,seed,err1\nzoo_t1_small,0,39.6\nzoo_t1_small,1,39.7\nzoo_t1_large,0,34.1\n")
+    assert report(enter) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3
+    path.write_text("row,seed,err1\nzoo_t1_large,4,34\nzoo_t1_large,4,35\n")
+    assert report(enter) == 1
+    assert "stand there twice" in capsys.readouterr().err

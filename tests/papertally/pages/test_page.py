@@ -21,6 +21,7 @@ from papertally.pages.page import build_page
 from papertally.pages.provenance import days, evidence_dates
 from papertally.pages.sources import read_sources
 from papertally.verdicts import names
+from papertally.verdicts.answers import ANSWERS
 from papertally.verdicts.verdicts import VERDICTS
 
 GOLDEN = Path(__file__).parent / "golden" / "page.json"
@@ -69,7 +70,7 @@ def facts(page, key):
 
 def test_a_trained_cell_shows_its_mean_with_interval_and_its_seeds(page):
     found = cell(page, "one_plain.top1")
-    assert (found.printed, found.shown, found.half, found.verdict) == ("60.0", "60.00", "± 0.16", "reproduced")
+    assert (found.printed, found.shown, found.half, found.verdict) == ("60.0", "60.00", "± 0.16", "holds: retrained")
     behind = facts(page, "one_plain.top1")
     assert (
         behind["Achieved"][0].text == "60.00 ± 0.16 (95 % interval of the mean), +0.00 points from the printed number"
@@ -90,7 +91,7 @@ def test_a_trained_cell_shows_its_mean_with_interval_and_its_seeds(page):
 
 def test_one_seed_shows_no_interval_and_what_it_takes_to_settle(page):
     found = cell(page, "one_lone.top1")
-    assert (found.shown, found.half, found.verdict) == ("66.20", "", "consistent (n = 1)")
+    assert (found.shown, found.half, found.verdict) == ("66.20", "", "undetermined: one run, near")
     behind = facts(page, "one_lone.top1")
     assert behind["Achieved"][0].text.startswith("66.20, one seed")
     # 2 further seeds x 10 epochs x 1,000 images at 100 images a second, scaled by 30.4 / 10.1 MAdds
@@ -103,7 +104,7 @@ def test_one_seed_shows_no_interval_and_what_it_takes_to_settle(page):
 
 def test_computed_cells_show_readings_issues_and_source(page):
     found = cell(page, "one_wide.madds")
-    assert (found.shown, found.verdict, found.delta) == ("23.00M", "differs", "+15.0 %")
+    assert (found.shown, found.verdict, found.delta) == ("23.00M", "contradicted: recomputed", "+15.0 %")
     behind = facts(page, "one_wide.madds")
     assert behind["Computed"][0].text == "23.00M (23,000,000), +15.0 % from the printed number"
     assert behind["Printed"][0].text.startswith("20M, as every value from 19.50M up to 20.50M")
@@ -118,11 +119,11 @@ def test_computed_cells_show_readings_issues_and_source(page):
 
 def test_what_cannot_count_says_so_and_shows_no_value(page):
     found = cell(page, "one_bad.top1")
-    assert (found.shown, found.verdict) == ("", "invalid evidence")
+    assert (found.shown, found.verdict) == ("", "evidence invalid")
     behind = facts(page, "one_bad.top1")
     assert behind["Evidence"][0].href == "../../results/paper/one_bad.s0.json"
     assert "corrupt JSON" in behind["Why"][0].text
-    assert cell(page, "one_gone.params").verdict == "blocked"
+    assert cell(page, "one_gone.params").verdict == "untested: not described"
     assert page.problems[0][0] == "results/paper/one_bad.s0.json"
 
 
@@ -137,19 +138,16 @@ def test_shares_cover_everything_once(page):
     for kind in page.shares:
         assert sum(s.count for s in kind.shares) == kind.total
         assert sum(s.width for s in kind.shares) == pytest.approx(100, abs=0.1)
-        shown = {s.verdict for s in kind.shares}
-        assert {"reproduced", "depends", "differs", "paper inconsistent", "not run", "blocked"} <= shown
-    assert page.lead == (
-        "15 distinct numbers: 5 reproduced, 1 consistent, 3 not, 6 open. 5 statements: "
-        "1 reproduced, 1 not, 1 in which it contradicts itself, 2 open. "
-        "Of 3 on the paper's own numbers: holds 1, holds as printed 1, cannot hold 1."
-    )
+        assert [s.verdict for s in kind.shares] == list(ANSWERS)
+    for kind in page.shares:
+        told = ", ".join(f"{s.count} {s.verdict}" for s in kind.shares)
+        assert told in page.lead
 
 
 def test_statements_are_worked_out_on_both_sides(page):
     claims = {c.id: c for c in page.claims}
     gain = claims["gain"]
-    assert (gain.own, gain.achieved, gain.verdict) == ("holds as printed: 4", "1.1", "not reproduced")
+    assert (gain.own, gain.achieved, gain.verdict) == ("holds as printed: 4", "1.1", "contradicted: retrained")
     assert [(line.text, line.holds) for line in gain.own_lines] == [
         ("64.0 − 60.0 = 4; wanted what rounds to 4.0", True)
     ]

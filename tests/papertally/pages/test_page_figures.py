@@ -100,7 +100,7 @@ def test_figure_1_shifts_computed_madds_and_raises_achieved_accuracy(toy):
     # On a logarithmic axis equal ratios are equal distances: 10M to 20M as 20M to 40M.
     x = [float(dots[n].get("cx")) for n in ("Plain", "Wide", "Bad")]
     assert x[1] - x[0] == pytest.approx(x[2] - x[1], abs=0.2)
-    assert figure.rows[3] == ["Bad", "40M", "–", "67.0", "invalid evidence"]
+    assert figure.rows[3] == ["Bad", "40M", "–", "67.0", "evidence invalid"]
 
 
 @pytest.mark.slow

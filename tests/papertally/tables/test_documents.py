@@ -296,3 +296,23 @@ def test_a_library_that_is_not_there_is_named(tmp_path, monkeypatch):
     (tmp_path / "paper.docx").write_bytes(b"PK")
     with pytest.raises(LedgerError, match="pip install python-docx"):
         read_source(tmp_path / "paper.docx")
+
+
+def test_units_powers_and_currencies_are_what_they_say():
+    head = r"Method & Latency (\si{\milli\second}) & Acc($T$) \\ \midrule" + "\n"
+    source = tabular(r"$10^{-4}$ & 1.5 & 70.1 \\", r"$10^{-3}$ & 2.5 & 71.0 \\", head=head)
+    (table,), _ = write_tables(read_latex(source), "x", "", "", "paper")
+    assert 'unit: "ms"' in table.text
+    assert 'unit: "T"' not in table.text
+    assert 'labels: ["10⁻⁴"]' in table.text
+    rows, told = cells(read_latex(tabular(r"A & \$154.14 & 40.1 \\", r"B & \$7.50 & 41.0 \\")))
+    assert (rows["A"], told) == (["$154.14", "40.1"], [])
+
+
+def test_empty_cells_are_doubted_where_a_converter_emptied_a_column():
+    lost = "| Method | Top-1 | AP | FID |\n|---|---|---|---|\n| A |  | 40.1 | 3.1 |\n| B |  |  | 3.2 |\n"
+    rows, told = cells(read_markdown(lost))
+    assert rows["B"] == ["?", "?", "3.2"]
+    assert all("a converter may have lost" in u.why for u in told)
+    rows, told = cells(read_markdown(lost.replace("| A |  |", "| A | 71.0 |")))
+    assert (rows["B"], told) == (["–", "–", "3.2"], [])

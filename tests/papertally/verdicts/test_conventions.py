@@ -14,13 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from papertally.conventions.axes import Certificate, CountingAxis, load_conventions, madds, unpriced
+from papertally.conventions.search import off
 from papertally.conventions.vectorized import counted
 from papertally.evidence.read import read_evidence
 from papertally.evidence.schema import CostReading, CostValues
 from papertally.ledger.load import LedgerError, load_ledger
 from papertally.quantities.printed import ROUNDINGS, parse_printed
 from papertally.verdicts.certificates import certificate
-from papertally.verdicts.conventions import family, grid, held_out, judge, units
+from papertally.verdicts.conventions import family, grid, held_out, judge
 from papertally.verdicts.costs import CostJudge
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -124,11 +125,11 @@ def test_a_cell_is_judged_by_all_conventions():
 @given(st.integers(1, 10**10), st.sampled_from(["6M", "2.4M", "77.7M", "0.28M", "2.90B"]))
 def test_units_count_last_places_beyond_the_interval(value, printed):
     interval = parse_printed(printed)
-    off = units(value, interval)
-    assert (off == 0) == (interval.low <= value <= interval.high)
+    beyond = off(value, interval)
+    assert (beyond == 0) == (interval.low <= value <= interval.high)
     edge = interval.low if value < interval.low else interval.high
-    if off:
-        assert Decimal(str(off)) * interval.place == pytest.approx(abs(value - edge))
+    if beyond:
+        assert Decimal(str(beyond)) * interval.place == pytest.approx(abs(value - edge))
 
 
 def test_a_released_networks_params_stand_alone_and_its_madds_depend(ledger, costs):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from types import SimpleNamespace
 
 import pytest
@@ -16,14 +17,15 @@ from papertally.evidence.read import Evidence
 from papertally.evidence.registration import FILE, Choice, OrderingCosts, Registration, choose, of_phase, trials
 from papertally.evidence.schema import Rules
 from papertally.ledger.load import load_ledger
+from papertally.pages import diff
+from papertally.pages.command import gate, judged
 from papertally.pages.json_schema import RegisteredForm
-from papertally.pages.registered import registered_page, told_in_short
-from papertally.pages.render import registered_orderings
-from papertally.pages.summary import summary_page
-from papertally.verdicts.model import build
+from papertally.pages.registered import registered_page
+from papertally.pages.render import as_json, registered_orderings
+from papertally.verdicts.baseline import changes
 from papertally.verdicts.registered import judge_registered, read_registered
 from papertally.verdicts.spread import adjusted, holm
-from report.settings import load_settings
+from report.project import projects_of
 
 REGISTRATION = Registration.model_validate(yaml.safe_load((ROOT / FILE).read_text("utf-8")))
 RULES = Rules.model_validate(rules(load_ledger(MICRONET).conventions))
@@ -222,21 +224,6 @@ def test_report_json_says_what_is_decided_and_of_how_many_runs(ledger):
     assert RegisteredForm.model_validate(registered_orderings(empty)).schedule is None
 
 
-def test_the_short_telling_counts_what_is_decided_and_waits_for_a_whole_table(ledger):
-    lost = [(row, SEEDS[0]) for row in ("t5_se_relu", "t5_dynamic_shift_max")]
-    assert told_in_short(None) == []
-    assert told_in_short(judge_registered(REGISTRATION, CHOICE, None, ledger, evidence(TABLE_5, skip=lost))) == []
-    found = judge_registered(REGISTRATION, CHOICE, None, ledger, evidence([*TABLE_5, "t3_static"]))
-    scale, orders, statements = told_in_short(found)
-    assert "4 seeds a network, 10,000 images, 3 epochs; it says nothing of ImageNet" in scale
-    assert orders == "9 printed orders (Tables 3, 5): 8 hold, 1 fails."
-    assert statements == "8 statements about such orders alone: 2 hold, 6 are not run."
-    report = build(ledger, Evidence(), load_settings(ROOT)[0])
-    assert summary_page(report).small == []
-    report.registered = found
-    assert summary_page(report).small == [scale, orders, statements]
-
-
 @pytest.mark.parametrize(
     ("environment", "told"),
     [
@@ -255,3 +242,25 @@ def test_the_page_says_what_made_how_many_of_the_judged_runs(ledger, environment
                if "Code revision" in line]  # fmt: skip
     assert f"{told} ({len(runs) - 1} runs)" in line
     assert "a processor (1 run)" in line
+
+
+def test_an_absent_registered_run_is_named_gated_and_changes_the_baseline(tmp_path):
+    for name in ("papers", "configs", "fingerprints", "proxy", "results"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    for name in ("params.yaml", "requirements.lock", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    before = judged(projects_of(tmp_path)(None))
+    assert not before.registered.absent
+    assert gate(before, ["invalid-evidence"]) == 0
+    lost = "t5_relu.i10000e3.s200"
+    (tmp_path / "results/cifar" / f"{lost}.json").unlink()
+    after = judged(projects_of(tmp_path)(None))
+    assert after.registered.absent == [lost]
+    assert [p.path for p in after.problems if lost in p.path] == [f"results/cifar/{lost}.json"]
+    assert gate(after, ["invalid-evidence"]) == 4
+    changed = {name: (was, now) for name, was, now in changes(after, before.verdict_map())}
+    assert changed["registered table 5"] == ("complete", "incomplete")
+    assert any(name.startswith("order 5 ") for name in changed)
+    for name, report in (("old", before), ("new", after)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(as_json(report)))
+    assert diff.main([str(tmp_path / "old.json"), str(tmp_path / "new.json")]) == 3

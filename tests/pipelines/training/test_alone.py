@@ -13,9 +13,9 @@ from full_runs import RUN
 from helpers import ROOT
 from hold import Hold, until
 
+from pipelines import arguments
 from pipelines.cluster.state import Task
 from pipelines.data import imagenet
-from pipelines.training import __main__ as cli
 from pipelines.training import run as runs
 from pipelines.training.job import Options, paper_job
 
@@ -72,7 +72,7 @@ def test_a_clusters_task_and_a_stage_train_the_same_run(job):
     task = Task(row="t8_micronet_m0", table="8", kind="pose", profile="paper", recipe="paper", seed=0)
     stages = yaml.safe_load((ROOT / "full/dvc.yaml").read_text("utf-8"))["stages"]
     command = stages["coco"]["cmd"].replace("${item.row}", task.row).replace("${item.seed}", "0")
-    assert cli.parser().parse_args(command.split()[4:]) == cli.parser().parse_args(task.command()[3:])
+    assert arguments.train().parse_args(command.split()[4:]) == arguments.train().parse_args(task.command()[3:])
     assert task.evidence == job.evidence.as_posix()
 
 

@@ -16,6 +16,7 @@ import torch
 from full_runs import check_resume
 
 from papertally.evidence.read import read_evidence
+from pipelines import arguments
 from pipelines.common import ROOT, PipelineError, configured_rows
 from pipelines.data import imagenet, people
 from pipelines.data.verify import PINS, check_imagenet, check_verified, count_coco, verify
@@ -30,7 +31,7 @@ def tiny(tmp_path):
 
 
 def options_for(row, *more):
-    return cli.parser().parse_args(["--row", row, "--profile", "paper", "--workers", "0", *more])
+    return arguments.train().parse_args(["--row", row, "--profile", "paper", "--workers", "0", *more])
 
 
 def settings_of(row, recipe="paper", seed=0):
@@ -182,9 +183,9 @@ def test_a_killed_pixel_level_run_resumes_to_the_unkilled_result(tmp_path, forks
 
 
 def test_mixed_precision_comes_from_the_environment_too(monkeypatch):
-    assert not cli.parser().parse_args(["--row", "x"]).amp
+    assert not arguments.train().parse_args(["--row", "x"]).amp
     monkeypatch.setenv("MICRONET_AMP", "1")
-    assert cli.parser().parse_args(["--row", "x"]).amp
+    assert arguments.train().parse_args(["--row", "x"]).amp
 
 
 @pytest.mark.slow

@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader
 from papertally.evidence.fingerprints import parts, read_fingerprint
 from papertally.ledger.load import load_ledger
 from papertally.ledger.supplements import load_supplements
+from pipelines import arguments
 from pipelines.analysis import compared
 from pipelines.analysis.overlays import recipe_config
 from pipelines.analysis.structure import model_hash, recipe_hash
@@ -262,7 +263,7 @@ def test_the_command_names_rows_and_values(capsys):
 @pytest.mark.long
 def test_a_run_files_its_best_epoch(tmp_path):
     out = tmp_path / "out"
-    options = cli.parser().parse_args(
+    options = arguments.train().parse_args(
         ["--row", "t2_micronet_m0", "--profile", "paper", "--workers", "0", "--recipe", "official", "--dry-run"]
     )
     values = cli.dry_run(options, keep=out)

@@ -120,6 +120,6 @@ def test_the_remark_on_the_learning_rate_is_the_configs(recipe, text):
     own = recipe_settings(find_row("t2_micronet_m1", ROOT), recipe, 0, ROOT)
     lr, batch = own["lr"], own["batch_size"]
     times = known.train.lr / (lr * known.train.batch_size / batch)
-    (remark,) = known.remarks
+    remark = " ".join(known.remarks)
     assert f"{times:.0f} {text.format(lr=lr, batch=batch)}" in remark
     assert f"A learning rate of {known.train.lr} at a batch of {known.train.batch_size} " in remark
