@@ -231,7 +231,9 @@ class CostJudge:
         if finding.of == 1:
             return f"{beside}{cut}"
         if not finding.holds:
-            return f"holds under none of {finding.of:,} conventions{condition}; the nearest gives {nearest}, {beside}{cut}"
+            return (
+                f"holds under none of {finding.of:,} conventions{condition}; the nearest gives {nearest}, {beside}{cut}"
+            )
         if finding.holds == finding.of:
             return f"holds under all {finding.of:,} conventions"
         names = ", ".join(name.replace("_", " ") for name in finding.deciding)
