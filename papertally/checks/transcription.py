@@ -243,7 +243,7 @@ def _architecture(table: Table, document: Document) -> Finding:
 
 _NUMBER = re.compile(
     r"(?<![\w.^_/×-])(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?(e[-−]?\d+)?\s?"
-    r"(%|[KMBG](?![A-Za-z])|[KMB](?![a-z])|G(?=FLOP|MAdd|MAC)|(?=points?\b))?"
+    r"(%|[KMBG](?![A-Za-z}])|[KMB](?![a-z])|G(?=FLOP|MAdd|MAC)|(?=points?\b))?"
 )
 #: What a number of the text is named after: no result and no setting.
 _NAMED = re.compile(
