@@ -6,7 +6,18 @@
 from collections.abc import Collection, Iterable
 from functools import partial
 
-from papertally.checks import columns, linear, metrics, relations, repeats, tables  # noqa: F401  each registers its checks
+from papertally.checks import (  # noqa: F401  each registers its checks
+    columns,
+    copies,
+    linear,
+    metrics,
+    prose_claims,
+    relations,
+    repeats,
+    tables,
+    text_statistics,
+    within_rows,
+)
 from papertally.checks.findings import ALARMS, REGISTRY, SEVERITIES, Check, Finding, by_severity
 from papertally.checks.text import Document, read_document
 from papertally.checks.transcription import TEXT, TextCheck

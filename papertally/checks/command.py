@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections import Counter
 from pathlib import Path
 
 from papertally.checks import ALARMS, SEVERITIES, Document, Finding, about, run
+from papertally.checks.prose_claims import printed_sentences
+from papertally.checks.read_prose import proposal, read_prose
 from papertally.checks.transcription import TEXT
-from papertally.ledger.load import LedgerError, add_ledger_arguments, load_ledger
+from papertally.ledger.load import Ledger, LedgerError, add_ledger_arguments, load_ledger
 from papertally.ledger.paper import ledger_folder
 
 OK, BROKEN, IMPOSSIBLE = 0, 1, 3
@@ -30,6 +33,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", nargs="+", default=[], metavar="CHECK", choices=about(), help="some checks only")
     parser.add_argument("--json", action="store_true", help="print findings as JSON")
     parser.add_argument("--all", action="store_true", help="print what passed and what is not applicable, too")
+    parser.add_argument(
+        "--propose", type=Path, metavar="FILE", help="write what the text says and its cells explain as a claims.yaml"
+    )
     parser.add_argument("--list", action="store_true", help="list the checks and leave")
     return parser
 
@@ -51,6 +57,19 @@ def show(found: list[Finding], everything: bool) -> None:
     print(", ".join(f"{counts[s]} {s}" for s in SEVERITIES))
 
 
+def propose(ledger: Ledger, document: Document, path: Path) -> None:
+    """Write the claims that the text's cells explain as a claims.yaml. Raises LedgerError for a file that is there."""
+    if path.exists():
+        raise LedgerError(f"{path}: is there already; name another file for --propose, or remove it")
+    try:
+        text = proposal(read_prose(ledger, printed_sentences(document)))
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        draft.write_text(text, "utf-8", newline="\n")
+        draft.replace(path)
+    except OSError as error:
+        raise LedgerError(f"{path}: {error.strerror}; name a file that can be written for --propose") from None
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the checks; returns 0, 3 (something is impossible) or 1 with one line on stderr (malformed input)."""
     args = _parser().parse_args(argv)
@@ -61,9 +80,13 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if not args.text and (needing := [name for name in args.only if name in TEXT.about]):
             raise LedgerError(f"{needing[0]} needs the paper's text; give --text FILE")
+        if args.propose and not args.text:
+            raise LedgerError("--propose needs the paper's text; give --text FILE")
         ledger = load_ledger(ledger_folder(args.path))
         document = read_text(args.text) if args.text else None
         found = run(ledger, args.only, document=document)
+        if args.propose and document is not None:
+            propose(ledger, document, args.propose)
     except LedgerError as error:
         for fault in error.faults:
             print(f"error: {fault}", file=sys.stderr)

@@ -32,7 +32,7 @@ from papertally.statements.grammar import conjuncts
 #: (more, less): the first is at least the second, for every model and every test set.
 ORDERED = (("top5", "top1"), ("AP50", "AP75"), ("AP50", "AP"), ("err1", "err5"))
 #: A mean over all objects lies between the means of its parts; COCO's matching leaves a little beside it.
-BETWEEN = (("AP", "APM", "APL"),)
+BETWEEN = (("AP", ("APS", "APM", "APL")), ("AP", ("APM", "APL")))
 #: Metrics that rise together over models of one task: (explaining, explained).
 TOGETHER = (("top1", "top5"), ("AP", "AP50"), ("AP", "AP75"), ("AP", "APM"), ("AP", "APL"))
 MIN_MODELS = 8
@@ -73,12 +73,14 @@ def _related(row: Row, cells: dict[str, Cell]) -> Iterator[Finding]:
         if more in cells and less in cells and cells[more].value < cells[less].value:
             a, b = cells[more], cells[less]
             yield _said(row, _at_most(b, a), (a, b), f"{more} {a.printed} is below {less} {b.printed}")
-    for whole, *of in BETWEEN:
+    for whole, of in BETWEEN:
         if all(c in cells for c in (whole, *of)):
-            low, high = sorted((cells[c] for c in of), key=lambda c: c.value)
+            sizes = sorted((cells[c] for c in of), key=lambda c: c.value)
+            low, high = sizes[0], sizes[-1]
             if not low.value <= cells[whole].value <= high.value:
                 text = f"{whole} {cells[whole].printed} is not between {low.printed} and {high.printed}"
-                yield _said(row, None, (cells[whole], low, high), text)
+                yield _said(row, None, (cells[whole], *sizes), text)
+            break  # where small objects are printed, they count
     if all(c in cells for c in ("AP", "AP50", "AP75")):
         ap, ap50, ap75 = (cells[c] for c in ("AP", "AP50", "AP75"))
         # Ten thresholds: five up to 0.70 give at most AP50, five from 0.75 at most AP75; four from 0.55 at least AP75.

@@ -242,7 +242,8 @@ def _architecture(table: Table, document: Document) -> Finding:
 
 
 _NUMBER = re.compile(
-    r"(?<![\w.^_/×-])(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?(e[-−]?\d+)?\s?(%|[KMB](?![a-z])|G(?=FLOP|MAdd)|(?=points?\b))?"
+    r"(?<![\w.^_/×-])(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?(e[-−]?\d+)?\s?"
+    r"(%|[KMBG](?![A-Za-z}])|[KMB](?![a-z])|G(?=FLOP|MAdd|MAC)|(?=points?\b))?"
 )
 #: What a number of the text is named after: no result and no setting.
 _NAMED = re.compile(
@@ -294,7 +295,7 @@ def prose(ledger: Ledger, document: Document) -> Iterator[Finding]:
             count += 1
             if value in stated or (value in cells and marked):
                 continue
-            if marked:
+            if marked and ledger.claims:  # without statements, the check of prose claims says what it ties to cells
                 text = f"line {sentence.line}: {printed} in “{_around(sentence.text, printed)}”"
                 yield Finding("prose", SUSPICIOUS, "number without a statement", (), text)
             else:
