@@ -16,6 +16,7 @@ from mmengine.logging import MMLogger
 
 from pipelines.common import PipelineError, configured_rows, find_row
 from pipelines.deploy import checks
+from pipelines.deploy.int8 import compare, said
 from pipelines.deploy.network import row_network
 from pipelines.tasks import TASKS
 from registry.export import FORMS, ExportError, write
@@ -24,8 +25,10 @@ SUFFIXES = (".jpg", ".jpeg", ".png")
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def calibration_images(folder: Path, size: tuple[int, int], count: int) -> list[torch.Tensor]:
+def calibration_images(folder: Path, size: tuple[int, int], count: int, held_out: bool = False) -> list[torch.Tensor]:
     """Return up to `count` images of a folder (any depth), each (1, 3, H, W), resized and normalized as in training.
+
+    held_out: of those that the same call without it leaves out; there may be none.
 
     Raises PipelineError where there are none.
     """
@@ -42,8 +45,12 @@ def calibration_images(folder: Path, size: tuple[int, int], count: int) -> list[
         raise PipelineError(
             f"{folder}: no image (*.jpg, *.png) to take int8's ranges from; name a folder that has some"
         )
+    chosen = files[:: max(1, len(files) // count)][:count]
+    if held_out:
+        left = sorted(set(files) - set(chosen))
+        chosen = left[:: max(1, len(left) // count)][:count]
     images = []
-    for path in files[:: max(1, len(files) // count)][:count]:
+    for path in chosen:
         with Image.open(path) as image:
             images.append(prepare(image.convert("RGB"))[None])
     return images
@@ -68,7 +75,10 @@ def export(
         batches = calibration_images(calibration, (height, width), count)
         images = torch.cat(batches[:2]) if len(batches) > 1 else batches[0].repeat(2, 1, 1, 1)
     try:
-        return path, write(net, images, form, path, batches)
+        error = write(net, images, form, path, batches)
+        if form == "int8" and calibration is not None:
+            print(said(compare(net, path, images, calibration_images(calibration, (height, width), count, True))))
+        return path, error
     except ExportError as error:
         raise PipelineError(str(error)) from None
 

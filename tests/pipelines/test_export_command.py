@@ -151,3 +151,25 @@ def test_every_rows_network_was_tried_and_agrees():
     assert found.off() == {}
     assert all(set(forms) == {"exported", "onnx", "float32"} for forms in found.rows.values())
     assert max(forms["float32"].error for forms in found.rows.values()) < 1e-4
+
+
+@pytest.mark.long
+def test_int8_states_size_time_and_classes_against_float(tmp_path, capsys):
+    if lacking := forms.missing_packages("int8"):
+        pytest.skip(f"not installed: {', '.join(lacking)}")
+    image = pytest.importorskip("PIL.Image")
+    generator = torch.Generator().manual_seed(0)
+    (tmp_path / "images").mkdir()
+    for i in range(12):
+        pixels = torch.randint(0, 256, (5, 6, 3), generator=generator, dtype=torch.uint8)
+        image.fromarray(pixels.numpy()).resize((64, 64)).save(tmp_path / f"images/{i}.png")
+    out = tmp_path / "net.int8.onnx"
+    export.export("t5_relu", "int8", None, out, (64, 96), tmp_path / "images", 4)
+    found = json.loads((tmp_path / "net.int8.onnx.json").read_text("utf-8"))
+    assert found["held_out_images"] == 4
+    assert 0 <= found["same_top1"] <= 1
+    assert found["bytes"]["int8"] == out.stat().st_size < found["bytes"]["float"]
+    assert found["low"] <= found["time_ratio"] <= found["high"]
+    said = capsys.readouterr().out
+    assert "of 4 held-out images" in said
+    assert ("no faster than float" in said) == (found["high"] >= 1)
