@@ -1,6 +1,7 @@
 # make repro: set everything up, run the main job on the embedded data, say where the report is.
 # make test:  set everything up, pass the tests. make test-fast: those that take a moment.
-PYTHON ?= python3.11
+# The newest of python3.13, python3.12, python3.11 and python3 that serves (.ci/python); or make PYTHON=/path/to/python.
+PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -16,11 +17,9 @@ unexport PYTHONDONTWRITEBYTECODE  # images set it; here a stage and many a test 
 setup: $(READY)
 
 # The lock is hash-pinned; compiled bytecode halves every start. -I: no PYTHONPATH, PYTHONHOME or user site.
-$(READY): requirements.lock requirements-uv.lock pyproject.toml .ci/install.py
-	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found; install Python 3.11 or call make PYTHON=/path/to/python3.11" >&2; exit 1; }
-	@$(PYTHON) -I -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "error: $(PYTHON) is not Python 3.11; call make PYTHON=/path/to/python3.11" >&2; exit 1; }
+$(READY): requirements.lock requirements-uv.lock pyproject.toml papertally/pyproject.toml .ci/install.py
 	rm -f $(READY)
-	test -x $(BIN)/python || $(PYTHON) -I -m venv $(VENV)
+	test -x $(BIN)/python || { python="$$(.ci/python $(PYTHON))" && "$$python" -I -m venv $(VENV); }
 	$(BIN)/python -I .ci/install.py
 	@touch $(READY)
 
@@ -72,8 +71,7 @@ lint: $(READY)
 	ruff format --check --quiet .
 	mypy
 	zizmor --offline --quiet .github
-	python -m papertally
-	python -m papertally --ledger micronet_iccv2021
+	for paper in papers/*/; do papertally ledger "$$paper" || exit 1; done
 
 clean:
 	rm -rf $(VENV) data work_dirs checkpoints report/out

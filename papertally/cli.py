@@ -33,7 +33,7 @@ COMMANDS = {
 }
 #: Subcommands that are about a ledger, and the options that name one: without them it is the working folder's.
 OF_LEDGER = ("ledger", "check", "count", "conventions", "claims", "report", "enter", "plan", "export")
-NAMING = ("--path", "--ledger", "--module", "--network", "--text", "--list", "-h", "--help")
+NAMING = ("--path", "--ledger", "--module", "--network", "--list", "-h", "--help")
 
 
 def usage() -> str:
@@ -45,10 +45,10 @@ def usage() -> str:
 
 def with_ledger(name: str, argv: list[str]) -> list[str] | None:
     """Return arguments that name a ledger: FOLDER as the first, or the working folder's; None where there is none."""
+    if name in OF_LEDGER and argv and not argv[0].startswith("-") and (Path(argv[0]) / "paper.yaml").is_file():
+        return [*argv[1:], "--path", argv[0]]
     if name not in OF_LEDGER or any(word.partition("=")[0] in NAMING for word in argv):
         return argv
-    if argv and not argv[0].startswith("-") and (Path(argv[0]) / "paper.yaml").is_file():
-        return [*argv[1:], "--path", argv[0]]
     return [*argv, "--path", "."] if Path("paper.yaml").is_file() else None
 
 

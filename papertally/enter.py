@@ -24,7 +24,8 @@ from papertally.evidence.io import EvidenceError, write_json_atomic
 from papertally.evidence.logs import read_log
 from papertally.evidence.schema import TrainingEvidence, formed
 from papertally.ledger.entries import Table
-from papertally.ledger.load import LedgerError, folder_of, load_ledger
+from papertally.ledger.load import LedgerError, load_ledger
+from papertally.ledger.paper import Paper
 from papertally.ledger.validation_messages import one_line, whole_number
 from papertally.quantities.columns import is_cost
 
@@ -132,10 +133,10 @@ def main(argv: list[str]) -> int:
     faults: list[str] = []
     values: dict[str, float] = {}
     units: dict[str, str] = {}
-    folder, table_id, log = args.path, "", Logged()
+    table_id, log = "", Logged()
     try:
-        folder = folder_of(path=args.path)
-        ledger = load_ledger(folder)
+        paper = Paper.at(args.path)
+        ledger = load_ledger(paper.folder)
         table = ledger.tables[ledger.row(args.row).table]
         table_id = table.id
         values, units, faults = metrics(args.metric, table)
@@ -174,7 +175,7 @@ def main(argv: list[str]) -> int:
         "command": command, "origin": "reported", "units": units,
     })  # fmt: skip
     name = f"s{seed}" if seed is not None else digest({"values": values, "source": args.source})[:8]
-    path = folder / "results/paper" / f"{args.row}.{name}.json"
+    path = paper.results / "paper" / f"{args.row}.{name}.json"
     if path.exists():
         print(f"error: {path}: is there already; delete it, or give another seed", file=sys.stderr)
         return BROKEN

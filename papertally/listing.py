@@ -1,12 +1,8 @@
-"""Check the ledger and list what it holds.
+"""Validate a ledger and list what it holds.
 
-papertally ledger [FOLDER]        validate everything and print the counts
-papertally ledger rows       list the row ids
-papertally ledger claims     list the claims
-papertally check      check the printed numbers against each other (--help: its options and exit codes)
-papertally new        write a ledger from printed tables (--help)
-papertally ledger --ledger NAME ...   of another paper's ledger, paper/NAME
-papertally ledger --path FOLDER ...   of a ledger anywhere
+papertally ledger FOLDER          validate everything and print the counts
+papertally ledger FOLDER rows     list the row ids
+papertally ledger FOLDER claims   list the statements
 """
 
 from __future__ import annotations
@@ -14,31 +10,23 @@ from __future__ import annotations
 import argparse
 import sys
 
-from papertally.ledger.load import LedgerError, add_ledger_arguments, folder_of, load_ledger
+from papertally.ledger.load import LedgerError, add_ledger_arguments, load_ledger
+from papertally.ledger.paper import ledger_folder
 from papertally.output import run
 
 
 def main(argv: list[str] | None = None) -> int:
     """Validate the ledger; returns 1 with one line on stderr where it is malformed."""
     argv = sys.argv[1:] if argv is None else argv
-    if argv[:1] == ["new"]:
-        from papertally.tables.command import main as new
-
-        return new(argv[1:])
-    if argv[:1] == ["check"]:
-        from papertally.checks.command import main as check  # the rest needs no checks
-
-        return check(argv[1:])
     parser = argparse.ArgumentParser(
-        prog="papertally ledger", description="Validate the ledger and list what it holds.",
-        epilog="papertally check --help: check the printed numbers against each other",
+        prog="papertally ledger", description="Validate a ledger and list what it holds.",
     )  # fmt: skip
     parser.add_argument("what", nargs="?", choices=("counts", "rows", "claims"), default="counts")
     add_ledger_arguments(parser)
     args = parser.parse_args(argv)
     what = args.what
     try:
-        ledger = load_ledger(folder_of(args.ledger, args.path))
+        ledger = load_ledger(ledger_folder(args.path))
     except LedgerError as error:
         for fault in error.faults:
             print(f"error: {fault}", file=sys.stderr)

@@ -1,7 +1,6 @@
 """List what is not settled yet and what settling it costs, cheapest first; name the next run that settles the most.
 
-python -m pipelines plan [--by item|run] [--bench results/bench/NAME.json] [--limit 20] [--json]
-python -m pipelines plan --ledger NAME          (or --path FOLDER: a ledger's folder that lies elsewhere)
+papertally plan FOLDER [--by item|run] [--bench results/bench/NAME.json] [--limit 20] [--json]
 
 Hours are of the benchmark's own machine (`make bench`): a GPU's where one is committed, else a card's at rates that
 others published, which is said.
@@ -13,10 +12,10 @@ import argparse
 from pathlib import Path
 
 from papertally.command import CommandError, guard
-from papertally.evidence.revision import CODE_ROOT
 from papertally.evidence.settings import SettingsError
 from papertally.ledger.load import LedgerError, add_ledger_arguments
-from papertally.verdicts.gather import gather, place
+from papertally.ledger.paper import Paper
+from papertally.verdicts.gather import Held, gather
 from papertally.verdicts.model import build
 from papertally.verdicts.names import count
 from papertally.verdicts.plan import Plan, dumps, make_plan, read_benches
@@ -105,8 +104,8 @@ def listed(names: list[str]) -> str:
     return ", ".join(some) + (f" and {len(names) - len(some)} more" if len(names) > len(some) else "")
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Print the plan."""
+def main(argv: list[str] | None = None, default: Path | None = None, held: Held | None = None) -> int:
+    """Print the plan; default: the folder of the paper where none is named, held to its project's settings."""
     parser = argparse.ArgumentParser(
         prog="papertally plan", description="List what is not settled and what settling it costs."
     )
@@ -117,13 +116,14 @@ def main(argv: list[str] | None = None) -> int:
     add_ledger_arguments(parser)
     args = parser.parse_args(argv)
     try:
-        ledger, settings, evidence = gather(*place(args.path, args.ledger, CODE_ROOT))
+        paper = Paper.at(args.path or default or Path())
+        ledger, settings, evidence = gather(paper, held if paper.folder == default else None)
     except (SettingsError, LedgerError) as error:
         raise CommandError(str(error)) from None
-    benches = [] if ledger.name else read_benches(CODE_ROOT)  # they measure the first paper's rows
+    benches = read_benches(paper.root, paper.results)
     if args.bench:
         wanted = args.bench.resolve()
-        benches = [b for b in benches if (CODE_ROOT / b[0]).resolve() == wanted]
+        benches = [b for b in benches if (paper.root / b[0]).resolve() == wanted]
         if not benches:
             raise CommandError(f"{args.bench}: no benchmark under results/bench; run `make bench`")
     plan = make_plan(build(ledger, evidence, settings), evidence, benches[0] if benches else None)

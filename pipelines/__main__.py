@@ -8,8 +8,8 @@ import sys
 #: By verb: the module whose `main` runs, and what it does.
 VERBS = {
     "repro": ("pipelines.repro.__main__", "run every stage that changed, several at a time, and write the report"),
-    "report": ("papertally.pages.command", "build the report from ledger and evidence; diff, versions, metadata"),
-    "paper": ("papertally.listing", "check a ledger and list what it holds"),
+    "report": ("report.__main__", "build the report from ledger and evidence; diff, versions, metadata"),
+    "paper": ("papertally.cli", "check a ledger and list what it holds: the command papertally"),
     "fingerprint": ("pipelines.analysis.fingerprint", "write what each row's results depend on"),
     "cost": ("pipelines.analysis.cost", "count params and MAdds of every row"),
     "conventions": ("papertally.counting.conventions", "say which ways of counting give a printed cost of any module"),
@@ -17,7 +17,7 @@ VERBS = {
     "claims": ("pipelines.analysis.claims", "compute what the paper states of costs and structure"),
     "recipes": ("pipelines.analysis.compared", "list what a recipe changes of the rows' own configs"),
     "figures": ("pipelines.analysis.figures", "compute the data of the paper's figures"),
-    "plan": ("papertally.plan", "say what it would cost to find out the rest"),
+    "plan": ("report.plan", "say what it would cost to find out the rest"),
     "train": ("pipelines.training.__main__", "train and evaluate a row: drawn sets, CIFAR, or the paper's recipe"),
     "orderings": ("pipelines.training.orderings", "run, choose and count the registered orderings on CIFAR"),
     "show": ("pipelines.training.show", "draw a trained row's predictions"),

@@ -10,10 +10,11 @@ from typing import Any
 
 from papertally.command import OTHER_ERRORS, guard, told
 from papertally.command import CommandError as PipelineError
-from papertally.evidence.rows import CONFIGS, ROOT, TASKS, configured_rows, find_row
+from report.rows import CONFIGS, MICRONET, ROOT, TASKS, configured_rows, find_row
 
 __all__ = [
     "CONFIGS",
+    "MICRONET",
     "ROOT",
     "TASKS",
     "PipelineError",
@@ -40,7 +41,7 @@ OTHER_ERRORS.append(_data_error)
 
 def load_params(root: Path = ROOT) -> dict[str, Any]:
     """Return params.yaml as a mapping, every value checked. Raises PipelineError naming the file and the line."""
-    from papertally.evidence.params import read_params
+    from report.params import read_params
 
     return read_params(root, PipelineError)
 

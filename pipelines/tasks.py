@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from papertally.evidence.rows import Row
 from pipelines.common import load_config
+from report.rows import Row
 
 
 @dataclass(frozen=True)

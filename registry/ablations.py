@@ -93,7 +93,7 @@ def solved_m1(
         arch = scaled_m1(width, multiplier, groups, lite_low, lite_high)
         cost, out = Plan(arch, {"type": "ReLU"}, factorized=factorized).cost((224, 224))
         total = cost + classifier_cost(arch.blocks[-1].out_channels, arch.hidden, 1000, out)
-        return abs(total.madds("plain") - madds), width
+        return abs(total.plain_madds() - madds), width
 
     best = min(STEPS, key=distance)
     return scaled_m1(best, multiplier, groups, lite_low, lite_high)

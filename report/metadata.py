@@ -16,16 +16,15 @@ from typing import Any
 import yaml
 
 from papertally.evidence.io import EvidenceError, write_text_atomic
-from papertally.evidence.paths import Places
 from papertally.evidence.settings import SettingsError
 from papertally.ledger.files import committed_bytes
 from papertally.ledger.load import LedgerError
+from papertally.pages.command import judged
 from papertally.pages.registered import told_in_short
-from papertally.pages.versions import load
 from papertally.quantities.columns import is_cost
 from papertally.verdicts.names import column_name, row_name, short_title
-from papertally.verdicts.registered import read_registered
 from papertally.verdicts.views import Report
+from report.project import projects_of
 
 OK, BROKEN, OLD = 0, 1, 3
 HEAD = "# Written by `python -m report metadata` from papers/ and results/; change those, not this.\n"
@@ -126,8 +125,7 @@ def main(argv: list[str], root: Path) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; exit 3 where a file is not today's")
     args = parser.parse_args(argv)
     try:
-        report = load(root, "")
-        report.registered = read_registered(root, Places(root).results, report.ledger, report.evidence)
+        report = judged(projects_of(root)(None))
         index = metafiles(report)
         files = {**index, **readme(root, report)}
         if args.check:

@@ -69,7 +69,7 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
         return 0
     # imported late: the check above is all that a run with nothing to do needs
     from papertally.evidence.io import EvidenceError, write_text_atomic
-    from papertally.pages import command as report
+    from report import __main__ as report
     from report import metadata
 
     code = metadata.main([], root) or report.main([], root)

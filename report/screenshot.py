@@ -11,9 +11,8 @@ import shutil
 import sys
 
 from papertally.evidence.io import EvidenceError, write_bytes_atomic
-from papertally.evidence.paths import Places
 from papertally.output import run
-from papertally.pages.command import ROOT
+from report.rows import ROOT
 
 PICTURE = "docs/report.png"
 WIDTH, HEIGHT, COLOURS = 1280, 900, 128
@@ -21,7 +20,7 @@ WIDTH, HEIGHT, COLOURS = 1280, 900, 128
 
 def main() -> int:
     """Write the picture, light, in few colours; returns 0, or 1 where the page or the browser is missing."""
-    page = Places(ROOT).out / "index.html"
+    page = ROOT / "report/out/index.html"
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     if not page.is_file() or chromium is None:
         mend = "install Chromium or name it in CHROMIUM" if page.is_file() else "run `python -m report`"

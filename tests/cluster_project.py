@@ -129,6 +129,7 @@ def project(root: Path, rows: int = 20, seeds: int = 3, steps: int = 4, seconds:
     params["paper"]["seeds"] = list(range(seeds))
     for folder in ("configs/classification", "templates", "proxy", "full", "data", "fingerprints", "pipelines"):
         (root / folder).mkdir(parents=True)
+    shutil.copytree(ROOT / "papers", root / "papers", ignore=shutil.ignore_patterns("report"), dirs_exist_ok=True)
     (root / "params.yaml").write_text(yaml.safe_dump(params))
     np.savez(root / "data/cifar10.npz", pin=np.array(PIN))
     write_json_atomic(

@@ -70,5 +70,6 @@ def checkout(tmp_path: Path) -> Path:
     for name in ("papers", "configs", "fingerprints", "results"):
         if (ROOT / name).exists():
             shutil.copytree(ROOT / name, tmp_path / name, ignore=made_here)
-    shutil.copy(ROOT / "params.yaml", tmp_path)
+    for name in ("params.yaml", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
     return tmp_path

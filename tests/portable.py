@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from helpers import MICRONET
+
 from pipelines.common import configured_rows, load_params
 from pipelines.data import digits as data
 from pipelines.data import people, photos, streets
@@ -58,10 +60,10 @@ def values() -> dict[str, dict[str, Any]]:
     Of costs, those of Tables 3 and 4, whose widths are solved for: the others are sums of integers.
     """
     from papertally.conventions.axes import load_conventions
-    from papertally.ledger.load import HERE, LedgerError
+    from papertally.ledger.load import LedgerError
     from pipelines.analysis import claims, cost, figures
 
-    families = load_conventions(HERE, LedgerError)
+    families = load_conventions(MICRONET, LedgerError)
     out = {f"claims/{name}": found(e) for name, e in claims.results().items()}
     out |= {f"figures/figure_{number}": found(e) for number, e in figures.results().items()}
     rows = [row for row in configured_rows() if row.startswith(("t3", "t4"))]

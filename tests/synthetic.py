@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from helpers import MICRONET
 
 from papertally.evidence.checksum import digest, seal
 from papertally.evidence.fingerprints import parts, read_fingerprint
 from papertally.evidence.io import write_json_atomic, write_text_atomic
-from papertally.evidence.paths import Places
 from papertally.evidence.read import read_evidence
-from papertally.evidence.settings import load_settings
 from papertally.ledger.load import load_ledger
+from papertally.ledger.paper import Paper
 from papertally.pages.sources import Sources, read_sources
 from papertally.verdicts.model import build
 from papertally.verdicts.plan import read_benches
 from papertally.verdicts.views import Report
+from report.settings import load_settings
 
 PIN = "0123456789abcdef" * 4
 MINI = {
@@ -36,7 +37,9 @@ def _paper(text: Callable[[str], str]) -> dict[str, Any]:
     return {
         "paper.yaml": {
             "schema": 1, "arxiv": "2001.00001v1", "title": text("Toy: a small paper"), "authors": [text("A. Author")],
-            "numeric_cells": 17,
+            "numeric_cells": 17, "alpha": 0.05, "seeds": 3, "results": "../../results",
+            "fingerprints": "../../fingerprints",
+            "margins": dict.fromkeys(("top1", "top5", "AP", "AP50", "AP75", "APM", "APL", "miou"), 0.5),
             "budgets": [{"task": "classification", "tables": ["1", "2"], "dataset": text("Thousand"), "images": 1000,
                          "epochs": 10, "source": text("section 4")}],
         },
@@ -115,12 +118,11 @@ def write(root: Path, text: Callable[[str], str] = str) -> Path:
     """Write the checkout under `root` and return it; text: what becomes of every free text."""
     for name, content in _paper(text).items():
         write_text_atomic(root / "papers/micronet" / name, yaml.safe_dump(content, allow_unicode=True, sort_keys=False))
-    settings = {"alpha": 0.05, "seeds": 3}
-    settings["margins"] = dict.fromkeys(("top1", "top5", "AP", "AP50", "AP75", "APM", "APL", "miou"), 0.5)
     params = {
-        "profile": "mini", "report": settings, "data": {"dots": {"pin": PIN}}, "mini": {"classification": MINI},
+        "profile": "mini", "data": {"dots": {"pin": PIN}}, "mini": {"classification": MINI},
         "proxy": {"train": PROXY, "pin": PIN, "seeds": [0, 1, 2], "rows": ["two_half", "one_plain"]},
     }  # fmt: skip
+    write_text_atomic(root / "pyproject.toml", "")
     write_text_atomic(root / "params.yaml", yaml.safe_dump(params))
     for row in ROWS:
         write_text_atomic(root / f"configs/classification/{row}.py", f"model = {row!r}\n")
@@ -141,9 +143,15 @@ def write(root: Path, text: Callable[[str], str] = str) -> Path:
             "notes": [text("a note")], "input_size": [3, 8, 8], "code_revision": text("abc"),
             "environment": {k: text(v) for k, v in ENVIRONMENT.items()},
         })  # fmt: skip
+    conventions = yaml.safe_load((MICRONET / "conventions.yaml").read_text("utf-8"))
+    for key in ("families", "held_out", "certificates"):
+        conventions.pop(key, None)
+    write_text_atomic(root / "papers/micronet/conventions.yaml", yaml.safe_dump(conventions))
+    counting = {name: member["counting"] for name, member in conventions["members"].items()}
     rules = {"plain": text("one rule"), "S": text("another")}
     write_json_atomic(
-        root / "results/cost/rules.json", {"schema": 1, "kind": "rules", "default": "plain", "rules": rules}
+        root / "results/cost/rules.json",
+        {"schema": 1, "kind": "rules", "default": "plain", "rules": rules, "counting": counting},
     )
     _file(root / "results/claims/count.json", {
         "schema": 1, "kind": "claim", "claim": "count", "computation": "parts", "computed": 3,
@@ -197,7 +205,9 @@ def report_of(root: Path) -> tuple[Report, Sources]:
     """Return the report and the page's sources of a checkout."""
     ledger = load_ledger(root / "papers/micronet")
     settings, runs = load_settings(root)
-    return build(ledger, read_evidence(root, runs), settings, read_benches(root)), read_sources(Places(root), ledger)
+    return build(ledger, read_evidence(root, runs), settings, read_benches(root)), read_sources(
+        Paper.at(root / "papers/micronet"), ledger
+    )
 
 
 def dump(value: Any) -> str:

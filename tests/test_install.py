@@ -163,7 +163,7 @@ def test_a_real_pip_under_a_users_settings(tmp_path, monkeypatch, capfd):
     sync, editable = [json.loads(line) for line in (tmp_path / "record").read_text().splitlines()]
     assert sync[0][:2] == ["pip", "sync"]
     assert {"--require-hashes", str(lock), str(binaries / "python")} <= set(sync[0])
-    assert editable[0][-2:] == ["-e", "."]
+    assert editable[0][-4:] == ["-e", "papertally", "-e", "."]
     for _, seen, folder in (sync, editable):
         assert not set(seen) & (set(MISLEADING) | {"PYTHONHOME"})
         assert seen["SSL_CERT_FILE"] == "/a.pem"
@@ -182,3 +182,40 @@ def test_make_runs_it_apart_from_the_users_python():
     assert done.returncode == 0, done.stderr
     assert any("-I .ci/install.py" in line for line in lines)
     assert all(" -I " in line or line.startswith(("test -x", "rm ")) for line in lines)
+
+
+def fake(folder: Path, name: str, version: str, whole: bool = True) -> None:
+    """Write a program that answers as a Python of a version does; whole: it can make an environment."""
+    path = folder / name
+    path.write_text(f'#!/bin/sh\ncase "$3" in *version_info*) echo {version} ;; *) exit {0 if whole else 1} ;; esac\n')
+    path.chmod(0o755)
+
+
+def chosen(folder: Path, *named: str) -> tuple[int, str, str]:
+    """Return (exit code, the last part of the chosen path, what was said) of .ci/python with a folder as its path."""
+    command = ["/bin/sh", ROOT / ".ci/python", *named]
+    done = subprocess.run(command, env={"PATH": str(folder)}, capture_output=True, encoding="utf-8")
+    return done.returncode, Path(done.stdout.strip()).name, done.stderr
+
+
+def test_the_newest_python_that_serves_is_taken(tmp_path):
+    for name, version in (("python3", "3.14"), ("python3.11", "3.11"), ("python3.12", "3.12"), ("python3.10", "3.10")):
+        fake(tmp_path, name, version)
+    assert chosen(tmp_path)[:2] == (0, "python3.12")
+    fake(tmp_path, "python3.13", "3.13", whole=False)  # as Debian has it without python3.13-venv
+    assert chosen(tmp_path)[:2] == (0, "python3.12")
+    assert chosen(tmp_path, "python3.11")[:2] == (0, "python3.11")
+    code, _, said = chosen(tmp_path, "python3.13")
+    assert (code, said.count("\n")) == (1, 1)
+    assert "apt install python3.13-venv" in said
+    code, _, said = chosen(tmp_path, "python3.10")
+    assert code == 1
+    assert "python3.10 is Python 3.10" in said
+
+
+def test_without_a_python_that_serves_one_line_says_the_mend(tmp_path):
+    fake(tmp_path, "python3", "3.14")
+    code, _, said = chosen(tmp_path)
+    assert (code, said.count("\n")) == (1, 1)
+    assert "python3 is Python 3.14" in said
+    assert "make PYTHON=/path/to/python3.12" in said

@@ -35,6 +35,9 @@ SOURCES = {"antlr4-python3-runtime"}
 CUDA = re.compile(r"(nvidia|cuda)-|triton$")
 OFFLINE = re.compile(r"error sending request|Failed to fetch|dns error|timed out|network was disabled", re.I)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+CHECKER = tomllib.loads((ROOT / "papertally/pyproject.toml").read_text("utf-8"))
+#: The oldest and the newest Python that set-up takes (.ci/python).
+PYTHONS = ("3.11", "3.13")
 
 
 def entries(text: str) -> list[tuple[Requirement, set[str]]]:
@@ -44,9 +47,10 @@ def entries(text: str) -> list[tuple[Requirement, set[str]]]:
     return [(Requirement(m.group(1)), set(re.findall("[0-9a-f]{64}", m.group(2)))) for m in found]
 
 
-def on(platform: str, lock: str = LOCKS[0]) -> dict[str, str]:
-    """Return the versions that a lock has for a platform, by name."""
-    python = {**default_environment(), "python_version": "3.11", "python_full_version": "3.11.0", "os_name": "posix"}
+def on(platform: str, lock: str = LOCKS[0], version: str = PYTHONS[0]) -> dict[str, str]:
+    """Return the versions that a lock has for a platform and Python, by name."""
+    full = {"python_version": version, "python_full_version": f"{version}.0"}
+    python = {**default_environment(), **full, "os_name": "posix"}
     env = {**python, "implementation_name": "cpython", "platform_python_implementation": "CPython"}
     env |= PLATFORMS[platform] | ({"os_name": "nt"} if "windows" in platform else {})
     return {
@@ -57,8 +61,10 @@ def on(platform: str, lock: str = LOCKS[0]) -> dict[str, str]:
 
 def asked_for() -> list[Requirement]:
     """Return what pyproject.toml asks for, extras included."""
-    project = PROJECT["project"]
-    return [Requirement(r) for r in sum(project["optional-dependencies"].values(), project["dependencies"])]
+    found: list[str] = []
+    for project in (PROJECT["project"], CHECKER["project"]):
+        found += sum(project["optional-dependencies"].values(), project["dependencies"])
+    return [Requirement(r) for r in found]
 
 
 # The text
@@ -78,15 +84,16 @@ def test_everything_is_pinned_and_hashed_and_nothing_has_an_address(lock):
     assert len(set(names)) == len(names)
 
 
+@pytest.mark.parametrize("python", PYTHONS)
 @pytest.mark.parametrize("platform", PLATFORMS)
-def test_a_platform_gets_what_pyproject_asks_for(platform):
-    locked = on(platform)
+def test_a_platform_gets_what_pyproject_asks_for(platform, python):
+    locked = on(platform, version=python)
     for requirement in asked_for():
         version = locked.get(canonicalize_name(requirement.name))
         assert version is not None, requirement
         assert requirement.specifier.contains(version), requirement
     assert not {canonicalize_name(n) for n in PROJECT["tool"]["uv"]["exclude-dependencies"]} & set(locked)
-    assert on(platform, LOCKS[1]).keys() == {"uv"}
+    assert on(platform, LOCKS[1], python).keys() == {"uv"}
 
 
 def test_cuda_is_for_linux_alone():
@@ -172,8 +179,9 @@ def offered(request, tmp_path_factory) -> tuple[str, dict[str, list[tuple[str, s
     return request.param, found
 
 
-def tags_of(platform: str) -> set[Tag]:
-    """Return the tags of wheels that CPython 3.11 takes on a platform."""
+def tags_of(platform: str, version: str) -> set[Tag]:
+    """Return the tags of wheels that a CPython takes on a platform."""
+    python = tuple(map(int, version.split(".")))
     machine = platform.partition("-")[0]
     if "windows" in platform:
         names = ["win_amd64"]
@@ -182,13 +190,14 @@ def tags_of(platform: str) -> set[Tag]:
     else:
         names = [f"{libc}_{machine}" for libc in ("manylinux2014", *(f"manylinux_2_{n}" for n in range(17, 29)))]
         names += [f"manylinux{year}_{machine}" for year in (1, 2010)] + [f"manylinux_2_{n}_{machine}" for n in (5, 12)]
-    return {*cpython_tags((3, 11), platforms=names), *compatible_tags((3, 11), "cp311", names)}
+    interpreter = f"cp{version.replace('.', '')}"
+    return {*cpython_tags(python, platforms=names), *compatible_tags(python, interpreter, names)}
 
 
 def unserved(platform: str, names: Iterable[str], hashes: dict[str, set[str]],
-             files: dict[str, list[tuple[str, str]]]) -> set[str]:  # fmt: skip
+             files: dict[str, list[tuple[str, str]]], version: str = PYTHONS[0]) -> set[str]:  # fmt: skip
     """Return the packages that have no file with a listed hash that can be installed on a platform."""
-    tags = tags_of(platform)
+    tags = tags_of(platform, version)
 
     def serves(name: str, file: str, digest: str) -> bool:
         if digest not in hashes[name]:
@@ -204,14 +213,16 @@ def hashes_of(lock: str) -> dict[str, set[str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("python", PYTHONS)
 @pytest.mark.parametrize("platform", PLATFORMS)
-def test_a_wheel_with_a_listed_hash_is_there_for_every_package(platform, offered):
+def test_a_wheel_with_a_listed_hash_is_there_for_every_package(platform, python, offered):
     lock, files = offered
-    names, hashes = on(platform, lock), hashes_of(lock)
-    assert unserved(platform, names, hashes, files) == set()
+    names, hashes = on(platform, lock, python), hashes_of(lock)
+    assert unserved(platform, names, hashes, files, python) == set()
     for name in sorted(set(names) - SOURCES)[::20]:  # the check notices a hash that is not listed
-        wheels = [file for file in files[name] if unserved(platform, [name], hashes, {name: [file]}) == set()]
-        assert unserved(platform, [name], {name: hashes[name] - {digest for _, digest in wheels}}, files) == {name}
+        wheels = [file for file in files[name] if unserved(platform, [name], hashes, {name: [file]}, python) == set()]
+        left = {name: hashes[name] - {digest for _, digest in wheels}}
+        assert unserved(platform, [name], left, files, python) == {name}
 
 
 @pytest.mark.slow
@@ -222,15 +233,16 @@ def test_intel_macs_have_no_torch(offered):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("python", PYTHONS)
 @pytest.mark.parametrize("platform", PLATFORMS)
-def test_uv_resolves_the_lock(platform, tmp_path):
-    only = [word for name in sorted(set(on(platform)) - SOURCES) for word in ("--only-binary", name)]
-    done = uv(
-        "pip", "install", "--dry-run", "--require-hashes", "--no-deps", "--python", sys.executable, "--target", "none",
-        "--python-platform", platform, *only, "-r", copied(tmp_path, LOCKS[0]), cwd=tmp_path,
-    )  # fmt: skip
+def test_uv_resolves_the_lock(platform, python, tmp_path):
+    wanted = on(platform, version=python)
+    only = [word for name in sorted(set(wanted) - SOURCES) for word in ("--only-binary", name)]
+    here = ("--python", sys.executable, "--python-platform", platform, "--python-version", python, "--target", "none")
+    lock = ("-r", copied(tmp_path, LOCKS[0]))
+    done = uv("pip", "install", "--dry-run", "--require-hashes", "--no-deps", *here, *only, *lock, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert {canonicalize_name(n) for n in re.findall(r"(?m)^ \+ ([\w.-]+)==", done.stderr)} == set(on(platform))
+    assert {canonicalize_name(n) for n in re.findall(r"(?m)^ \+ ([\w.-]+)==", done.stderr)} == set(wanted)
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 
@@ -105,3 +106,20 @@ def test_every_file_of_tests_has_a_name_of_its_own():
     """Their folders are no packages: pytest cannot collect two files of one name."""
     names = [p.name for p in (ROOT / "tests").rglob("test_*.py")]
     assert {n for n in names if names.count(n) > 1} == set()
+
+
+#: Words of the first paper, which the checker must not know.
+FIRST_PAPER = re.compile(r"micro-?net|shift.?max|dynamic.?relu|2011\.12289|liyunsheng", re.I)
+
+
+def test_the_checker_holds_no_word_of_the_first_paper():
+    files = [p for p in (ROOT / "papertally").rglob("*") if p.is_file() and p.suffix not in (".pyc", ".pth")]
+    files = [p for p in files if not {"build", "__pycache__", "papertally.egg-info"} & set(p.parts)]
+    assert len(files) > len(list((ROOT / "papertally").glob("*.py")))
+    found = [
+        f"{p.relative_to(ROOT)}:{n}"
+        for p in files
+        for n, line in enumerate(p.read_text("utf-8").splitlines(), 1)
+        if FIRST_PAPER.search(line)
+    ]
+    assert found == []

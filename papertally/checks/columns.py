@@ -8,11 +8,11 @@ from decimal import Decimal
 from fractions import Fraction
 
 from papertally.checks.findings import IMPOSSIBLE, NOT_APPLICABLE, PASSED, SUSPICIOUS, Finding, key, numeric, register
-from papertally.checks.rounding import short
 from papertally.ledger.load import Cell, Ledger, Row, Table
 from papertally.ledger.schema import RawBold
 from papertally.quantities.columns import is_cost
 from papertally.quantities.printed import plain, split_printed
+from papertally.quantities.rounding import short
 
 #: A printed number that is so many times above or below every other one of its column is taken for a slip ...
 SLIP_RATIO = Fraction(3)

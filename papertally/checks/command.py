@@ -11,9 +11,10 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from papertally.checks import ALARMS, SEVERITIES, Document, Finding, about, read_document, run
+from papertally.checks import ALARMS, SEVERITIES, Document, Finding, about, run
 from papertally.checks.transcription import TEXT
-from papertally.ledger.load import LedgerError, add_ledger_arguments, folder_of, load_ledger
+from papertally.ledger.load import LedgerError, add_ledger_arguments, load_ledger
+from papertally.ledger.paper import ledger_folder
 
 OK, BROKEN, IMPOSSIBLE = 0, 1, 3
 
@@ -25,7 +26,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="exit code: 0 where nothing is impossible, 3 where something is, 1 for malformed input",
     )
     add_ledger_arguments(parser)
-    parser.add_argument("--text", type=Path, metavar="FILE", help="the paper's text, Markdown or LaTeX")
+    parser.add_argument("--text", type=Path, metavar="FILE", help="the paper's text: what `new --from` takes")
     parser.add_argument("--only", nargs="+", default=[], metavar="CHECK", choices=about(), help="some checks only")
     parser.add_argument("--json", action="store_true", help="print findings as JSON")
     parser.add_argument("--all", action="store_true", help="print what passed and what is not applicable, too")
@@ -34,13 +35,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def read_text(path: Path) -> Document:
-    """Return a paper's text. Raises LedgerError naming the file."""
-    try:
-        return read_document(path.read_text("utf-8-sig"))
-    except OSError as error:
-        raise LedgerError(f"{path}: {error.strerror}; name the paper's text, Markdown or LaTeX") from None
-    except UnicodeDecodeError as error:
-        raise LedgerError(f"{path}: not UTF-8 ({error.reason}); save it as UTF-8") from None
+    """Return a paper's text, read as `new` reads it. Raises LedgerError naming the file."""
+    from papertally.checks.text import document_of
+    from papertally.tables.documents import read_source
+
+    return document_of(read_source(path))
 
 
 def show(found: list[Finding], everything: bool) -> None:
@@ -62,7 +61,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if not args.text and (needing := [name for name in args.only if name in TEXT.about]):
             raise LedgerError(f"{needing[0]} needs the paper's text; give --text FILE")
-        ledger = load_ledger(folder_of(args.ledger, args.path))
+        ledger = load_ledger(ledger_folder(args.path))
         document = read_text(args.text) if args.text else None
         found = run(ledger, args.only, document=document)
     except LedgerError as error:

@@ -10,7 +10,6 @@ from itertools import combinations
 from math import ceil, floor, sqrt
 from statistics import median
 
-from papertally.checks import rounding
 from papertally.checks.findings import (
     IMPOSSIBLE,
     NOT_APPLICABLE,
@@ -22,10 +21,13 @@ from papertally.checks.findings import (
     register,
     shown,
 )
-from papertally.checks.relations import parts
-from papertally.checks.rounding import CONVENTIONS, Bounds, Convention, Truth
 from papertally.ledger.load import Cell, Ledger, Row
+from papertally.quantities import rounding
 from papertally.quantities.columns import is_cost, stem
+from papertally.quantities.interval import Interval, Truth, at_most, number, point
+from papertally.quantities.printed import values_printed_as
+from papertally.quantities.rounding import CONVENTIONS, Convention
+from papertally.statements.grammar import conjuncts
 
 #: (more, less): the first is at least the second, for every model and every test set.
 ORDERED = (("top5", "top1"), ("AP50", "AP75"), ("AP50", "AP"), ("err1", "err5"))
@@ -53,13 +55,12 @@ def identities(ledger: Ledger) -> Iterator[Finding]:
 
 def _row(row: Row) -> Iterator[Finding]:
     every = {c.column: c for c in row.cells.values() if c.numeric and not is_cost(c.column)}
-    hundred = Bounds.point(100)
     for cell in every.values():
         if cell.about.share and cell.value > 100:
-            truth = _truth(lambda c, cell=cell: rounding.at_most(c(cell.interval), hundred))
+            truth = _at_most(cell, 100)
             yield _said(row, truth, (cell,), f"{cell.printed} is more than 100 %")
         if cell.value < 0 and (cell.about.share or cell.about.kind == "measured"):
-            truth = _truth(lambda c, cell=cell: rounding.at_most(Bounds.point(0), c(cell.interval)))
+            truth = _at_most(0, cell)
             what = "a share" if cell.about.share else "a measurement"
             yield _said(row, truth if cell.about.share else None, (cell,), f"{cell.printed} is {what} below 0")
     for suffix in dict.fromkeys(c.removeprefix(stem(c)) for c in every):
@@ -71,8 +72,7 @@ def _related(row: Row, cells: dict[str, Cell]) -> Iterator[Finding]:
     for more, less in ORDERED:
         if more in cells and less in cells and cells[more].value < cells[less].value:
             a, b = cells[more], cells[less]
-            truth = _truth(lambda c, a=a, b=b: rounding.at_most(c(b.interval), c(a.interval)))
-            yield _said(row, truth, (a, b), f"{more} {a.printed} is below {less} {b.printed}")
+            yield _said(row, _at_most(b, a), (a, b), f"{more} {a.printed} is below {less} {b.printed}")
     for whole, *of in BETWEEN:
         if all(c in cells for c in (whole, *of)):
             low, high = sorted((cells[c] for c in of), key=lambda c: c.value)
@@ -86,14 +86,19 @@ def _related(row: Row, cells: dict[str, Cell]) -> Iterator[Finding]:
         under = Fraction(ap50.value + 5 * ap75.value) / 10
         if not under <= Fraction(ap.value) <= over:
             text = (
-                f"AP {ap.printed} is not between (AP50 + 5 AP75) / 10 = {rounding.number(under)} and "
-                f"(AP50 + AP75) / 2 = {rounding.number(over)}"
+                f"AP {ap.printed} is not between (AP50 + 5 AP75) / 10 = {number(under)} and "
+                f"(AP50 + AP75) / 2 = {number(over)}"
             )
             yield _said(row, None, (ap, ap50, ap75), text)
 
 
-def _truth(judge: object) -> Truth:
-    return rounding.verdict(lambda one, _: judge(one))[0]  # type: ignore[operator]
+def _at_most(a: Cell | int, b: Cell | int) -> Truth:
+    """Judge a <= b under every usual rounding."""
+
+    def values(x: Cell | int, convention: str) -> Interval:
+        return point(x) if isinstance(x, int) else values_printed_as(x.interval, convention)
+
+    return rounding.verdict(rounding.under_all(lambda one, _: at_most(values(a, one), values(b, one))))[0]
 
 
 def _said(row: Row, truth: Truth | None, cells: tuple[Cell, ...], text: str) -> Finding:
@@ -158,7 +163,7 @@ def _line(task: str, x: str, y: str, rows: list[Row]) -> Iterator[Finding]:
     level = median(b - slope * a for a, b in points)
     rest = [b - level - slope * a for a, b in points]
     spread = Fraction(14826, 10000) * median(abs(r - median(rest)) for r in rest)
-    least = 10 * max(rounding.unit(row.cells[y].interval) for row in rows)
+    least = 10 * max(Fraction(row.cells[y].interval.place) for row in rows)
     limit = max(6 * spread, least)
     off = [(row, r) for row, r in zip(rows, rest, strict=True) if abs(r) > limit]
     for row, r in off:
@@ -184,7 +189,7 @@ def reachable(cell: Cell, images: int, convention: Convention) -> bool:
         low += 1
     if bounds.high_open and Fraction(high) == bounds.high * per:
         high -= 1
-    return low <= high and 0 <= low <= images
+    return max(low, 0) <= min(high, images)
 
 
 @register("test set", "shares of a test set that no count of its images gives (GRIM)")
@@ -197,7 +202,7 @@ def grim(ledger: Ledger) -> Iterator[Finding]:
                 subject = f"Table {table.id}, {column}"
                 if not cells:
                     continue
-                step, unit = Fraction(100, spec.images), min(rounding.unit(c.interval) for _, c in cells)
+                step, unit = Fraction(100, spec.images), min(Fraction(c.interval.place) for _, c in cells)
                 if step <= unit:
                     text = (
                         f"{spec.images:,} images resolve {float(step):g}, finer than what is printed: any is possible"
@@ -238,7 +243,7 @@ def resolution(ledger: Ledger) -> Iterator[Finding]:
     images = {(t, c): spec.images for spec in ledger.checks.examples for t in spec.tables for c in spec.columns}
     for claim in ledger.claims:
         smallest: tuple[Fraction, str, tuple[str, ...]] | None = None
-        for part in parts(claim.expression.tree):
+        for part in conjuncts(claim.expression.tree):
             if not (isinstance(part, ast.Compare) and isinstance(part.ops[0], (ast.Lt, ast.Gt))):
                 continue
             sides = [_bare(part.left), _bare(part.comparators[0])]

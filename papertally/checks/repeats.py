@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from papertally.checks import rounding
 from papertally.checks.findings import (
     IMPOSSIBLE,
     NOT_APPLICABLE,
@@ -16,10 +15,11 @@ from papertally.checks.findings import (
     key,
     register,
 )
-from papertally.checks.rounding import Truth
 from papertally.ledger.load import Ledger, Row
+from papertally.quantities import rounding
 from papertally.quantities.columns import is_cost
-from papertally.quantities.printed import parse_printed
+from papertally.quantities.interval import Truth, equal
+from papertally.quantities.printed import parse_printed, values_printed_as
 
 
 @register("repeats", "one experiment prints the same wherever it stands")
@@ -41,10 +41,12 @@ def _repeat(row: Row, first: Row, column: str) -> Finding | None:
     a, b = row.cells[column], first.cells[column]
     if a.printed == b.printed:
         return None
-    truth, rescued = rounding.verdict(lambda x, y: rounding.equal(x(a.interval), y(b.interval)))
+    truth, rescued = rounding.verdict(
+        rounding.under_all(lambda x, y: equal(values_printed_as(a.interval, x), values_printed_as(b.interval, y)))
+    )
     cells = (key(row, column), key(first, column))
     text = f"one experiment, printed {a.printed} (Table {row.table}) and {b.printed} (Table {first.table})"
-    same_places = rounding.unit(a.interval) == rounding.unit(b.interval)
+    same_places = a.interval.place == b.interval.place
     if truth is Truth.CANNOT:
         return Finding("repeats", IMPOSSIBLE, f"{row.id} = {first.id}", cells, text)
     if "nearest" in rescued and not same_places:
@@ -107,10 +109,10 @@ def quoted(ledger: Ledger) -> Iterator[Finding]:
         found = []
         for column, printed in spec.cells.items():
             cell = row.cells[column]
-            theirs = rounding.nearest(parse_printed(printed, row.cells[column].unit))
+            theirs = values_printed_as(parse_printed(printed, row.cells[column].unit))
             if not cell.numeric:
                 text = f"prints no {column}; {spec.source} prints {printed}"
-            elif rounding.equal(rounding.nearest(cell.interval), theirs) is Truth.CANNOT:
+            elif equal(values_printed_as(cell.interval), theirs) is Truth.CANNOT:
                 text = f"prints {column} {cell.printed}; {spec.source} prints {printed}"
             else:
                 continue

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from fractions import Fraction
 from math import sqrt
 
-from papertally.checks import rounding
 from papertally.checks.findings import (
     IMPOSSIBLE,
     PASSED,
@@ -18,17 +17,16 @@ from papertally.checks.findings import (
     register,
     shown,
 )
-from papertally.checks.relations import parts
-from papertally.checks.rounding import CONVENTIONS, Bounds, Convention
 from papertally.ledger.load import Cell, Ledger, Row, Table
+from papertally.quantities import rounding
+from papertally.quantities.interval import Interval, Truth, equal, point
+from papertally.quantities.printed import ROUNDINGS, values_printed_as
+from papertally.statements.grammar import conjuncts
 
 
-def mean(cells: list[Cell], convention: Convention) -> Bounds:
+def mean(cells: list[Cell], convention: str) -> Interval:
     """Return where the mean of printed numbers lies."""
-    found = [convention(cell.interval) for cell in cells]
-    low, high = sum((b.low for b in found), Fraction(0)), sum((b.high for b in found), Fraction(0))
-    ends = any(b.low_open for b in found), any(b.high_open for b in found)
-    return Bounds(low / len(found), high / len(found), *ends)
+    return sum((values_printed_as(c.interval, convention) for c in cells), point(0)) / point(len(cells))
 
 
 @register("averages", "columns that print the mean of others of their row")
@@ -46,12 +44,14 @@ def averages(ledger: Ledger) -> Iterator[Finding]:
 
 def _off(table: Table, row: Row, name: str, of: tuple[str, ...]) -> Finding | None:
     cells, cell = [row.cells[c] for c in of], row.cells[name]
-    truth, rescued = rounding.verdict(lambda a, b: rounding.equal(mean(cells, a), b(cell.interval)))
-    if truth is not rounding.Truth.CANNOT and ("nearest" in rescued or set(rescued) - set(CONVENTIONS)):
+    truth, rescued = rounding.verdict(
+        rounding.under_all(lambda a, b: equal(mean(cells, a), values_printed_as(cell.interval, b)))
+    )
+    if truth is not Truth.CANNOT and ("nearest" in rescued or set(rescued) - set(ROUNDINGS)):
         return None  # a mean taken before or after rounding prints so
     value = sum((Fraction(c.value) for c in cells), Fraction(0)) / len(cells)
     text = f"{shown(row)} prints {cell.printed}; the mean of {len(cells)} numbers is {rounding.short(value, 3)}"
-    severity = IMPOSSIBLE if truth is rounding.Truth.CANNOT else UNDECIDED
+    severity = IMPOSSIBLE if truth is Truth.CANNOT else UNDECIDED
     names = tuple(key(row, c) for c in (name, *of))
     return Finding("averages", severity, f"Table {table.id}, {name}", names, text)
 
@@ -80,7 +80,7 @@ def _cell(ledger: Ledger, node: ast.AST) -> tuple[str, Cell] | None:
 def uncertainty(ledger: Ledger) -> Iterator[Finding]:
     """Set each stated order of two cells beside their ±: 1.96 standard errors of the difference."""
     for claim in ledger.claims:
-        for part in parts(claim.expression.tree):
+        for part in conjuncts(claim.expression.tree):
             if not (isinstance(part, ast.Compare) and all(isinstance(op, ast.Lt | ast.Gt) for op in part.ops)):
                 continue
             sides = [_cell(ledger, node) for node in (part.left, *part.comparators)]

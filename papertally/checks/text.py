@@ -1,34 +1,24 @@
-"""Tables and prose of a paper's Markdown or LaTeX, as plain rows and sentences with their lines."""
+"""Tables and prose of a paper's document, as plain rows and sentences with their lines; read as `new` reads it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-_TEX_ROW = re.compile(r"(?<!\\)&")
-_BOLD = re.compile(r"\*\*|__|</?b>|</?strong>|\\textbf\s*\{|\\bf(?:series)?\b|\\mathbf\s*\{")
-_MARKUP = (
-    (re.compile(r"<sup>\s*(.*?)\s*</sup>"), r"\1"),
-    (re.compile(r"<[^>\n]{1,40}>"), ""),
-    (re.compile(r"\\(?:textbf|textit|emph|mathbf|text|underline|textsuperscript|mathrm|mbox|multirow\{[^}]*\}\{[^}]*\}|multicolumn\{[^}]*\}\{[^}]*\})\s*\{"), "{"),  # noqa: E501
-    (re.compile(r"\\(?:cite|ref|label|footnote)\s*\{[^}]*\}"), ""),
-    (re.compile(r"\\(?:bf|bfseries|it|em|centering|small|tiny|footnotesize|xspace)\b"), ""),
-    (re.compile(r"\\(?:times)\b"), "×"),
-    (re.compile(r"\\(?:checkmark|cmark)\b"), "✓"),
-    (re.compile(r"\\(?:sim|approx)\b"), "~"),
-    (re.compile(r"\\([%&#_$])"), r"\1"),
-    (re.compile(r"\*\*|__|~(?=\d)"), ""),
-    (re.compile(r"[{}$]"), ""),
-)  # fmt: skip
+from papertally.tables.documents import Source
+from papertally.tables.grid import Grid, decimal_points, lone, split_beside, split_stacked, with_heads
+from papertally.tables.html import read_html
+from papertally.tables.latex import read_latex, table_lines
+from papertally.tables.markdown import inline, read_markdown
+from papertally.tables.normalize import split_slashes, transposed
+from papertally.tables.tex import Macro, macros, render
+
 #: What starts a line that is neither prose nor a table: headings of the back matter end the prose.
 _BACK = re.compile(
     r"^\s*(?:#+\s*(?:\d+\.?\s*)?(?:references|bibliography)\b|\\begin\{thebibliography\}|\\bibliography)", re.I
 )
-_RULE = re.compile(r"^[\s|:+-]+$")
-_TEX_COMMAND = re.compile(
-    r"\\(?:hline|toprule|midrule|bottomrule|cline\{[^}]*\}|cmidrule(?:\([^)]*\))?\{[^}]*\}|vspace\*?\{[^}]*\})"
-)
+_NO_PROSE = re.compile(r"^\s*(?:#|\\(?:section|subsection|begin|end|usepackage|documentclass))")
 
 
 @dataclass(frozen=True)
@@ -61,65 +51,79 @@ class Document:
         return [row for table in self.tables for row in table]
 
 
-def clean(text: str) -> str:
-    """Return a cell or a sentence without markup, its spaces single."""
-    for pattern, instead in _MARKUP:
-        text = pattern.sub(instead, text)
-    return " ".join(text.split())
+def clean(text: str, defined: Mapping[str, Macro] | None = None) -> str:
+    """Return a sentence without markup, its spaces single. defined: the document's macros."""
+    return inline(render(text, defined or {}).text if "\\" in text else text)[0]
 
 
-def _split(line: str, tex: bool) -> list[str] | None:
-    """Return the cells of a line that belongs to a table, or None."""
-    if "\t" in line:
-        return line.split("\t")
+def _block(grid: Grid) -> tuple[TextRow, ...]:
+    """Return a table's rows; what stands in a row of its own leads the labels below it."""
+    body = grid.rows[grid.heads or 0 :]
+    groups = any(map(lone, body)) and not all(map(lone, body))
+    rows: list[TextRow] = []
+    group = ""
+    for i, row in enumerate(grid.rows):
+        if i >= (grid.heads or 0) and groups and (said := lone(row)):
+            group = said
+            continue
+        cells = [p.text for p in row]
+        cells[0] = f"{group} {cells[0]}".strip()
+        rows.append(TextRow(tuple(cells), tuple(p.bold for p in row), row[0].line))
+    return tuple(rows)
+
+
+def _blocks(grids: Sequence[Grid]) -> tuple[tuple[TextRow, ...], ...]:
+    """Return the tables in the shape that `new` gives them."""
+    stacked = [part for grid in grids for part in split_stacked(grid)]
+    parts = [part for grid in stacked if len(grid.rows) > 1 for part in split_beside(with_heads(grid))]
+    return tuple(_block(split_slashes(decimal_points(transposed(with_heads(part)))[0])) for part in parts)
+
+
+def document_of(source: Source) -> Document:
+    """Return a document's tables and prose."""
+    defined: Mapping[str, Macro] | None
+    if source.latex:
+        defined = macros(source.text)
+        lines = table_lines(source.text)
+    else:
+        defined, lines = None, set()
+    prose: list[tuple[str, int]] = []
+    back = False
+    text = re.sub(r"<[^<>]*>", " ", source.text) if source.html else source.text
+    for number, line in enumerate(text.split("\n"), start=1):
+        if number in lines or (not source.latex and _in_table(line)):
+            continue
+        back = back or bool(_BACK.match(line))
+        if not back and not _NO_PROSE.match(line):
+            prose.append((line, number))
+    return Document(_blocks(source.grids), tuple(_sentences(prose, defined)))
+
+
+def _in_table(line: str) -> bool:
     bare = line.strip()
-    if bare.startswith("|") and bare.count("|") >= 2:
-        return [] if _RULE.match(bare) else bare.strip("|").split("|")
-    if tex and _TEX_ROW.search(line):
-        return _TEX_ROW.split(re.sub(r"\\\\(?:\[[^\]]*\])?\s*$", "", _TEX_COMMAND.sub("", line).strip()))
-    return None
+    return "\t" in line.rstrip("\t") or (bare.startswith("|") and bare.count("|") >= 2)
 
 
 def read_document(text: str) -> Document:
-    """Return the tables and the prose of Markdown (pipes or tabs) or LaTeX (tabular)."""
+    """Return the tables and the prose of a text: LaTeX, HTML or Markdown, as it looks."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    tex = "\\begin{" in text
-    tables: list[tuple[TextRow, ...]] = []
-    open_rows: list[TextRow] = []
-    prose: list[tuple[str, int]] = []
-    back = False
-    for number, raw in enumerate(text.split("\n"), start=1):
-        line = re.sub(r"(?<!\\)%.*$", "", raw) if tex else raw
-        cells = _split(line, tex)
-        if cells is not None:
-            if cells:
-                open_rows.append(
-                    TextRow(tuple(clean(c) for c in cells), tuple(bool(_BOLD.search(c)) for c in cells), number)
-                )
-            continue
-        if tex and (not line.strip() or _TEX_COMMAND.sub("", line).strip() in ("", "\\\\")):
-            ends = not line.strip() and not open_rows
-            prose += [("", number)] if ends else []
-            continue
-        if open_rows:
-            tables.append(tuple(open_rows))
-            open_rows = []
-        back = back or bool(_BACK.match(line))
-        if not back and not re.match(r"^\s*(?:#|\\(?:section|subsection|begin|end|usepackage|documentclass))", line):
-            prose.append((line, number))
-    if open_rows:
-        tables.append(tuple(open_rows))
-    return Document(tuple(tables), tuple(_sentences(prose)))
+    if "\\begin{" in text and "\n|" not in text:
+        from papertally.tables.latex import printed_part
+
+        return document_of(Source(read_latex(text), printed_part(text), True))
+    if re.match(r"\s*<(?:!doctype|html)", text, re.I):
+        return document_of(Source(read_html(text), text, False, html=True))
+    return document_of(Source(read_markdown(text), text, False))
 
 
-def _sentences(lines: list[tuple[str, int]]) -> Iterator[Sentence]:
+def _sentences(lines: list[tuple[str, int]], defined: Mapping[str, Macro] | None) -> Iterator[Sentence]:
     """Yield sentences; one may run over lines, and begins on the line that is kept."""
     words: list[str] = []
     start = 1
     for line, number in [*lines, ("", 0)]:
         if not line.strip():
             if words:
-                yield from _cut(" ".join(words), start)
+                yield from _cut(" ".join(words), start, defined)
             words = []
             continue
         if not words:
@@ -127,7 +131,7 @@ def _sentences(lines: list[tuple[str, int]]) -> Iterator[Sentence]:
         words.append(line.strip())
 
 
-def _cut(text: str, line: int) -> Iterator[Sentence]:
+def _cut(text: str, line: int, defined: Mapping[str, Macro] | None) -> Iterator[Sentence]:
     for part in re.split(r"(?<=[.?!])\s+(?=[A-Z(*\\$])", text):
-        if cleaned := clean(part):
+        if cleaned := inline(part)[0] if defined is None else clean(part, defined):
             yield Sentence(cleaned, line)

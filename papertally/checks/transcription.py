@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from functools import lru_cache
@@ -52,6 +53,15 @@ def _parts(text: TextRow, width: int) -> tuple[str, list[str]]:
 def align(rows: tuple[Row, ...], lines: tuple[TextRow, ...]) -> list[tuple[Row | None, TextRow | None]]:
     """Return the best pairing in order; a row or line without a partner stands alone."""
     n, m = len(rows), len(lines)
+    for skip in range(max(m - n, 0) + 1 if m - n <= 5 else 0):  # a copy needs no search
+        if (
+            n
+            and all(likeness(r, t) >= 0.65 for r, t in zip(rows, lines[skip : skip + n], strict=False))
+            and skip + n <= m
+        ):
+            head, tail = lines[:skip], lines[skip + n :]
+            pairs = list(zip(rows, lines[skip:], strict=False))
+            return [*((None, t) for t in head), *pairs, *((None, t) for t in tail)]
     score = [[likeness(r, t) for t in lines] for r in rows]
     best = [[0.0] * (m + 1) for _ in range(n + 1)]
     for i in range(n - 1, -1, -1):
@@ -73,10 +83,40 @@ def align(rows: tuple[Row, ...], lines: tuple[TextRow, ...]) -> list[tuple[Row |
     return out
 
 
+def columns_of(table: Table, block: tuple[TextRow, ...]) -> tuple[TextRow, ...] | None:
+    """Return a block whose last cells are a table's columns: those, in order, that share most cells with them."""
+    width, across = len(table.columns), max((len(line.cells) for line in block), default=0)
+    if not width or across < width:
+        return None
+    ours = [Counter(plain_cell(row.cells[c].printed) for row in table.rows if c in row.cells) for c in table.columns]
+    theirs = [Counter(plain_cell(line.cells[j]) for line in block if j < len(line.cells)) for j in range(across)]
+    shared = [[sum((a & b).values()) for b in theirs] for a in ours]
+    if not any(map(any, shared)):
+        return None
+    best: list[list[tuple[int, tuple[int, ...]]]] = [[(0, ())] * (across + 1)]
+    for i in range(width):
+        line: list[tuple[int, tuple[int, ...]]] = [(-1, ())] * (across + 1)
+        for j in range(i, across):
+            total, chosen = best[i][j]
+            new = (total + shared[i][j], (*chosen, j)) if total >= 0 else (-1, ())
+            line[j + 1] = max(line[j], new)  # of equals the one further right
+        best.append(line)
+    chosen = best[width][across][1]
+    order = [*(j for j in range(across) if j not in chosen), *chosen]
+    return tuple(
+        TextRow(tuple(line.cells[j] for j in order), tuple(line.bold[j] for j in order), line.line)
+        for line in block
+        if len(line.cells) == across
+    )
+
+
 def find_table(table: Table, document: Document) -> tuple[TextRow, ...] | None:
     """Return the block of lines that is most likely a table, or None: half its rows must be there in order."""
     best, found = 0.5 * len(table.rows), None
-    for block in document.tables:
+    for whole in document.tables:
+        block = columns_of(table, whole)
+        if block is None:
+            continue
         total = sum(likeness(r, t) for r, t in align(table.rows, block) if r is not None and t is not None)
         if total > best:
             best, found = total, block
@@ -141,12 +181,14 @@ def _cells(subject: str, row: Row, line: TextRow, width: int) -> Iterator[Findin
     same = sum(plain_cell(c.printed) == plain_cell(t) for c, t in zip(values, theirs, strict=True))
     for cell, text, is_bold in zip(values, theirs, bold, strict=True):
         name = (key(row, cell.column),)
+        if cell.printed.strip() == "?":
+            continue  # it is told as unread
         if plain_cell(cell.printed) != plain_cell(text):
             # Where most of the row differs, the pairing may be at fault.
             severity = IMPOSSIBLE if 2 * same >= width else SUSPICIOUS
             said = f"line {line.line} prints {text or 'nothing'}, the ledger {cell.printed}"
             yield Finding("transcription", severity, subject, name, said)
-        elif cell.bold != is_bold:
+        elif cell.bold != is_bold and plain_cell(text) != ABSENT:
             said = f"line {line.line} prints {text} {'bold' if is_bold else 'plain'}, the ledger has it otherwise"
             yield Finding("transcription", SUSPICIOUS, subject, name, said)
 

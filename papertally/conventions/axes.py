@@ -5,7 +5,7 @@ Terms are counts by name: `kind`, `kind@site` or `kind@site:JxK`, as evidence of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -18,11 +18,12 @@ from papertally.ledger.files import YamlFile
 from papertally.ledger.schema import Column, Identifier, Strict, TableId, Text
 
 HERE = Path(__file__).resolve().parent
-MICRONET = HERE.parent.parent / "papers/micronet"
 #: Terms that every convention counts: applications of weights.
 WEIGHTS = ("conv", "fc", "head_fc")
 #: Sites whose activation is followed by nothing else: the bottleneck (A2) and the last expansion.
 LINEAR_SITES = ("A2", "last")
+#: Ends the id of an axis that changes what the operator named before it gives at LINEAR_SITES, and adds nothing itself.
+AT_LINEAR = "_linear"
 Price = Callable[[int, int], int]
 PRICES: dict[str, Price] = {
     "0": lambda j, k: 0,
@@ -62,9 +63,6 @@ VOCABULARY: dict[str, tuple[str, ...]] = {
     "batch_norm": _TIMES,
     "pooling": _TIMES,
     "relu": tuple(_RELU),
-    "linear_sites": tuple(_LINEAR),
-    "shift_max": tuple(PRICES),
-    "dynamic_relu": tuple(PRICES),
     "activation": _TIMES,
     "linear": ("1", "0"),
     "matmul": tuple(_MATMUL),
@@ -84,7 +82,14 @@ PARTS: dict[str, tuple[str, ...]] = {
 }
 PRINTING: dict[str, tuple[str, ...]] = {"rounding": ("nearest", "cut"), "base": ("1000", "1024")}
 #: What an axis that a convention does not name is taken at.
-NEUTRAL = {axis: values[0] for axis, values in VOCABULARY.items()} | {"linear_sites": "same"}
+NEUTRAL = {axis: values[0] for axis, values in VOCABULARY.items()}
+
+
+def values_of_axis(axis: str) -> tuple[str, ...]:
+    """Return the values that an axis of counting may take: an operator's own axis takes prices by J and K."""
+    if axis in VOCABULARY:
+        return VOCABULARY[axis]
+    return tuple(_LINEAR) if axis.endswith(AT_LINEAR) else tuple(PRICES)
 
 
 @dataclass(frozen=True)
@@ -123,8 +128,10 @@ def named(terms: Mapping[str, int]) -> Named:
 def part(axis: str, value: str, names: Named, linear: str = "same") -> int:
     """Return the multiply-adds that one axis adds to the weights' at a value; what is the same for every image, none.
 
-    linear: the value of `linear_sites`, which changes what `shift_max` gives and adds nothing of its own.
+    linear: the value of the axis that changes what an operator gives at LINEAR_SITES, and adds nothing of its own.
     """
+    if axis.endswith(AT_LINEAR):
+        return 0
     if axis == "biases":
         return sum(n for t, n in names if t.kind in _BIASES[value])
     if axis in ("batch_norm", "activation", "norm", "softmax", "elementwise", "resample"):
@@ -137,14 +144,31 @@ def part(axis: str, value: str, names: Named, linear: str = "same") -> int:
         return int(value) * sum(n for t, n in names if t.kind == "pool")
     if axis == "relu":
         return sum(n for t, n in names if t.kind == "relu" and _RELU[value](t.site))
-    if axis in ("shift_max", "dynamic_relu"):
-        total = 0
-        for t, n in names:
-            if t.kind == axis:
-                price = PRICES[value](t.j, t.k)
-                total += n * (_LINEAR[linear](price) if axis == "shift_max" and t.site in LINEAR_SITES else price)
-        return total
-    return 0
+    if axis in VOCABULARY:
+        return 0  # `unit` multiplies what the others sum up
+    total = 0
+    for t, n in names:
+        if t.kind == axis:
+            price = PRICES[value](t.j, t.k)
+            total += n * (_LINEAR[linear](price) if t.site in LINEAR_SITES else price)
+    return total
+
+
+#: The axis that prices a kind of terms, where it has another name; a kind of WEIGHTS needs none.
+_AXIS = {"fc_bias": "biases", "head_bias": "biases", "conv_bias": "biases", "pool": "pooling"}
+
+
+def unpriced(terms: Mapping[str, int], axes: Collection[str]) -> dict[str, int]:
+    """Return the operations by kind that none of some axes prices, so that they count nothing in any convention.
+
+    What is the same for every image (site `fixed`) needs no price.
+    """
+    out: dict[str, int] = {}
+    for term, count in named(terms):
+        free = term.kind in WEIGHTS or term.site == "fixed" or not count
+        if not free and _AXIS.get(term.kind, term.kind) not in axes:
+            out[term.kind] = out.get(term.kind, 0) + count
+    return out
 
 
 def weights(terms: Mapping[str, int]) -> int:
@@ -155,7 +179,7 @@ def weights(terms: Mapping[str, int]) -> int:
 def madds(terms: Mapping[str, int], counting: Mapping[str, str]) -> int:
     """Return the multiply-adds of terms (operations, where a unit is two) under one convention, a value by axis."""
     taken, names = {**NEUTRAL, **counting}, named(terms)
-    added = sum(part(axis, value, names, taken["linear_sites"]) for axis, value in taken.items())
+    added = sum(part(axis, value, names, taken.get(axis + AT_LINEAR, "same")) for axis, value in taken.items())
     return int(taken["unit"]) * (weights(terms) + added)
 
 
@@ -170,20 +194,18 @@ def parameters(total: int, parts: Mapping[str, int], chosen: Mapping[str, str]) 
 
 
 class CountingAxis(Strict):
-    """Describe an axis of counting."""
+    """Describe an axis of counting: of VOCABULARY, or of an operator that the paper brings, named as its terms."""
 
-    id: Literal[
-        "biases", "batch_norm", "pooling", "relu", "linear_sites", "shift_max", "dynamic_relu", "activation", "linear",
-        "matmul", "norm", "softmax", "elementwise", "resample", "unit",
-    ]  # fmt: skip
+    id: Identifier
     title: Text
     source: Text
     values: list[Text] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _known(self) -> CountingAxis:
-        if unknown := [v for v in self.values if v not in VOCABULARY[self.id]]:
-            raise ValueError(f"axis {self.id}: no value {unknown[0]!r}; known: {', '.join(VOCABULARY[self.id])}")
+        known = values_of_axis(self.id)
+        if unknown := [v for v in self.values if v not in known]:
+            raise ValueError(f"axis {self.id}: no value {unknown[0]!r}; known: {', '.join(known)}")
         return self
 
 
@@ -231,8 +253,10 @@ class Member(Strict):
     @model_validator(mode="after")
     def _known(self) -> Member:
         vocabulary: tuple[tuple[str, Mapping[str, Any]], ...] = (
-            ("counting", VOCABULARY), ("parameters", dict.fromkeys(PARTS)), ("printing", PRINTING),
-        )  # fmt: skip
+            ("counting", {axis: values_of_axis(axis) for axis in self.counting}),
+            ("parameters", dict.fromkeys(PARTS)),
+            ("printing", PRINTING),
+        )
         for what, known in vocabulary:
             for axis, value in getattr(self, what).items():
                 if axis not in known or (known[axis] and value not in known[axis]):
@@ -325,16 +349,16 @@ class Conventions(Strict):
         return [axis.id for axis in self.structure if axis.id in named]
 
 
-def load_conventions(root: Path, error: type[Exception], first: bool = False) -> Conventions:
+def load_conventions(root: Path, error: type[Exception], of: Path | None = None) -> Conventions:
     """Return a ledger's conventions: its own file, or what is open for any paper.
 
-    first: of another version of the first paper, whose axes and members hold without its families. Raises `error` with
-    file and line.
+    of: the folder of the work that this is a version of, whose axes and members hold without its families. Raises
+    `error` with file and line.
     """
     own = (root / "conventions.yaml").is_file()
-    if not own and not first:
+    if not own and (of is None or not (of / "conventions.yaml").is_file()):
         return any_paper()
-    folder = root if own else MICRONET
+    folder = root if own or of is None else of
     source = YamlFile(folder / "conventions.yaml", f"{folder.name}/conventions.yaml", error)
     found = source.validate(Conventions)
     if fault := _names_fault(found):
@@ -348,6 +372,10 @@ def _names_fault(found: Conventions) -> tuple[tuple[str | int, ...], str] | None
     """Return what names no member or axis of the file, as its place and the fault, or None."""
     if found.default not in found.members:
         return ("default",), f"{found.default!r} is none of the members; mend it"
+    counting = {axis.id for axis in found.counting}
+    for name, member in found.members.items():
+        if unknown := [axis for axis in member.counting if axis not in counting and axis not in VOCABULARY]:
+            return ("members", name, "counting"), f"{unknown[0]!r} is no axis of counting; mend it"
     known = {axis.id for axis in found.structure}
     named: tuple[tuple[str, Sequence[Family | HeldOut]], ...] = (
         ("families", found.families), ("held_out", found.held_out),
@@ -363,12 +391,6 @@ def _names_fault(found: Conventions) -> tuple[tuple[str | int, ...], str] | None
 def any_paper() -> Conventions:
     """Return the conventions of a paper that states none."""
     return YamlFile(HERE / "any_paper.yaml", "papertally/conventions/any_paper.yaml", ValueError).validate(Conventions)
-
-
-@cache
-def members() -> dict[str, Member]:
-    """Return the named members that the first paper's costs are shown under."""
-    return load_conventions(MICRONET, ValueError).members
 
 
 def check_rows(found: Conventions, cells: Mapping[str, Any]) -> tuple[tuple[str | int, ...], str] | None:

@@ -18,7 +18,7 @@ import numpy as np
 
 from papertally.conventions.axes import Conventions, parameters
 from papertally.conventions.vectorized import Counts, Truths, counted, holds
-from papertally.quantities.printed import Interval
+from papertally.quantities.printed import PrintedNumber
 
 #: Random targets that chance is estimated from, and the seed of the draws.
 DRAWS, SEED = 20, 20201124
@@ -41,7 +41,7 @@ class Printed:
     """Hold a printed cost; power: how often a thousand its unit holds (K 1, M 2, G 3)."""
 
     name: str
-    interval: Interval
+    interval: PrintedNumber
     power: int = 0
 
 
@@ -74,16 +74,16 @@ def values_of(cost: Cost, column: str, conventions: Conventions) -> Counts:
     return out
 
 
-def printed_as(interval: Interval, power: int, chosen: Mapping[str, str]) -> Interval:
+def printed_as(interval: PrintedNumber, power: int, chosen: Mapping[str, str]) -> PrintedNumber:
     """Return the values that print as a number under one way of printing."""
     found = interval.cut if chosen.get("rounding") == "cut" else interval
     if chosen.get("base") != "1024" or not power:
         return found
     scale = (Decimal(1024) / 1000) ** power
-    return Interval(found.low * scale, found.high * scale, found.value * scale)
+    return PrintedNumber(found.low * scale, found.high * scale, found.value * scale)
 
 
-def printings(cell: Printed, conventions: Conventions) -> list[Interval]:
+def printings(cell: Printed, conventions: Conventions) -> list[PrintedNumber]:
     """Return what a printed number means under every way of printing, the last axis running fastest."""
     axes = [(axis.id, tuple(axis.values)) for axis in conventions.printing]
     shape = [len(values) for _, values in axes]
@@ -209,7 +209,7 @@ def nearest(search_: Search, cell: int) -> int:
     return min((int(v) for v in close), key=lambda v: (abs(v - target), v))
 
 
-def off(value: int, interval: Interval) -> float:
+def off(value: int, interval: PrintedNumber) -> float:
     """Return how far a value lies outside what prints as a number, in units of its last place; 0 inside."""
     exact = Decimal(value)
     beyond = max(interval.low - exact, exact - interval.high, Decimal(0))

@@ -9,8 +9,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from papertally.conventions.axes import Conventions, named, part, weights
-from papertally.quantities.printed import Interval
+from papertally.conventions.axes import AT_LINEAR, Conventions, named, part, weights
+from papertally.quantities.printed import PrintedNumber
 
 Counts = NDArray[np.int64]
 Truths = NDArray[np.bool_]
@@ -28,12 +28,12 @@ def _counted(terms: tuple[tuple[str, int], ...], axes: tuple[tuple[str, tuple[st
     names = named(dict(terms))
     out = np.full(sizes, weights(dict(terms)), dtype=np.int64)
     for i, (axis, values) in enumerate(axes):
-        if axis in ("linear_sites", "unit"):
+        if axis == "unit" or axis.endswith(AT_LINEAR):
             continue
         shape = [1] * len(sizes)
         shape[i] = sizes[i]
-        if axis == "shift_max" and "linear_sites" in ids:
-            at = ids.index("linear_sites")
+        if axis + AT_LINEAR in ids:
+            at = ids.index(axis + AT_LINEAR)
             table = np.array([[part(axis, v, names, w) for w in axes[at][1]] for v in values], dtype=np.int64)
             shape[at] = sizes[at]
             out += (table if i < at else table.T).reshape(shape)
@@ -46,6 +46,6 @@ def _counted(terms: tuple[tuple[str, int], ...], axes: tuple[tuple[str, tuple[st
     return out
 
 
-def holds(values: Counts, interval: Interval) -> Truths:
+def holds(values: Counts, interval: PrintedNumber) -> Truths:
     """Return where whole numbers print as a printed string."""
     return (values >= math.ceil(interval.low)) & (values < math.ceil(interval.high))

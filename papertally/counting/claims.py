@@ -17,7 +17,8 @@ from papertally.evidence.io import remove_others
 from papertally.evidence.provenance import environment
 from papertally.evidence.revision import CODE_ROOT, code_revision
 from papertally.evidence.schema import ClaimEvidence, formed
-from papertally.ledger.load import Claim, Ledger, folder_of, load_ledger
+from papertally.ledger.load import Claim, Ledger, load_ledger
+from papertally.ledger.paper import Paper
 from papertally.ledger.validation_messages import one_line
 
 CLAIMS = Path("results/claims")
@@ -96,8 +97,9 @@ def file_claims(found: Mapping[str, dict[str, Any]], faults: list[str], folder: 
 def main(argv: list[str] | None = None) -> int:
     """Write FOLDER/results/claims/, one file a claim."""
     path = ledger_path("claims", __doc__, argv)
-    root = folder_of(path=path)
-    return file_claims(*of_another(load_ledger(root), root), root / CLAIMS, (path / CLAIMS).as_posix())
+    paper = Paper.at(path)
+    root = paper.folder
+    return file_claims(*of_another(load_ledger(root), root), paper.results / "claims", (path / CLAIMS).as_posix())
 
 
 if __name__ == "__main__":

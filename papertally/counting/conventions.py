@@ -25,8 +25,8 @@ from papertally.conventions.search import Cost, Printed, Search, nearest, power_
 from papertally.counting.evidence import measured
 from papertally.counting.names import Measured, Size, measure, own_folder
 from papertally.evidence.read import read_evidence
-from papertally.evidence.revision import CODE_ROOT
-from papertally.ledger.load import Cell, Ledger, Row, folder_of, load_ledger
+from papertally.ledger.load import Cell, Ledger, Row, load_ledger
+from papertally.ledger.paper import Paper
 from papertally.ledger.validation_messages import one_line
 from papertally.quantities.columns import stem
 from papertally.quantities.printed import parse_printed, plain
@@ -133,13 +133,12 @@ class Column:
 Known = dict[str, dict[Size | None, Cost]]
 
 
-def costs(ledger: Ledger, folder: Path, own: bool) -> tuple[Known, dict[str, str]]:
+def costs(ledger: Ledger, paper: Paper) -> tuple[Known, dict[str, str]]:
     """Return (costs by row and input, why others have none): networks that rows name, counted now, else as filed."""
-    root, results = (folder, folder / "results") if own else (CODE_ROOT, CODE_ROOT / "results" / ledger.name)
-    filed = read_evidence(root, results=results, own=own).cost
+    filed = read_evidence(paper.root, results=paper.results, fingerprints=paper.fingerprints).cost
     out: Known = {}
     why: dict[str, str] = {}
-    counted = measured(ledger, folder)
+    counted = measured(ledger, paper.folder)
     for row in ledger.rows.values():
         if row.same_as:
             continue
@@ -232,10 +231,10 @@ def explained(column: Column) -> list[str]:
 
 def whole(args: argparse.Namespace) -> int:
     """Answer for every column of a ledger."""
-    folder = folder_of(args.ledger or "", args.path)
-    ledger = load_ledger(folder)
+    paper = Paper.at(args.path)
+    folder, ledger = paper.folder, load_ledger(paper.folder)
     conventions = ledger.conventions if ledger.conventions.open else any_paper()
-    known, why = costs(ledger, folder, args.path is not None)
+    known, why = costs(ledger, paper)
     found = columns(ledger, known, why, conventions)
     if not found:
         raise CommandError(one_line(f"{folder.name}: no table prints params or madds; nothing to explain"))
@@ -269,12 +268,11 @@ def as_json(column: Column) -> dict[str, Any]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print which conventions reach the printed numbers; returns 0, or 3 where none reaches one of them."""
-    parser = argparse.ArgumentParser(prog="python -m pipelines conventions", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="papertally conventions", description=__doc__.splitlines()[0])
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--network", metavar="NAME", help="timm:NAME, torchvision:NAME, module:pkg.fn(...), a file")
     which.add_argument("--module", metavar="PKG:FACTORY", help="what makes the network, called without arguments")
-    which.add_argument("--ledger", metavar="NAME", help="every column of a ledger, paper/NAME")
-    which.add_argument("--path", type=Path, metavar="FOLDER", help="every column of a ledger that lies elsewhere")
+    which.add_argument("--path", type=Path, metavar="FOLDER", help="every column of a ledger")
     parser.add_argument("--input", default="", metavar="C,H,W", help="one image's shape (default: the network's own)")
     parser.add_argument("--params", default="", metavar="2.6M", help="printed parameters")
     parser.add_argument("--madds", default="", metavar="12.4M", help="printed multiply-adds, or FLOPs")

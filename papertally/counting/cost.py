@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from papertally.command import CommandError, guard, ledger_path, told
-from papertally.conventions.axes import Conventions, members
+from papertally.conventions.axes import Conventions
 from papertally.counting.evidence import network_costs
 from papertally.evidence.checksum import file_computed
 from papertally.evidence.io import remove_others, write_json_atomic
 from papertally.evidence.provenance import snapshot
 from papertally.evidence.revision import CODE_ROOT
 from papertally.evidence.schema import Rules, formed
-from papertally.ledger.load import Ledger, folder_of, load_ledger
+from papertally.ledger.load import Ledger, load_ledger
+from papertally.ledger.paper import Paper
 
 COSTS = Path("results/cost")
 
@@ -31,8 +32,7 @@ def rules(conventions: Conventions) -> dict[str, Any]:
         "default": conventions.default,
         "rules": {name: member.statement for name, member in conventions.members.items()},
     }
-    own = {name: m.counting for name, m in conventions.members.items() if members().get(name) != m}
-    return formed(Rules, {**found, "counting": own} if own else found)
+    return formed(Rules, {**found, "counting": {name: m.counting for name, m in conventions.members.items()}})
 
 
 def file_costs(
@@ -68,8 +68,9 @@ def file_costs(
 def main(argv: list[str] | None = None) -> int:
     """Write FOLDER/results/cost/."""
     path = ledger_path("cost", __doc__, argv)
-    root = folder_of(path=path)
-    return file_costs(load_ledger(root), root, root / COSTS, (path / COSTS).as_posix(), snapshot(CODE_ROOT))
+    paper = Paper.at(path)
+    root = paper.folder
+    return file_costs(load_ledger(root), root, paper.results / "cost", (path / COSTS).as_posix(), snapshot(CODE_ROOT))
 
 
 if __name__ == "__main__":

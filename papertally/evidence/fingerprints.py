@@ -10,9 +10,10 @@ from pydantic import Field
 
 from papertally.evidence.checksum import digest
 from papertally.evidence.io import EvidenceError
-from papertally.evidence.rows import FINGERPRINTS
 from papertally.evidence.schema import Strict, read_form
 
+#: Where a project keeps its fingerprints.
+FINGERPRINTS = Path("fingerprints")
 MEND = "run `python -m pipelines fingerprint`"
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -60,9 +61,12 @@ WORDS = {"model": "its network", "recipe": "its recipe", "probe": "what its netw
          "stated": "its variants or notes", "protocol": "the protocol"}  # fmt: skip
 
 
-def read_fingerprint(root: Path, row: str) -> RowFingerprint:
-    """Return a row's fingerprint. Raises EvidenceError naming the file and the mend."""
-    shown = (FINGERPRINTS / f"{row}.json").as_posix()
+def read_fingerprint(root: Path, row: str, folder: Path = FINGERPRINTS) -> RowFingerprint:
+    """Return a row's fingerprint; folder: of the fingerprints, from the root on.
+
+    Raises EvidenceError naming the file and the mend.
+    """
+    shown = (folder / f"{row}.json").as_posix()
     if not (root / shown).exists():
         raise EvidenceError(f"{shown}: missing; {MEND}")
     try:

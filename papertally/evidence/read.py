@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from papertally.conventions.axes import any_paper
 from papertally.evidence.examples import Examples, run_examples
-from papertally.evidence.fingerprints import differing, parts, read_fingerprint
+from papertally.evidence.fingerprints import FINGERPRINTS, differing, parts, read_fingerprint
 from papertally.evidence.io import EvidenceError, listed
 from papertally.evidence.schema import PROFILES, ClaimEvidence, CostEvidence, Model, Rules, TrainingEvidence, read_form
 from papertally.ledger.validation_messages import one_line
@@ -29,7 +30,7 @@ class Evidence:
     """Hold all evidence of one paper, by row and by claim, with the path of every file."""
 
     folder: str = "results"
-    own: bool = False  # of a ledger's folder: no stage of this project wrote what training decides
+    external: bool = False  # no stage of a project that is held to fingerprints wrote what training decides
     cost: dict[str, CostEvidence] = field(default_factory=dict)
     runs: dict[str, dict[str, list[TrainingEvidence]]] = field(default_factory=dict)
     claims: dict[str, ClaimEvidence] = field(default_factory=dict)
@@ -44,7 +45,7 @@ class Evidence:
     @property
     def rule(self) -> str:
         """Return the counting rule that decides MAdds."""
-        return self.rules.default if self.rules else "plain"
+        return self.rules.default if self.rules else any_paper().default
 
     def bits(self, profile: str, row: str, column: str, files: Sequence[str] | None = None) -> list[Examples]:
         """Return which images a row's runs of a profile got right, a run each; files: of these alone."""
@@ -58,17 +59,21 @@ class Evidence:
         return next((p for p in self.problems if p.subject == subject and p.path.startswith(prefix)), None)
 
 
-def _fingerprint_fault(root: Path, evidence: CostEvidence | TrainingEvidence, kind: str) -> str | None:
+def _fingerprint_fault(
+    root: Path, evidence: CostEvidence | TrainingEvidence, kind: str, folder: Path | None
+) -> str | None:
     """Return why evidence is stale, or None: what its row's results depend on is not today's."""
+    if folder is None:
+        return None
     try:
         recipe = evidence.recipe if isinstance(evidence, TrainingEvidence) else ""
-        today = parts(read_fingerprint(root, evidence.row), kind, recipe)
+        today = parts(read_fingerprint(root, evidence.row, folder), kind, recipe)
     except EvidenceError as error:
         return f"cannot be held to today's code: {error}"
     if today == evidence.fingerprint:
         return None
     changed = differing(evidence.fingerprint, today) or ["what it states of itself"]
-    return f"stale: {' and '.join(changed)} changed since (fingerprints/{evidence.row}.json); run its stage anew"
+    return f"stale: {' and '.join(changed)} changed since ({folder.as_posix()}/{evidence.row}.json); run its stage anew"
 
 
 def _twin(run: TrainingEvidence, runs: list[TrainingEvidence], files: list[str]) -> str | None:
@@ -111,16 +116,17 @@ def _examples_fault(out: Evidence, results: Path, run: TrainingEvidence, shown: 
 
 def read_evidence(
     root: Path, settings: Mapping[str, Mapping[str, Any]] | None = None, pins: Mapping[str, Set[str]] | None = None,
-    results: Path | None = None, own: bool = False,
+    results: Path | None = None, fingerprints: Path | None = FINGERPRINTS,
 ) -> Evidence:  # fmt: skip
     """Return all evidence under root/results that can count, and a Problem for every file that cannot.
 
     settings: today's training parameters by "profile/row"; a run under others is stale. pins: today's data pins by
-    the data's name; a run on other data is stale. results: the folder to read instead of root/results. own: `root` is a
-    ledger's folder that has no fingerprints, so that evidence is held to none.
+    the data's name; a run on other data is stale. results: the folder to read instead of root/results.
+    fingerprints: their folder from the root on; None: a ledger's evidence that no code of a project is held to.
     """
     results = results or root / "results"
-    out = Evidence(folder=results.relative_to(root).as_posix(), own=own)
+    external = fingerprints is None
+    out = Evidence(folder=results.relative_to(root).as_posix(), external=external)
 
     def read(path: Path, subject: str, model: type[Model]) -> Model | None:
         shown = path.relative_to(root).as_posix()
@@ -142,7 +148,7 @@ def read_evidence(
             continue
         if cost.row != path.stem:
             reject(path, path.stem, f"is of row {cost.row!r}, not of the row that names the file")
-        elif not (own or cost.network) and (fault := _fingerprint_fault(root, cost, "cost")):
+        elif not cost.network and (fault := _fingerprint_fault(root, cost, "cost", fingerprints)):
             reject(path, path.stem, fault)
         else:
             out.cost[cost.row] = cost
@@ -180,15 +186,15 @@ def read_evidence(
                 reject(path, row, f"is of row {run.row!r}, not of the row that names the file")
             elif run.profile != profile:
                 reject(path, row, f"is of profile {run.profile!r}, but lies under {profile!r}")
-            elif run.origin == "reported" and not own:  # nobody of this project saw what it depends on
+            elif run.origin == "reported" and not external:  # nobody of this project saw what it depends on
                 out.beside.setdefault((profile, row), []).append((path.relative_to(root).as_posix(), run))
             elif (
-                (not own and (fault := _fingerprint_fault(root, run, kind)))
+                (fault := _fingerprint_fault(root, run, kind, fingerprints))
                 or (fault := _run_fault(run, today if run.judged else None, pins or {}))
                 or (fault := _examples_fault(out, results, run, path.relative_to(root).as_posix()))
             ):
                 reject(path, row, fault)
-            elif not (run.judged or own):
+            elif not (run.judged or external):
                 out.beside.setdefault((profile, row), []).append((path.relative_to(root).as_posix(), run))
             elif twin := _twin(run, out.runs.get(profile, {}).get(row, []), out.files.get((profile, row), [])):
                 reject(path, row, f"repeats seed {run.seed} of {twin}; keep one of them")

@@ -16,8 +16,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from papertally.evidence.params import MAX_SEED, BatchSize, Epochs, Images, Name, Positive, Seeds, Threads, WeightDecay
 from papertally.evidence.schema import CostValues, Count, Sealed, TrainingEvidence, read_form
+from papertally.evidence.training_types import (
+    MAX_SEED,
+    BatchSize,
+    Epochs,
+    Images,
+    Name,
+    Positive,
+    Seeds,
+    Threads,
+    WeightDecay,
+)
 from papertally.ledger.files import YamlFile
 from papertally.ledger.load import Ledger, LedgerError
 from papertally.ledger.schema import Identifier, Strict, Text

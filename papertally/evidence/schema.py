@@ -47,8 +47,9 @@ class CostValues(Strict):
 
     @cached_property
     def madds(self) -> dict[str, int]:
-        """Return MAdds under each convention that has a name."""
-        return {name: conventions.madds(self.terms, m.counting) for name, m in conventions.members().items()}
+        """Return MAdds under each convention that has a name, of any paper and, where added, of a ledger."""
+        members = conventions.any_paper().members
+        return {name: conventions.madds(self.terms, m.counting) for name, m in members.items()}
 
     def add(self, counting: Mapping[str, Mapping[str, str]]) -> None:
         """Let a ledger's own conventions be among those that have a name."""

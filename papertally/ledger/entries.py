@@ -6,17 +6,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
-from pathlib import Path
 from typing import Any, TypeVar
 
-from papertally.conventions.axes import Conventions, load_conventions
+from papertally.conventions.axes import Conventions, any_paper
 from papertally.ledger.schema import RawArchitecture, RawBudget, RawChecks, RawIssue, RawReading, RawUnread
 from papertally.quantities.columns import Column, Margin, plain_column, stem
-from papertally.quantities.printed import Interval, is_absent, own_unit, parse_printed, scale_of
+from papertally.quantities.printed import PrintedNumber, is_absent, own_unit, parse_printed, scale_of
 from papertally.statements.expressions import Expression
 
-#: The first paper's ledger, in a checkout.
-HERE = Path(__file__).resolve().parent.parent.parent / "papers/micronet"
 T = TypeVar("T")
 
 
@@ -87,7 +84,7 @@ class Cell:
         return scale_of(self.about.unit)
 
     @cached_property
-    def interval(self) -> Interval:
+    def interval(self) -> PrintedNumber:
         """Return the values that print as this string, in base units."""
         return parse_printed(self.printed, self.unit)
 
@@ -184,7 +181,7 @@ class Alias:
 class Ledger:
     """Hold all that the paper prints. arxiv: "" of one that has no number there, whose `source` says where it is.
 
-    name: how its row ids begin, "" for the first paper; margins: of columns by name, where the ledger states them.
+    name: how its row ids begin, where they do alike; margins: of columns by name, where the ledger states them.
     """
 
     arxiv: str
@@ -197,7 +194,7 @@ class Ledger:
     later_version: str | None
     budgets: tuple[RawBudget, ...]
     checks: RawChecks = field(default_factory=RawChecks)
-    conventions: Conventions = field(default_factory=lambda: load_conventions(HERE, LedgerError))
+    conventions: Conventions = field(default_factory=any_paper)
     source: str = ""
     name: str = ""
     margins: dict[str, Margin] = field(default_factory=dict)
@@ -205,6 +202,9 @@ class Ledger:
     seeds: int | None = None
     unread: tuple[RawUnread, ...] = ()
     version_of: str = ""
+    seed_spread: float = 0.15
+    printed_spread: dict[str, float] = field(default_factory=dict)
+    recipes: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def _derived(self) -> dict[Callable[[Ledger], Any], Any]:
@@ -218,13 +218,8 @@ class Ledger:
         return found
 
     @property
-    def another(self) -> bool:
-        """Tell whether this is another work's, so that nothing of the first paper's holds for it."""
-        return bool(self.name) and not self.version_of
-
-    @property
     def cited(self) -> str:
-        """Return where the paper is, for a reader: "arXiv 2011.12289v1", a DOI, an address or a file's name."""
+        """Return where the paper is, for a reader: "arXiv 2101.00001v1", a DOI, an address or a file's name."""
         if self.arxiv:
             return f"arXiv {self.arxiv}"
         kind, _, rest = self.source.partition(":")
@@ -292,6 +287,11 @@ class Ledger:
     def ground(self, row_id: str, column: str) -> Ground:
         """Return what fixes a cell; of a repeat, what fixes the cell that it repeats."""
         return self.cell(*self.root(row_id, column)).ground
+
+    def printed_number(self, row_id: str, column: str) -> PrintedNumber | None:
+        """Return a printed number, or None where the paper prints none."""
+        cell = self.cell(row_id, column)
+        return cell.interval if cell.numeric else None
 
     def printed_value(self, row_id: str, column: str) -> Decimal | None:
         """Return a printed number in units, or None where the paper prints none: a lookup for expressions."""

@@ -4,46 +4,34 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable
-from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from papertally.conventions.axes import check_rows, load_conventions
-from papertally.ledger.entries import HERE, Alias, Cell, Claim, Ground, Ledger, LedgerError, Row, Table
+from papertally.ledger.entries import Alias, Cell, Claim, Ground, Ledger, LedgerError, Row, Table
 from papertally.ledger.files import Model, YamlFile
 from papertally.ledger.load_tables import Contents, contents, load_tables, misnamed, open_yaml, raise_all, read_tables
 from papertally.ledger.schema import RawChecks, RawClaims, RawIssue, RawIssues, RawPaper
-from papertally.quantities.interval import Span, span
-from papertally.quantities.printed import ROUNDINGS, bounds_of
+from papertally.quantities.printed import PrintedNumber
 from papertally.statements.expressions import Expression, ExpressionError, MissingValue, compile_expr
+from papertally.statements.printed_truth import on_printed_numbers
 
 __all__ = [
-    "HERE", "Alias", "Cell", "Claim", "Ground", "Ledger", "LedgerError", "Row", "Table", "check_declared",
-    "add_ledger_arguments", "folder_of", "load_ledger", "load_tables",
+    "Alias", "Cell", "Claim", "Ground", "Ledger", "LedgerError", "Row", "Table", "check_declared",
+    "add_ledger_arguments", "load_ledger", "load_tables",
 ]  # fmt: skip
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 def add_ledger_arguments(parser: argparse.ArgumentParser) -> None:
-    """Let a command take another paper's ledger: by name, or by the folder that it lies in."""
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument("--ledger", default="", metavar="NAME", help="another paper's: papers/NAME, results/NAME")
-    where.add_argument("--path", type=Path, metavar="FOLDER", help="a ledger anywhere: the folder of its paper.yaml")
+    """Let a command take the folder of a ledger."""
+    parser.add_argument("--path", type=Path, metavar="FOLDER", help="the paper's folder, that of its paper.yaml")
+    parser.add_argument("--ledger", type=_moved, help=argparse.SUPPRESS)
 
 
-def folder_of(name: str = "", path: Path | None = None) -> Path:
-    """Return a ledger's folder: anywhere (`path`), or by its name; "" is the first paper's. Raises LedgerError."""
-    if path is not None:
-        if not path.is_dir():
-            raise LedgerError(f"{path}: no folder; name the one that holds paper.yaml")
-        return path.resolve()
-    name = name or HERE.name
-    if not (NAME.fullmatch(name) and (HERE.parent / name / "paper.yaml").is_file()):
-        known = sorted(p.parent.name for p in HERE.parent.glob("*/paper.yaml"))
-        raise LedgerError(f"papers/{name}/paper.yaml: not there; ledgers: {', '.join(known)}; elsewhere: --path FOLDER")
-    return HERE.parent / name
+def _moved(name: str) -> str:
+    raise argparse.ArgumentTypeError(f"ledgers are named by their folders now: --path papers/{name}")
 
 
 def check_declared(source: YamlFile, checks: RawChecks, tables: dict[str, Table], faults: list[str]) -> None:
@@ -108,36 +96,29 @@ class _Loader:
         self.faults.append(str(source.error(place, text)))
 
 
-def _of_a_checkout(root: Path) -> bool:
-    """Tell whether a ledger is the first of a checkout, whose settings lie beside it."""
-    return root.name == HERE.name and (root.parent.parent / "params.yaml").is_file()
-
-
-def load_ledger(root: Path | None = None) -> Ledger:
-    """Return the validated ledger of the folder `root` (default: this package's); read once while its files stay.
+def load_ledger(root: Path) -> Ledger:
+    """Return the validated ledger of the folder `root`; read once while its files stay.
 
     Raises LedgerError "file:line: fault; mend", with all faults.
     """
-    root = root or HERE
-    files = {*root.glob("*.y*ml"), *root.glob("tables/*"), HERE / "conventions.yaml"}
-    return _load(contents(root, files), "", _of_a_checkout(root))
+    files = {*root.glob("*.y*ml"), *root.glob("tables/*"), *root.parent.glob("*/conventions.yaml")}
+    return _load(contents(root, files))
 
 
 @lru_cache(maxsize=8)
-def _load(said: Contents, prefix: str, of_a_checkout: bool) -> Ledger:
+def _load(said: Contents) -> Ledger:
     """Read a ledger; said: its files, which decide whether it was read already, here or in another folder."""
     root = said.root
     load = _Loader(root)
     paper_source, paper = load.read("paper.yaml", RawPaper)
-    if paper is not None and paper.name:
-        prefix = f"{paper.name}_"
+    prefix = f"{paper.name}_" if paper is not None and paper.name else ""
     tables = read_tables(root / "tables", paper, prefix, load.faults)
     whole = not load.faults  # else a row that is missed may stand in what could not be read
     rows = {row.id: row for table in tables.values() for row in table.rows}
     conventions = None
     try:
-        first = (paper is not None and paper.version_of is not None) or (not prefix and of_a_checkout)
-        conventions = load_conventions(root, LedgerError, first)
+        of = root.parent / paper.version_of if paper is not None and paper.version_of else None
+        conventions = load_conventions(root, LedgerError, of)
     except LedgerError as error:
         load.faults += error.faults
     issues_source, raw_issues = load.read("known_issues.yaml", RawIssues)
@@ -187,6 +168,9 @@ def _load(said: Contents, prefix: str, of_a_checkout: bool) -> Ledger:
         paper.seeds,
         tuple(paper.unread),
         paper.version_of or "",
+        paper.seed_spread,
+        dict(paper.printed_spread),
+        dict(paper.recipes),
     )
 
 
@@ -201,21 +185,12 @@ def _unknown(ref: tuple[str, str], rows: dict[str, Row]) -> str | None:
 def _judgeable(expression: Expression, rows: dict[str, Row]) -> str | None:
     """Return why an expression cannot be judged on the printed numbers, or None; its cells are all there."""
 
-    def value(row: str, column: str) -> Decimal | None:
+    def number(row: str, column: str) -> PrintedNumber | None:
         cell = rows[row].cells[column]
-        return cell.value if cell.numeric else None
-
-    def spans(rounding: str) -> Callable[[str, str], Span | None]:
-        def found(row: str, column: str) -> Span | None:
-            cell = rows[row].cells[column]
-            return span(bounds_of(cell.interval, rounding)) if cell.numeric else None
-
-        return found
+        return cell.interval if cell.numeric else None
 
     try:
-        expression.evaluate(value)
-        for rounding in ROUNDINGS:
-            expression.truth(spans(rounding), rounding=rounding)
+        on_printed_numbers(expression, number)
     except ExpressionError as error:
         return str(error)
     except MissingValue:

@@ -303,7 +303,7 @@ def _source(text: str) -> str:
     kind = next((k for k, pattern in _SOURCES.items() if re.fullmatch(pattern, text)), None)
     if kind is None:
         raise ValueError(
-            f'"{text}" is no source; write "arXiv:2011.12289v1", "doi:10.1109/…", "file:table.md" or an address with a '
+            f'"{text}" is no source; write "arXiv:2101.00001v1", "doi:10.1109/…", "file:table.md" or an address with a '
             "commit"
         )
     if kind == "address" and not re.search(r"(?<![0-9A-Za-z])[0-9a-f]{7,40}(?![0-9A-Za-z])", text):
@@ -314,8 +314,11 @@ def _source(text: str) -> str:
 class RawPaper(Strict):
     """Describe paper.yaml. source (or arxiv): where the numbers were read; name: how its row ids begin.
 
-    margins, alpha, seeds: this ledger's own, in place of params.yaml's. plus_minus, runs: what the paper's ± is, over
-    how many runs. version_of: the first paper, whose ways of counting hold.
+    margins, alpha, seeds: how far a result may lie from a printed number, at which level, over how many runs.
+    seed_spread, printed_spread: between seeds, and between the authors' runs by column, in points. plus_minus, runs:
+    what the paper's ± is, over how many runs. recipes: what runs by a recipe are, in words. version_of: the folder
+    beside this one of the work that this is a version of, whose ways of counting hold. results, fingerprints: folders
+    of the same checkout that hold this paper's evidence and what it depends on.
     """
 
     schema_: Literal[1] = Field(alias="schema")
@@ -331,7 +334,12 @@ class RawPaper(Strict):
     seeds: Annotated[int, Field(ge=2, le=1000)] | None = None
     plus_minus: Literal["standard error", "standard deviation"] | None = None
     runs: Annotated[int, Field(ge=2, le=1000)] | None = None
-    version_of: Literal["micronet"] | None = None
+    version_of: Identifier | None = None
+    seed_spread: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.15
+    printed_spread: dict[Column, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = {}
+    recipes: dict[Identifier, Text] = {}
+    results: Text | None = None
+    fingerprints: Text | None = None
     unread: list[RawUnread] = []
     checks: RawChecks = RawChecks()
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from papertally.ledger.files import YamlFile
-from papertally.ledger.load import HERE, Ledger, LedgerError
+from papertally.ledger.load import Ledger, LedgerError
 from papertally.ledger.schema import Identifier, RawReading, Strict, Text
 from papertally.quantities.printed import ABSENT, UNITS, parse_printed
 
@@ -138,9 +138,8 @@ CORRECT, OTHERWISE, UNSEEN = "quoted correctly", "quoted otherwise", "source not
 Raw = TypeVar("Raw", bound=BaseModel)
 
 
-def load_supplements(ledger: Ledger, root: Path | None = None) -> Supplements:
+def load_supplements(ledger: Ledger, root: Path) -> Supplements:
     """Return the supplements of the ledger in folder `root`. Raises LedgerError "file:line: fault; mend"."""
-    root = root or HERE
 
     def load(name: str, form: type[Raw]) -> tuple[YamlFile | None, Raw]:
         path = root / f"{name}.yaml"

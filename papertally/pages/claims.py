@@ -20,7 +20,12 @@ KINDS = {
 #: Kinds that are expressions over cells.
 OF_CELLS = ("relation", "print")
 #: What the paper's own numbers say of a statement, whatever they were rounded from.
-OWN = {"holds": "holds", "undecided": "undecided by rounding", "cannot": "cannot hold"}
+OWN = {
+    "holds": "holds",
+    "as-printed": "holds as printed",
+    "undecided": "undecided by rounding",
+    "cannot": "cannot hold",
+}
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ class ClaimForm(Form):
     achieved: Any
     verdict: Literal[VERDICTS]  # type: ignore[valid-type]
     note: str
-    own: Literal["holds", "undecided", "cannot"] | None
+    own: Literal["holds", "as-printed", "undecided", "cannot"] | None
     shown: Literal[SHOWN]  # type: ignore[valid-type]
 
 

@@ -155,10 +155,7 @@ def _protocol(found: Registered) -> list[str]:
         revisions = ", ".join(r if r.endswith(("+", "-dirty")) else r[:7] for r in found.revisions)
         noun = "revision" if len(found.revisions) == 1 else "revisions"
         ran = ", ".join(f"{name} ({count(n, 'run')})" for name, n in sorted(found.processors.items()))
-        lines.append(
-            f"{told}Code {noun} {revisions}; on {ran}. The compiled form of Shift-Max gives the plain form's values "
-            "bit for bit, gradients within rounding (tests/registry/test_native.py)."
-        )
+        lines.append(f"{told}Code {noun} {revisions}; on {ran}.")
     return lines
 
 

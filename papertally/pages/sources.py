@@ -13,11 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from papertally.evidence.bench import Latency
 from papertally.evidence.figures import FigureEvidence
 from papertally.evidence.io import EvidenceError, listed
-from papertally.evidence.paths import Places
 from papertally.evidence.read import Problem
 from papertally.evidence.schema import read_form
 from papertally.ledger.files import YamlFile
 from papertally.ledger.load import Ledger, LedgerError
+from papertally.ledger.paper import Paper
 from papertally.ledger.schema import Column, Identifier, Text
 from papertally.pages.provenance import evidence_dates
 from papertally.verdicts.names import COLUMNS
@@ -99,10 +99,10 @@ class Sources:
     problems: list[Problem] = field(default_factory=list)
 
 
-def read_config(places: Places, ledger: Ledger) -> PageConfig:
+def read_config(paper: Paper, ledger: Ledger) -> PageConfig:
     """Return the ledger's page.yaml, or an empty configuration where there is none. Raises LedgerError naming it."""
-    path = places.ledger / "page.yaml"
-    shown = places.shown(path)
+    path = paper.folder / "page.yaml"
+    shown = paper.shown(path)
     if not path.exists():
         return PageConfig()
     file = YamlFile(path, shown, LedgerError)
@@ -154,12 +154,12 @@ def read_curve(path: Path, shown: str, profile: str) -> Curve | None:
     return Curve(shown, row, profile, label, metric, points) if points else None
 
 
-def _read_latency(places: Places, problems: list[Problem]) -> tuple[str, Latency] | None:
+def _read_latency(paper: Paper, problems: list[Problem]) -> tuple[str, Latency] | None:
     """Return the measured latencies of a paper's rows, or None; a file that cannot count joins `problems`."""
-    path = places.results / "bench/latency.json"
+    path = paper.results / "bench/latency.json"
     if not path.exists():
         return None
-    shown = places.shown(path)
+    shown = paper.shown(path)
     try:
         return shown, read_form(path, shown, Latency)
     except EvidenceError as error:
@@ -167,18 +167,18 @@ def _read_latency(places: Places, problems: list[Problem]) -> tuple[str, Latency
         return None
 
 
-def read_sources(places: Places, ledger: Ledger) -> Sources:
+def read_sources(paper: Paper, ledger: Ledger) -> Sources:
     """Return what the page shows beside the verdicts; a file that cannot count is a Problem, not a gap.
 
     Raises LedgerError for a malformed page.yaml.
     """
     problems: list[Problem] = []
-    latency = _read_latency(places, problems)
+    latency = _read_latency(paper, problems)
     out = Sources(
-        read_config(places, ledger), dates=evidence_dates(places.root), latency=latency, problems=problems
+        read_config(paper, ledger), dates=evidence_dates(paper.root), latency=latency, problems=problems
     )  # fmt: skip
-    for path in listed(places.results / "curves", "*/*.csv"):
-        shown = places.shown(path)
+    for path in listed(paper.results / "curves", "*/*.csv"):
+        shown = paper.shown(path)
         if path.stem.partition(".")[0] not in ledger.rows:
             continue
         try:
@@ -187,8 +187,8 @@ def read_sources(places: Places, ledger: Ledger) -> Sources:
             out.problems.append(Problem(shown, path.stem, str(error).removeprefix(f"{shown}: ")))
         else:
             out.curves.extend([curve] if curve else [])
-    for path in listed(places.results / "figures"):
-        shown = places.shown(path)
+    for path in listed(paper.results / "figures"):
+        shown = paper.shown(path)
         try:
             out.figures.append((shown, read_form(path, shown, FigureEvidence)))
         except EvidenceError as error:

@@ -1,23 +1,21 @@
 """Set two versions of a paper side by side: what each prints and what the same code computes for each.
 
-python -m report versions NAME [--out FOLDER]     paper/ beside paper/NAME, written to report/out/versions_NAME.html
+It is written as versions_NAME.html beside the first one's report.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from papertally.evidence.io import EvidenceError, write_text_atomic
-from papertally.evidence.paths import Places, up
 from papertally.evidence.settings import SettingsError
-from papertally.ledger.load import Alias, LedgerError, load_ledger
+from papertally.ledger.load import Alias, LedgerError
+from papertally.ledger.paper import up
 from papertally.verdicts.costs import agreement
-from papertally.verdicts.gather import gather, place
-from papertally.verdicts.model import build
 from papertally.verdicts.names import GLYPHS, column_name, column_place, row_name, short_title, show, slug, spoken
 from papertally.verdicts.views import CellView, Report
 
@@ -104,7 +102,7 @@ def _side(report: Report, row: str, column: str, way: str) -> Side | None:
     others = []
     if column == "madds" and cost is not None:
         for rule, value in cost.values.madds.items():
-            if rule != report.evidence.rule:
+            if rule != report.evidence.rule and rule in report.rules:
                 said = agreement(value, found.printed, report.ledger.cell(row, column).interval)
                 others.append(f"rule {rule}: {show(value, found.printed)}, {said}")
     return Side(
@@ -157,7 +155,7 @@ def compare(this: Report, later: Report, way: str, hrefs: tuple[str, str]) -> Ve
     for alias in aliases:
         if alias.later_row and alias.later_row not in later.ledger.rows:
             raise LedgerError(
-                f"papers/micronet/known_issues.yaml: alias {alias.this!r} names {alias.later_row!r}, which arXiv "
+                f"known_issues.yaml: alias {alias.this!r} names {alias.later_row!r}, which arXiv "
                 f"{later.ledger.arxiv}'s ledger does not have; mend later_row"
             )
     both = [_pair(this, later, a, a.row, a.later_row, way) for a in aliases if a.later_row]
@@ -173,16 +171,6 @@ def compare(this: Report, later: Report, way: str, hrefs: tuple[str, str]) -> Ve
     return Versions((first, second), both, alone, list(this.rules.items()))
 
 
-def load(root: Path, name: str) -> Report:
-    """Return the report of one ledger of a checkout."""
-    places, settings, runs = place(None, name, root)
-    if load_ledger(places.ledger).another:
-        fault = "is another work's and no version of the first paper; if it is one, add version_of: micronet"
-        raise LedgerError(f"paper/{name}/paper.yaml: {fault}")
-    ledger, settings, evidence = gather(places, settings, runs)
-    return build(ledger, evidence, settings)
-
-
 def write(this: Report, later: Report, root: Path, out: Path, name: str) -> Path:
     """Write the page beside the first paper's report; returns its path."""
     from papertally.pages.render import versions_page
@@ -192,17 +180,28 @@ def write(this: Report, later: Report, root: Path, out: Path, name: str) -> Path
     return path
 
 
-def main(argv: list[str], root: Path) -> int:
-    """Write the page; returns 0, or 1 for malformed input."""
+def main(argv: list[str], this: Callable[[], Report], later: Callable[[str], Report], root: Path, out: Path) -> int:
+    """Write the page; returns 0, or 1 for malformed input.
+
+    Args:
+        argv: The other version's folder, beside this one's, and where to write.
+        this: Returns this version's report.
+        later: Returns the report of the other version's folder.
+        root: The folder that links lead to.
+        out: Where the page is written by default.
+    """
     parser = argparse.ArgumentParser(prog="python -m report versions", description="Set two versions side by side.")
-    parser.add_argument("name", help="the other version's ledger: paper/NAME")
+    parser.add_argument("name", help="the other version's folder under papers/")
     parser.add_argument("--out", type=Path, default=None, help="folder to write (default report/out)")
     args = parser.parse_args(argv)
-    out = Places(root).out if args.out is None else args.out.resolve()
+    out = out if args.out is None else args.out.resolve()
     try:
-        this, later = load(root, ""), load(root, args.name)
-        path = write(this, later, root, out, args.name)
-        found = compare(this, later, "", ("", ""))
+        reports = this(), later(args.name)
+        if not reports[1].ledger.version_of:
+            fault = "is no version of another work; if it is one, add version_of: the other's folder"
+            raise LedgerError(f"papers/{args.name}/paper.yaml: {fault}")
+        path = write(*reports, root, out, args.name)
+        found = compare(*reports, "", ("", ""))
     except (LedgerError, EvidenceError, SettingsError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return BROKEN

@@ -1,19 +1,19 @@
 """Sound interval arithmetic: what is true of every value that printed numbers, or means, may stand for.
 
-A span holds all values that a quantity may have; a result's span holds all that the result may have, perhaps more,
-never less. So a comparison is decided only where it has one truth for all, and wider spans never decide more. Exact:
-ends are fractions, an unbounded one is None.
+An interval holds all values that a quantity may have; a result's interval holds all that the result may have, perhaps
+more, never less. So a comparison is decided only where it has one truth for all, and wider intervals never decide more.
+Exact: ends are fractions; an end without a bound is infinite, and compares as such.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
-from typing import Self, TypeVar
-
-from papertally.quantities.printed import Bounds
+from typing import cast
 
 
 class Truth(Enum):
@@ -40,39 +40,53 @@ def some(truths: Iterable[Truth]) -> Truth:
     return ~every(~t for t in truths)
 
 
-@dataclass(frozen=True)
-class Span:
-    """Hold values from low to high; an open end does not belong, None is no bound."""
+#: No bound. A float, but only ever compared, negated and added to fractions: exact all the same.
+INFINITE = cast(Fraction, math.inf)
 
-    low: Fraction | None
-    high: Fraction | None
+
+@dataclass(frozen=True)
+class Interval:
+    """Hold values from low to high; an open end does not belong."""
+
+    low: Fraction
+    high: Fraction
     low_open: bool = False
     high_open: bool = False
 
     @property
     def finite(self) -> bool:
         """Tell whether both ends are bounds."""
-        return self.low is not None and self.high is not None
+        return self.low != -INFINITE and self.high != INFINITE
+
+    @property
+    def is_point(self) -> bool:
+        """Tell whether one number alone lies in it."""
+        return self.low == self.high
+
+    def __str__(self) -> str:
+        return f"{'(' if self.low_open else '['}{large(self.low)}, {large(self.high)}{')' if self.high_open else ']'}"
 
     def __contains__(self, x: Fraction | int) -> bool:
-        above = self.low is None or x > self.low or (x == self.low and not self.low_open)
-        return above and (self.high is None or x < self.high or (x == self.high and not self.high_open))
+        above = x > self.low or (x == self.low and not self.low_open)
+        return above and (x < self.high or (x == self.high and not self.high_open))
 
-    def __neg__(self) -> Self:
-        low, high = (None if end is None else -end for end in (self.high, self.low))
-        return type(self)(low, high, self.high_open, self.low_open)
+    def __neg__(self) -> Interval:
+        return Interval(-self.high, -self.low, self.high_open, self.low_open)
 
-    def __add__(self, other: Span) -> Self:
-        low = None if self.low is None or other.low is None else self.low + other.low
-        high = None if self.high is None or other.high is None else self.high + other.high
-        return type(self)(low, high, self.low_open or other.low_open, self.high_open or other.high_open)
+    def __add__(self, other: Interval) -> Interval:
+        return Interval(
+            self.low + other.low,
+            self.high + other.high,
+            self.low_open or other.low_open,
+            self.high_open or other.high_open,
+        )
 
-    def __sub__(self, other: Span) -> Self:
+    def __sub__(self, other: Interval) -> Interval:
         return self + -other
 
-    def __mul__(self, other: Span) -> Self:
+    def __mul__(self, other: Interval) -> Interval:
         if not (self.finite and other.finite):
-            return type(self)(None, None)
+            return WHOLE
         products = [(x * y, x_open or y_open) for x, x_open in self._ends() for y, y_open in other._ends()]
         low, high = min(p for p, _ in products), max(p for p, _ in products)
         zero = 0 in self or 0 in other  # then 0 is reached whatever the other factor is
@@ -80,108 +94,100 @@ class Span:
         def is_open(end: Fraction) -> bool:
             return all(o for p, o in products if p == end) and not (end == 0 and zero)
 
-        return type(self)(low, high, is_open(low), is_open(high))
+        return Interval(low, high, is_open(low), is_open(high))
 
-    def __truediv__(self, other: Span) -> Self:
-        if not other.finite or not self.finite:
-            return type(self)(None, None)
-        assert other.low is not None
-        assert other.high is not None
-        if other.low <= 0 <= other.high:
-            if other.low == other.high:
-                raise ZeroDivisionError
-            return type(self)(None, None)
-        return self * type(self)(1 / other.high, 1 / other.low, other.high_open, other.low_open)
+    def __truediv__(self, other: Interval) -> Interval:
+        """Divide. Raises ZeroDivisionError by 0 itself; by what may be or come near it, anything is possible."""
+        if other.low == other.high == 0:
+            raise ZeroDivisionError
+        if not (self.finite and other.finite) or other.low <= 0 <= other.high:
+            return WHOLE
+        return self * Interval(1 / other.high, 1 / other.low, other.high_open, other.low_open)
 
-    def __abs__(self) -> Self:
-        if self.low is not None and self.low >= 0:
+    def __abs__(self) -> Interval:
+        if self.low >= 0:
             return self
-        if self.high is not None and self.high <= 0:
+        if self.high <= 0:
             return -self
-        if not self.finite:
-            return type(self)(Fraction(0), None)
-        assert self.low is not None
-        assert self.high is not None
         ends = [(-self.low, self.low_open), (self.high, self.high_open)]
         high = max(e for e, _ in ends)
-        return type(self)(Fraction(0), high, False, all(o for e, o in ends if e == high))
+        return Interval(Fraction(0), high, False, all(o for e, o in ends if e == high))
 
     def _ends(self) -> list[tuple[Fraction, bool]]:
-        assert self.low is not None
-        assert self.high is not None
         return [(self.low, self.low_open), (self.high, self.high_open)]
 
 
-WHOLE = Span(None, None)
-S = TypeVar("S", bound=Span)
+WHOLE = Interval(-INFINITE, INFINITE)
 
 
-def point(x: Fraction | int) -> Span:
-    """Return the span of one value."""
-    return Span(Fraction(x), Fraction(x))
+def point(x: Fraction | Decimal | int) -> Interval:
+    """Return the interval of one value."""
+    exact = Fraction(x)
+    return Interval(exact, exact)
 
 
-def span(found: Bounds) -> Span:
-    """Return the span of a printed number."""
-    return Span(Fraction(found.low), Fraction(found.high), found.low_open, found.high_open)
+def greatest(a: Interval, b: Interval) -> Interval:
+    """Return the interval of max(a, b)."""
+    low, high = max(a.low, b.low), max(a.high, b.high)
+    low_open = any(s.low_open for s in (a, b) if s.low == low)
+    return Interval(low, high, low_open, all(s.high_open for s in (a, b) if s.high == high))
 
 
-def greatest(a: S, b: S) -> S:
-    """Return the span of max(a, b)."""
-    if a.high is None or b.high is None:
-        high, high_open = None, False
-    else:
-        high = max(a.high, b.high)
-        high_open = all(s.high_open for s in (a, b) if s.high == high)
-    lows = [(s.low, s.low_open) for s in (a, b) if s.low is not None]
-    low = max((x for x, _ in lows), default=None)
-    return type(a)(low, high, any(o for x, o in lows if x == low), high_open)
-
-
-def least(a: S, b: S) -> S:
-    """Return the span of min(a, b)."""
+def least(a: Interval, b: Interval) -> Interval:
+    """Return the interval of min(a, b)."""
     return -greatest(-a, -b)
 
 
-def below(a: Span, b: Span) -> Truth:
+def below(a: Interval, b: Interval) -> Truth:
     """Return the truth of a < b."""
-    if (
-        a.high is not None
-        and b.low is not None
-        and (a.high < b.low or (a.high == b.low and (a.high_open or b.low_open)))
-    ):
+    if a.high < b.low or (a.high == b.low and (a.high_open or b.low_open)):
         return Truth.HOLDS
-    if a.low is not None and b.high is not None and a.low >= b.high:
-        return Truth.CANNOT
-    return Truth.UNDECIDED
+    return Truth.CANNOT if a.low >= b.high else Truth.UNDECIDED
 
 
-def equal(a: Span, b: Span) -> Truth:
-    """Return the truth of a == b: decided for one value each, or for spans that share none."""
-    if a.finite and a.low == a.high == b.low == b.high:
-        return Truth.HOLDS
-    return Truth.CANNOT if Truth.HOLDS in (below(a, b), below(b, a)) else Truth.UNDECIDED
+def at_most(a: Interval, b: Interval) -> Truth:
+    """Return the truth of a <= b."""
+    return ~below(b, a)
 
 
-def within(a: Span, b: Span) -> Truth:
-    """Return the truth of 'a lies in the fixed span b'."""
-    low = b.low is None or (
-        a.low is not None and (a.low > b.low or (a.low == b.low and (a.low_open or not b.low_open)))
-    )
-    high = b.high is None or (
-        a.high is not None and (a.high < b.high or (a.high == b.high and (a.high_open or not b.high_open)))
-    )
-    if low and high:
+def equal(a: Interval, b: Interval) -> Truth:
+    """Return the truth of a == b: decided for one value each, or for intervals that share none."""
+    if a.low == a.high == b.low == b.high:
         return Truth.HOLDS
     return Truth.CANNOT if Truth.HOLDS in (below(a, b), below(b, a)) else Truth.UNDECIDED
 
 
-COMPARE: dict[str, Callable[[Span, Span], Truth]] = {
+def within(a: Interval, b: Interval) -> Truth:
+    """Return the truth of 'a lies in the fixed interval b'."""
+    low = a.low > b.low or (a.low == b.low and (a.low_open or not b.low_open))
+    if low and (a.high < b.high or (a.high == b.high and (a.high_open or not b.high_open))):
+        return Truth.HOLDS
+    return Truth.CANNOT if Truth.HOLDS in (below(a, b), below(b, a)) else Truth.UNDECIDED
+
+
+COMPARE: dict[str, Callable[[Interval, Interval], Truth]] = {
     "Lt": below,
-    "LtE": lambda a, b: ~below(b, a),
+    "LtE": at_most,
     "Gt": lambda a, b: below(b, a),
-    "GtE": lambda a, b: ~below(a, b),
+    "GtE": lambda a, b: at_most(b, a),
     "Eq": equal,
     "NotEq": lambda a, b: ~equal(a, b),
     "In": within,
 }
+
+
+def number(x: Fraction) -> str:
+    """Return an exact number as a decimal where it has a short one, else as a fraction."""
+    places = next((n for n in range(13) if 10**n % x.denominator == 0), None)
+    if places is None:
+        return f"{x.numerator}/{x.denominator}"
+    text = format(Decimal(int(x * 10**places)).scaleb(-places), "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def large(x: Fraction) -> str:
+    """Return an exact number as tables print it: 12150000 is 12.15M."""
+    for scale, name in ((10**9, "B"), (10**6, "M"), (10**3, "K")):
+        if abs(x) >= scale:
+            return number(x / scale) + name
+    return number(x)

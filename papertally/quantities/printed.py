@@ -9,7 +9,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from functools import lru_cache
+
+from papertally.quantities.interval import Interval
 
 #: Magnitudes; a percent sign is one point.
 UNITS = {"": Decimal(1), "K": Decimal(10**3), "M": Decimal(10**6), "B": Decimal(10**9), "%": Decimal(1)}
@@ -50,7 +53,7 @@ _NUMBER = re.compile(
     rf"(?:\s?[-–—]\s?(?P<to>{_DIGITS})(?!\d))?\s?{_UNIT}"
     rf"(?:(?:\s?(?:±|\+/[-−]|\+[-−])\s?(?P<plus>{_DIGITS})|\s?\((?:±|\+/[-−])\s?(?P<paren>{_DIGITS})\s?%?\))"
     rf"(?:\s?(?P<later>{_LATER}))?)?"
-    rf"(?:\s?\(?(?P<gain>[+↑↓▲▼△▽]\s?(?:{_DIGITS})\s?[%KMGB]?|[-−]\s?(?:{_DIGITS})\s?[%KMGB]?(?=\)))\)?)?"
+    rf"(?:\s?\(?(?P<gain>[+↑↓▲▼△▽]\s?(?:{_DIGITS})\s?[%KMGB]?|[-−–]\s?(?:{_DIGITS})\s?[%KMGB]?(?=\)))\)?)?"
 )
 #: How papers print a number that they do not have; `ABSENT` is the first paper's.
 ABSENT = "–"
@@ -66,7 +69,7 @@ def is_absent(text: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Interval:
+class PrintedNumber:
     """Hold the half-open interval [low, high) of values that print as one string, in base units.
 
     step: a unit of its last place where that is not the interval's length ("≈", a range); spread: what the paper
@@ -85,10 +88,10 @@ class Interval:
         return self.high - self.low if self.step is None else self.step
 
     @property
-    def cut(self) -> Interval:
+    def cut(self) -> PrintedNumber:
         """Return the values that print as the string where digits are cut, towards zero, instead of rounded."""
         half = -self.place / 2 if self.value < 0 else self.place / 2
-        return Interval(self.low + half, self.high + half, self.value, self.step, self.spread)
+        return PrintedNumber(self.low + half, self.high + half, self.value, self.step, self.spread)
 
     def __contains__(self, x: object) -> bool:
         if isinstance(x, float):
@@ -99,36 +102,24 @@ class Interval:
         return f"[{plain(self.low)}, {plain(self.high)})"
 
 
-@dataclass(frozen=True)
-class Bounds:
-    """Hold an interval whose ends may or may not belong to it."""
-
-    low: Decimal
-    high: Decimal
-    low_open: bool = False
-    high_open: bool = False
+#: How numbers are usually shortened: to the nearest (a half up), to the nearest (a half to even), by cutting digits.
+ROUNDINGS = ("nearest", "half to even", "cut")
 
 
-#: How numbers are usually shortened: to the nearest (a half up), by cutting digits, to the nearest (a half to even).
-ROUNDINGS = ("nearest", "cut", "half to even")
-
-
-def bounds(text: str, rounding: str = "nearest") -> Bounds:
-    """Return the values that print as a string under one of ROUNDINGS. Raises ValueError naming the string."""
-    return bounds_of(parse_printed(text), rounding)
-
-
-def bounds_of(found: Interval, rounding: str) -> Bounds:
-    """Return the values that print as a printed number under one of ROUNDINGS."""
-    if rounding == "nearest":
-        return Bounds(found.low, found.high, high_open=True)
+@lru_cache(16384)
+def values_printed_as(number: PrintedNumber, rounding: str = "nearest") -> Interval:
+    """Return the values that print as a number under one of ROUNDINGS."""
     if rounding == "cut":
-        negative = found.value < 0
-        return Bounds(found.cut.low, found.cut.high, low_open=negative, high_open=not negative)
-    if found.step is not None:
-        return Bounds(found.low, found.high)
-    odd = int(found.value / found.place) % 2 == 1
-    return Bounds(found.low, found.high, odd, odd)
+        number = number.cut
+    low, high = Fraction(number.low), Fraction(number.high)
+    if rounding == "nearest":
+        return Interval(low, high, high_open=True)
+    if rounding == "cut":
+        return Interval(low, high, number.value < 0, number.value >= 0)
+    if number.step is not None:
+        return Interval(low, high)
+    odd = int(number.value / number.place) % 2 == 1
+    return Interval(low, high, odd, odd)
 
 
 def plain(x: Decimal) -> str:
@@ -213,7 +204,7 @@ def _decimal(digits: str) -> tuple[Decimal, int]:
 
 
 @lru_cache(16384)
-def parse_printed(text: str, unit: str = "") -> Interval:
+def parse_printed(text: str, unit: str = "") -> PrintedNumber:
     """Return the interval of a printed number in base units: 2.4M is [2350000, 2450000), 58.5 is [58.45, 58.55).
 
     unit: that of the column's head, for a number that prints none of its own. Base units are ones, seconds and bytes; a
@@ -241,7 +232,7 @@ def parse_printed(text: str, unit: str = "") -> Interval:
             raise ValueError(f"{text!r} is no printed number; a range begins with the smaller one")
     around = step if match["about"] else step / 2
     spread = match["plus"] or match["paren"]
-    return Interval(
+    return PrintedNumber(
         low - around, high + around, (low + high) / 2, step if match["to"] or match["about"] else None,
         _decimal(spread)[0] * scale if spread else None,
     )  # fmt: skip

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from papertally.ledger.table_schema import unfit
 from papertally.quantities.columns import SHARES, is_cost, stem
 from papertally.quantities.printed import ABSENT, is_absent, kind_of, own_unit, parse_printed
-from papertally.tables.grid import Grid, Piece, lone, numeric, split_beside, with_heads
+from papertally.tables.grid import Grid, Piece, headless, lone, numeric, split_beside, split_stacked, with_heads
 from papertally.tables.heads import read_head
 from papertally.tables.infer_columns import Col, Measured, Unread
 from papertally.tables.normalize import marks_of, quoted, slug
@@ -19,7 +19,11 @@ from papertally.tables.vocabulary import INPUTS
 
 @dataclass
 class Written:
-    """Hold one table's YAML and what it left unread; rows: labels and cells by id, to find rows that repeat."""
+    """Hold one table's YAML and what it left unread.
+
+    rows: labels and cells by id, to find rows that repeat; shape: how many rows and columns were read; labels: which
+    columns became labels, and why.
+    """
 
     id: str
     text: str
@@ -27,6 +31,10 @@ class Written:
     unread: list[Unread]
     rows: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]]
     margins: dict[str, tuple[object, str]]
+    file: str = ""
+    line: int = 0
+    shape: tuple[int, int] = (0, 0)
+    labels: tuple[str, ...] = ()
 
 
 class Table(Measured):
@@ -88,7 +96,19 @@ class Table(Measured):
         if not count:
             return None
         text = self._text(labels, rows)
-        return Written(self.number, text, count, self.unread, out, self._margins())
+        unread = [replace(entry, file=entry.file or self.grid.file) for entry in self.unread]
+        return Written(
+            self.number,
+            text,
+            count,
+            unread,
+            out,
+            self._margins(),
+            file=self.source,
+            line=self.grid.line,
+            shape=(len(out), len(self.columns)),
+            labels=tuple(self.label_reasons.values()),
+        )
 
     def _input(self, row: Sequence[Piece]) -> tuple[int, int] | None:
         """Return the (height, width) that a row prints under a head like "resolution", where costs are printed."""
@@ -110,11 +130,20 @@ class Table(Measured):
 
     def _cell(self, piece: Piece, row: str, col: Col) -> str:
         text = piece.text.strip()
+        if piece.fault and piece.fault.startswith("its row"):
+            self.unread.append(Unread(text, piece.line, piece.fault, row, col.name))
+            return "?"
+        if not text and not self.grid.sure:
+            why = "the cell is empty: write –, or what is printed there, which a converter may have lost"
+            self.unread.append(Unread("(empty)", piece.line, why, row, col.name))
+            return "?"
         if not text:
             return ABSENT
         if is_absent(text):
             return text
         try:
+            if piece.fault:
+                raise ValueError(f"; {piece.fault}")
             parse_printed(text, str(col.keys.get("unit", "")) or ("MB" if stem(col.name) == "size" else ""))
             if fault := unfit(col.name, text):
                 raise ValueError(fault)
@@ -183,20 +212,42 @@ def numbers_of(grids: Sequence[Grid]) -> list[str]:
     return out
 
 
+def _rows_of(grid: Grid) -> str:
+    """Return a table's head and its rows' names, for a reader to find it by."""
+    head = " | ".join(dict.fromkeys(p.text for p in grid.rows[0] if p.text))
+    names = ", ".join(dict.fromkeys(next((p.text for p in row if p.text), "") for row in grid.rows[1:]))
+    return f"{head[:160]}: {names[:240]}"
+
+
 def write_tables(
     grids: Sequence[Grid], name: str, task: str, metric: str, source: str
 ) -> tuple[list[Written], list[Unread]]:
     """Return every table that prints numbers, and those that could not be read as tables."""
-    whole = [part for grid in grids for part in split_beside(with_heads(grid))]
+    grids = [part for grid in grids for part in split_stacked(grid)]
+    bare: list[Grid] = []
+    whole: list[Grid] = []
+    for grid in grids:
+        if headless(grid) or len(grid.rows) < 2:
+            bare.append(grid)
+        else:
+            whole += split_beside(with_heads(grid))
     numbers = numbers_of(whole)
     others: dict[str, tuple[str, tuple[str, ...]]] = {}
-    written, lost = [], []
+    written: list[Written] = []
+    lost = [
+        Unread(_rows_of(g), g.line, f"{len(g.rows)} rows without a head: write their columns' names above them",
+               file=g.file)
+        for g in bare
+    ]  # fmt: skip
     for grid, number in zip(whole, numbers, strict=True):
-        table = Table(grid, name, number, task, metric, source)
+        if fault := next((p.fault for row in grid.rows[: grid.heads] for p in row if p.fault), ""):
+            lost.append(Unread(_rows_of(grid), grid.line, f"in its head, {fault}", file=grid.file))
+            continue
+        table = Table(grid, name, number, task, metric, grid.file or source)
         found = table.write(others)
         if found is None:
-            head = " | ".join(dict.fromkeys(p.text for p in grid.rows[0] if p.text))
-            lost.append(Unread(head, grid.line, "a table in which no column is known to be measured"))
+            why = "a table in which no column is known to be measured; --metric names what they measure"
+            lost.append(Unread(_rows_of(grid), grid.line, why, file=grid.file))
         else:
             written.append(found)
     return written, lost

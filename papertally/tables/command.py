@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
-from papertally.ledger.load import HERE, NAME, LedgerError, load_ledger
+from papertally.ledger.load import NAME, LedgerError, load_ledger
 from papertally.ledger.schema import TASKS, RawPaper
 from papertally.quantities.columns import COSTS
 from papertally.tables.build import Written, write_tables
-from papertally.tables.csvs import read_csv
-from papertally.tables.grid import Grid
-from papertally.tables.html import read_html
+from papertally.tables.documents import tables_of
 from papertally.tables.infer_columns import Unread
-from papertally.tables.latex import read_latex
-from papertally.tables.markdown import read_markdown
 from papertally.tables.normalize import quoted
 
-READERS: dict[str, Callable[[str], list[Grid]]] = {
-    ".md": read_markdown, ".markdown": read_markdown, ".mmd": read_markdown, ".txt": read_markdown,
-    ".tex": read_latex, ".latex": read_latex, ".ltx": read_latex, ".html": read_html, ".htm": read_html,
-    ".xhtml": read_html, ".csv": read_csv, ".tsv": read_csv,
-}  # fmt: skip
 CLAIMS = """\
 # Statements of the paper about its own numbers. An example, to write out:
 #   - id: small_is_better
@@ -38,23 +28,6 @@ schema: 1
 claims: []
 """
 ISSUES = "# Doubts about the transcription, and where the paper contradicts itself.\nschema: 1\nissues: []\n"
-
-
-def read_source(path: Path) -> tuple[list[Grid], str]:
-    """Return a file's tables and its text. Raises LedgerError naming the file."""
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
-        raise LedgerError(f"{path}: is none of {', '.join(READERS)}; save it as one, or rename it")
-    try:
-        text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
-    except OSError as error:
-        raise LedgerError(f"{path}: {error.strerror}; name a file with the paper's tables") from None
-    except UnicodeDecodeError as error:
-        raise LedgerError(f"{path}: not UTF-8 ({error.reason}); save it as UTF-8") from None
-    grids = reader(text)
-    if not grids:
-        raise LedgerError(f"{path}: no table in it; name a file whose tables are text, or its other form")
-    return grids, text
 
 
 def _paper(name: str, source: str, title: str, tables: list[Written], lost: list[Unread], file: str) -> str:
@@ -73,15 +46,25 @@ def _paper(name: str, source: str, title: str, tables: list[Written], lost: list
     if lost:
         lines += ["# mend: tables that were left out, or write them by hand.", "unread:"]
         lines += [
-            f"  - {{text: {quoted(e.text)}, at: {quoted(f'{file}:{e.line}')}, why: {quoted(e.why)}}}" for e in lost
+            f"  - {{text: {quoted(e.text)}, at: {quoted(f'{e.file or file}:{e.line}')}, why: {quoted(e.why)}}}"
+            for e in lost
         ]
     return "\n".join(lines) + "\n"
 
 
 def write_ledger(
-    name: str, path: Path, folder: Path, task: str = "", metric: str = "", source: str = "", title: str = ""
+    name: str,
+    path: Path | Sequence[Path],
+    folder: Path,
+    task: str = "",
+    metric: str = "",
+    source: str = "",
+    title: str = "",
+    told: list[str] | None = None,
 ) -> tuple[int, int, list[tuple[Unread, str]]]:
-    """Write a ledger from a file's tables; returns (tables, numbers, what is left to mend).
+    """Write a ledger from the tables of one document or several; returns (tables, numbers, what is left to mend).
+
+    told: takes a line for every table: its rows and columns, and which columns became labels.
 
     Raises LedgerError naming what is wrong; a folder that has a ledger is left as it is.
     """
@@ -89,10 +72,24 @@ def write_ledger(
         raise LedgerError(f"{name!r} is no name of a ledger; write small letters, digits and underscores: my_paper")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise LedgerError(f"{folder}: is there already; name another --path, or remove it")
-    grids, _ = read_source(path)
-    written, lost = write_tables(grids, name, task, metric, path.name)
+    paths = [path] if isinstance(path, Path) else list(path)
+    whole = tables_of(paths)
+    path = paths[0]
+    written, lost = write_tables(whole.grids, name, task, metric, path.name)
+    lost = [*whole.unread, *lost]
     if not written:
-        raise LedgerError(f"{path}: {len(grids)} tables, none with a column that is known to be measured; say --metric")
+        first = f"; {lost[0].file or path.name}:{lost[0].line}: {lost[0].why}" if lost else ""
+        said = "" if metric else "; say --metric"
+        raise LedgerError(
+            f"{path}: {len(whole.grids)} tables, none with a column that is known to be measured{said}{first}"
+        )
+    told = [] if told is None else told
+    for table in written:
+        labels = f"; labels: {', '.join(table.labels)}" if table.labels else ""
+        told.append(
+            f"table {table.id} ({table.file}:{table.line}): {table.shape[0]} rows x {table.shape[1]} columns, "
+            f"{table.cells} numbers{labels}"
+        )
     source = source or f"file:{path.name.replace(' ', '_')}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as made:
@@ -109,7 +106,8 @@ def write_ledger(
         if folder.exists():
             folder.rmdir()
         shutil.copytree(draft, folder)
-    left = [(entry, path.name) for table in written for entry in table.unread] + [(e, path.name) for e in lost]
+    left = [(e, e.file or path.name) for table in written for e in table.unread]
+    left += [(e, e.file or path.name) for e in lost]
     return len(written), sum(t.cells for t in written), left
 
 
@@ -122,18 +120,27 @@ def _claims(written: list[Written]) -> str:
 
 
 def default_folder(name: str) -> Path:
-    """Return where a new ledger lies: among the checkout's, or in the working folder."""
-    papers = HERE.parent
-    return papers / name if papers.is_dir() and os.access(papers, os.W_OK) else Path(name)
+    """Return where a new ledger lies: among a checkout's papers, or in the working folder."""
+    return Path("papers", name) if any(Path("papers").glob("*/paper.yaml")) else Path(name)
 
 
 def main(argv: list[str]) -> int:
     """Write a ledger from printed tables; returns 0, or 1 with one line a fault."""
     parser = argparse.ArgumentParser(
-        prog="papertally new", description="Write a ledger from printed tables (Markdown, LaTeX, HTML, CSV)."
+        prog="papertally new",
+        description="Write a ledger from a paper's printed tables: LaTeX, HTML, Markdown, CSV, notebooks, DOCX, XLSX.",
     )
     parser.add_argument("name", help="the ledger's name: small letters, digits, underscores")
-    parser.add_argument("--from", dest="file", type=Path, required=True, metavar="FILE", help="the printed tables")
+    parser.add_argument(
+        "--from",
+        dest="files",
+        type=Path,
+        required=True,
+        action="extend",
+        nargs="+",
+        metavar="FILE",
+        help="the paper: a file of any known form, a folder, an archive of LaTeX sources; several are one paper",
+    )
     parser.add_argument("--task", choices=TASKS, default="", help="what the models do (default: told by the columns)")
     parser.add_argument(
         "--metric", default="", metavar="NAME", help="what columns measure whose heads do not say it: acc, err, ..."
@@ -150,18 +157,20 @@ def main(argv: list[str]) -> int:
             raise LedgerError(f"--metric {args.metric!r}: write letters and digits, as acc, err or miou")
         if args.source:
             _check_source(args.source)
+        told: list[str] = []
         tables, numbers, left = write_ledger(
-            args.name, args.file, folder, args.task, args.metric, args.source, args.title
+            args.name, args.files, folder, args.task, args.metric, args.source, args.title, told
         )
     except LedgerError as error:
         for fault in error.faults:
             print(f"error: {fault}", file=sys.stderr)
         return 1
     print(f"{folder}: {tables} tables, {numbers} printed numbers")
+    print(*told, sep="\n")
     for entry, file in left:
         where = ".".join(filter(None, (entry.row, entry.column)))
         print(f"to mend: {file}:{entry.line}: {quoted(entry.text)}{' (' + where + ')' if where else ''}: {entry.why}")
-    tool = "python -m papertally"
+    tool = "papertally"
     print(f"next: {tool} check --path {folder}")
     return 0
 

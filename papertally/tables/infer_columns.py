@@ -13,7 +13,10 @@ from papertally.quantities.printed import BYTES, dimension, is_absent, kind_of, 
 from papertally.tables.grid import Grid, decimal_points, lone, numeric, with_heads
 from papertally.tables.heads import Head, read_head
 from papertally.tables.normalize import is_link, slug, split_slashes, transposed
+from papertally.tables.vocabulary import CHOSEN
 
+#: Several numbers in one cell, as a converter leaves columns that it did not part.
+_SEVERAL = re.compile(r"(?:[-−–]?\d+\.\d+%?|\([-+−–]?\d+\.\d+\)|[-–])(?:\s+\S*\d\S*){1,12}")
 #: Trained metrics of each task, to tell a table's from its columns.
 TASK_OF = (
     ("classification", ("top1", "top5", "err1", "err5")), ("segmentation", ("miou", "iou", "f1_dice", "pq")),
@@ -45,6 +48,7 @@ class Unread:
     why: str
     row: str = ""
     column: str = ""
+    file: str = ""
 
 
 class Measured:
@@ -58,6 +62,7 @@ class Measured:
         self.body = self.grid.rows[self.grid.heads or 0 :]
         self.lines = [row for row in self.body if not lone(row)]
         self.labels: list[int] = []
+        self.label_reasons: dict[int, str] = {}
         self.columns: list[Col] = []
         self.remarks: list[str] = []
         self.unread: list[Unread] = []
@@ -75,6 +80,8 @@ class Measured:
     def _timed(self, c: int, head: Head) -> Head:
         """Return a head that only names a device as a latency's, where its cells are in units of time."""
         units = {own_unit(t) for t in self.texts(c) if numeric(t)}
+        if not head.measures and units and all(dimension(unit) == "bytes" for unit in units):
+            return replace(head, measures="size", suffix=head.suffix or head.title, setting=False)
         if head.measures or not units or not all(dimension(unit) == "time" for unit in units):
             return head
         return replace(head, measures="latency", device=head.title, suffix=head.suffix or head.title, setting=False)
@@ -92,7 +99,7 @@ class Measured:
                     self.unread.append(Unread(head.title, self.grid.line, "the column is empty"))
                 continue
             if c == 0 and not (head.measures and share == 1.0 and self.grid.width > 2 and self._share(1) < 0.5):
-                self.labels.append(c)
+                self._label(c, head, "it names the rows")
                 continue
             led = 2 * sum(bool(re.match(r"[-−+≈~<>≤≥]?\s?[.\d]", t)) for t in texts) > len(texts)
             if head.measures and (share >= 0.34 or not texts or led):
@@ -101,10 +108,20 @@ class Measured:
             measured = head.average or any(re.search(r"\d\.\d|±", t) for t in texts)
             uncertain = 2 * sum("±" in t for t in texts) > len(texts)  # no setting has a spread
             uncertain = uncertain or (measured and bool(head.dataset))
+            # decimals in most cells and no letters are measured, but for what is known to be chosen so
+            places = sum(bool(re.fullmatch(r"[-−+]?\d*\.\d+%?", t)) for t in texts)
+            uncertain = uncertain or (2 * places > len(texts) and share > 0.9 and not CHOSEN.search(head.title))
             if share >= 0.5 and (self.metric or measured) and (uncertain or not head.setting):
                 found.append((c, head))
                 continue
-            self.labels.append(c)
+            numbers = share >= 0.5 and texts
+            why = "its head names a setting" if head.setting else "its head is of no known measure"
+            self._label(c, head, why if numbers else "its cells are words")
+            several = [row[c] for row in self.lines if _SEVERAL.fullmatch(row[c].text)]
+            if 2 * len(several) >= len(texts) > 0 and not (head.measures or head.setting):
+                why = "its cells hold several numbers each: part them into columns"
+                said = f"{head.title}: {', '.join(p.text for p in several)}"
+                self.unread.append(Unread(said[:300], several[0].line, why))
             if head.measures and any(re.search(r"\d", t) for t in texts):
                 why = "most cells are no numbers, so that the column was taken for a label"
                 self.unread.append(Unread(head.title, self.grid.line, why))
@@ -115,6 +132,10 @@ class Measured:
         if not self.labels:
             self.labels = [found.pop(0)[0]] if len(found) > 1 else []
         self._name(found)
+
+    def _label(self, c: int, head: Head, why: str) -> None:
+        self.labels.append(c)
+        self.label_reasons[c] = f"{head.title or f'column {c + 1}'} ({why})"
 
     def _name(self, found: Sequence[tuple[int, Head]]) -> None:
         many = Counter(head.measures for _, head in found)

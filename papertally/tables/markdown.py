@@ -9,20 +9,34 @@ from dataclasses import replace
 
 from papertally.tables.grid import Builder, Grid, Spanned
 from papertally.tables.html import math, read_html
+from papertally.tables.infer_columns import Unread
 from papertally.tables.latex import read_latex
-from papertally.tables.tex import SUPER, tidy
+from papertally.tables.plain_text import ampersands, dashed, dashed_end, drawn, grid_end, unboxed
+from papertally.tables.tex import SUPER, lowered, tidy
 
 _SEPARATOR = re.compile(r"^\s*\|?\s*[:=—–_-]+\s*(?:[|+][\s:=—–_+-]*)*\|?\s*$")
+_COMMENT = re.compile(r"`<!--[^`]*-->`\{=html\}|<!--(?:(?!-->)[\s\S])*-->")
+#: A line that ends in numbers, as a table's row does when its borders are lost.
+_COLUMN_OF_NUMBERS = re.compile(r"^(?!\s*(?:[#>|]|\[\d+\])).{0,80}?(?:\s+\**[-−–]?\d+(?:\.\d+)?[%KMGB]?\**){3,6}\s*$")
 _CAPTION = re.compile(r"^\W{0,6}(?:supplementary\s+|extended data\s+)?tab(?:le|\.)\s*[A-Z]?\d+[a-z]?\b", re.I)
 #: A line that is bold as a whole, or a fold's name: a heading over the next table.
 _NAMING = re.compile(r"\s*(?:\*\*([^*|]+)\*\*|__([^_|]+)__|<summary>(.*?)</summary>)\s*:?\s*", re.I)
+_SUB = re.compile(r"(\w?\s*)<sub>\s*((?:(?!</sub>).)*)</sub>", re.I)
 _BOLD = re.compile(r"^\s*(?:\*\*\*?|__)\s*(.+?)\s*(?:\*\*\*?|__)(.*)$")
+
+
+def _set_low(found: re.Match[str]) -> str:
+    low = found[2].strip()
+    return f"{found[1]} {low.strip('()')}" if "±" in low else found[1] + lowered(low, found[1].strip()[-1:])
 
 
 def inline(text: str) -> tuple[str, bool]:
     """Return a cell without Markdown's markup, and whether it begins bold."""
-    text = re.sub(r"<br\s*/?>", " ", text)
+    text = re.sub(r"<br\s*/?>", " ", text.replace("\1", ""))
     text = re.sub(r"<sup>\s*(.*?)\s*</sup>", lambda m: m[1] if "±" in m[1] else m[1].translate(SUPER), text, flags=re.I)
+    text = _SUB.sub(_set_low, text)
+    text = re.sub(r"(?<=[\w.)%])\^([^\s^$]{1,8})\^(?!\w)", lambda m: m[1].translate(SUPER), text)
+    text = re.sub(r"\[([^\[\]]*)\]\{[.#][^{}]*\}", r"\1", text)
     bold = bool(re.match(r"\s*<(b|strong)>", text, re.I)) or "\\mathbf" in text or "\\textbf" in text or "\\bf" in text
     text = re.sub(r"</?[A-Za-z][^<>]*>", "", text)
     text = math(html.unescape(text))
@@ -31,6 +45,8 @@ def inline(text: str) -> tuple[str, bool]:
     text = re.sub(r"!?\[([^\[\]]*)\]\([^()\s]*(?:\s+\"[^\"]*\")?\)", r"\1", text)
     text = re.sub(r"\[\^([^\]]+)\]", lambda m: m[1].translate(SUPER) if len(m[1]) == 1 else "", text)
     text = re.sub(r"~~(.+?)~~", r"\1", text)
+    text = re.sub(r"\*\*([^*]+)\*\*", r"\1", text)  # strong may stand within a word
+    text = re.sub(r"^\s*--(?=[.\d])", "–", text)
     text = re.sub(r"(?<![\w*])\*\*?(?=\S)(.+?)(?<=\S)\*\*?(?![\w*])", r"\1", text)
     text = re.sub(r"(?<!\w)_(?=\S)(.+?)(?<=\S)_(?!\w)", r"\1", text).replace("`", "")
     text = re.sub(r"\\([\\`*_{}\[\]()#+\-.!|~<>$%&])", r"\1", text)
@@ -78,8 +94,12 @@ def _table(lines: Sequence[tuple[int, str]], caption: str) -> Grid | None:
     return builder.grid(lines[0][0], caption, heads)
 
 
-def read_markdown(source: str) -> list[Grid]:
+def read_markdown(source: str, unread: list[Unread] | None = None) -> list[Grid]:
     """Return the tables of a Markdown file, in order: of pipes, of HTML, of LaTeX within it."""
+    told: list[Unread] = [] if unread is None else unread
+    # what a comment takes within a line stays blank, so that columns of dashes fit
+    source = _COMMENT.sub(lambda m: re.sub(r"[^\n]+", "", m[0]) if "\n" in m[0] else "\1" * len(m[0]), unboxed(source))
+    source = re.sub(r"(?m)^[ \t]*\x01+[ \t]*$", "", source)
     lines = source.split("\n")
     grids: list[Grid] = []
     headings: list[tuple[int, str]] = []
@@ -110,7 +130,7 @@ def read_markdown(source: str) -> list[Grid]:
                 if depth <= 0:
                     break
                 end += 1
-            found = read_html("\n".join(lines[i : end + 1]), i + 1, name())
+            found = read_html("\n".join(lines[i : end + 1]), unread, i + 1, name())
             grids += found
             waiting = found[-1] if found and not caption else None
             caption, i = "", end + 1
@@ -139,6 +159,41 @@ def read_markdown(source: str) -> list[Grid]:
             caption = ""
             i += 1
             continue
+        drawn_end = grid_end(lines, i) if "+" in line else i
+        dash_end = dashed_end(lines, i) if drawn_end == i else i
+        if max(drawn_end, dash_end) > i:
+            grid = drawn(lines, i, drawn_end, inline) if drawn_end > i else dashed(lines, i, dash_end, inline)
+            i = max(drawn_end, dash_end)
+            if grid is not None and any(re.search(r"\d", p.text) for row in grid.rows for p in row[1:]):
+                below = _caption_below(lines, i)
+                grids.append(replace(grid, caption=below or name()))
+                waiting = grids[-1] if not below and not caption else None
+                caption = ""
+            continue
+        if line.count(" & ") > 1:
+            end = i
+            while end < len(lines) and lines[end].strip():
+                end += 1
+            begun = i
+            while begun and lines[begun - 1].strip() and not lines[begun - 1].lstrip().startswith((":::", "#", "<")):
+                begun -= 1
+            rows = _broken(lines, begun, end)
+            if (grid := ampersands(rows, inline)) is not None:
+                grids.append(replace(grid, caption=name()))
+            else:
+                told.append(Unread(line.strip()[:200], i + 1, "cells parted by & outside a table; write a table of it"))
+            caption, i = "", end
+            continue
+        if (block_end := _tabbed(lines, i)) > i + 1:
+            builder = Builder()
+            for n in range(i, block_end):
+                laid = [inline(cell) for cell in lines[n].split("\t")]
+                builder.add([Spanned(text, n + 1, bold) for text, bold in laid])
+            if (grid := builder.grid(i + 1, name())) is not None:
+                grids.append(grid)
+                waiting = grid if not caption else None
+            caption, i = "", block_end
+            continue
         if _is_row(line, False) and not _SEPARATOR.match(line):
             block: list[tuple[int, str]] = []
             while i < len(lines) and (_is_row(lines[i], True) or _SEPARATOR.match(lines[i]) or _gap(lines, i, block)):
@@ -149,7 +204,20 @@ def read_markdown(source: str) -> list[Grid]:
             if grid is not None and any(re.search(r"\d", p.text) for row in grid.rows[1:] for p in row[1:]):
                 grids.append(grid)
                 waiting = grid if not caption else None
+            elif any(re.search(r"\|[^|a-zA-Z]*\d[^|a-zA-Z]*\|", text) for _, text in block):
+                said = " ".join(text for _, text in block)[:200]
+                told.append(
+                    Unread(said, block[0][0], "a table of one row, or without a head: nothing names its numbers")
+                )
             caption = ""
+            continue
+        if _COLUMN_OF_NUMBERS.search(line):
+            end = i
+            while end < len(lines) and _COLUMN_OF_NUMBERS.search(lines[end]):
+                end += 1
+            why = f"{end - i} lines of numbers that nothing parts into cells: write a table of them"
+            told.append(Unread(" ".join(line.split())[:200], i + 1, why))
+            i = end
             continue
         plain = inline(line.strip())[0] if _CAPTION.match(line.strip()) else ""
         if plain:
@@ -171,6 +239,44 @@ def read_markdown(source: str) -> list[Grid]:
             continue
         i += 1
     return grids
+
+
+def _caption_below(lines: Sequence[str], i: int) -> str:
+    """Return pandoc's caption below a table, ": text", or ""."""
+    while i < len(lines) and not lines[i].strip():
+        i += 1
+    found = re.match(r"\s*(?:Table)?:\s+(\S.*)", lines[i]) if i < len(lines) else None
+    if found is None:
+        return ""
+    said = [found[1]]
+    while (i := i + 1) < len(lines) and lines[i].strip() and not lines[i].startswith(":::"):
+        said.append(lines[i].strip())
+    return inline(" ".join(said))[0]
+
+
+def _broken(lines: Sequence[str], start: int, end: int) -> list[tuple[int, str]]:
+    """Return a paragraph's printed lines with the numbers of theirs: where it has hard breaks, these end them."""
+    hard = any(re.search(r"(?:\\|  )$", lines[n]) for n in range(start, end))
+    out: list[tuple[int, str]] = []
+    open_ = False
+    for n in range(start, end):
+        if lines[n].startswith(":::") or re.fullmatch(r"\s*</?div[^>]*>\s*", lines[n]):
+            continue
+        if open_ and hard:
+            out[-1] = (out[-1][0], f"{out[-1][1]} {lines[n].strip()}")
+        else:
+            out.append((n + 1, lines[n]))
+        open_ = not re.search(r"(?:\\|  )$", lines[n])
+    return out
+
+
+def _tabbed(lines: Sequence[str], i: int) -> int:
+    """Return where the lines end that tabs part into as many cells; `i` where there is none."""
+    count, end, full = lines[i].count("\t"), i, False
+    while count and end < len(lines) and lines[end].count("\t") == count:
+        full = full or sum(bool(cell.strip()) for cell in lines[end].split("\t")) > 1
+        end += 1
+    return end if full else i
 
 
 def _gap(lines: Sequence[str], i: int, block: Sequence[tuple[int, str]]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from dataclasses import replace
 
 from papertally.quantities.printed import is_absent
 from papertally.tables.grid import Grid, Piece, numeric
@@ -59,7 +60,7 @@ def transposed(grid: Grid) -> Grid:
     across = sum(bool(read_head([p.text]).measures) for p in grid.rows[0][1:])
     if known < 2 or 2 * known < len(first) or across:
         return grid
-    return Grid(tuple(zip(*grid.rows, strict=True)), grid.line, grid.caption, 1)
+    return replace(grid, rows=tuple(zip(*grid.rows, strict=True)), heads=1)
 
 
 def split_slashes(grid: Grid) -> Grid:
@@ -79,5 +80,5 @@ def split_slashes(grid: Grid) -> Grid:
         for i, piece in enumerate(texts):
             parts = names if i == heads - 1 else re.split(r"\s*[/|]\s*", piece.text) if i >= heads else []
             parts = parts if len(parts) == len(names) else [piece.text] * len(names)
-            out[i] += [Piece(text, piece.line, piece.bold, piece.part or n > 0) for n, text in enumerate(parts)]
-    return Grid(tuple(map(tuple, out)), grid.line, grid.caption, grid.heads)
+            out[i] += [replace(piece, text=text, part=piece.part or n > 0) for n, text in enumerate(parts)]
+    return replace(grid, rows=tuple(map(tuple, out)))

@@ -68,7 +68,8 @@ _SETTINGS = (
     r"#?\s?layers?", r"#?\s?blocks?", r"#?\s?epochs?", r"iter(ation)?s?", r"steps?", r"batch", r"year", r"date",
     r"#?\s?groups?", r"[gkjnmctserd]", r"kernel", r"stride", r"#?\s?channels?", r"dims?", r"#?\s?heads?", r"alpha",
     r"beta", r"gamma", r"lambda", r"lr", r"seed", r"backbone", r"models?", r"methods?", r"networks?",
-    r"arch(itecture)?\.?", r"names?", r"refs?\.?", r"venue", r"pub\w*\.?", r"extra data", r"pre-?train\w*\.?",
+    r"arch(itecture)?\.?", r"names?", r"refs?\.?", r"venue", r"pub(\.|l\.|lished|lications?)?", r"extra data",
+    r"pre-?train\w*\.?",
     r"data( ?sets?)?", r"train(ing)?( data)?", r"source", r"type", r"#", r"no\.?", r"id", r"stage", r"operator",
     r"lr\.? ?sche?d\w*\.?", r"schedule",
     r"output", r"task", r"framework", r"platform", r"device", r"algorithm", r"variant", r"version", r"setting",
@@ -77,6 +78,12 @@ _SETTINGS = (
 )  # fmt: skip
 #: Heads of settings: what was chosen, not measured.
 SETTING = re.compile(rf"(input|img|image|train|test|crop)?[\s-]*({'|'.join(_SETTINGS)})")
+#: Heads of what is chosen and printed with decimals: no measurement, whatever stands below.
+CHOSEN = re.compile(
+    r"\b(?:alpha|beta|gamma|lambda|lr|learning rate|width|mult\w*|crop\w*|ratio|scale|drop\w*|temp(?:erature)?|weight"
+    r"|decay|momentum|threshold|thr|sparsity|version|depth|interpolation|noise|eps\w*|sigma|year|date)\b|[τλαβγσεη]",
+    re.I,
+)
 #: Heads of what a row's network takes.
 INPUTS = re.compile(
     r"(?:(?:input|image|img|test|eval)[\s.-]*)?(?:resolution|res\.?|size|input|px|pixels)(?:\s*\(px\))?", re.I

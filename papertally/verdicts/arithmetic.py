@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from papertally.quantities.columns import is_cost
 from papertally.statements.expressions import Expression, ExpressionError, MissingValue
+from papertally.statements.grammar import conjuncts, reads_trained
 from papertally.verdicts.names import quantity
 
 #: What stands for a value that nobody has.
@@ -54,13 +54,6 @@ class _Filled(ast.NodeTransformer):
         return ast.Name(quantity(value) if float(f"{value:.4g}") == value else f"{value:,}")
 
 
-def _parts(tree: ast.expr) -> list[ast.expr]:
-    """Return the comparisons that a conjunction joins."""
-    if isinstance(tree, ast.BoolOp) and isinstance(tree.op, ast.And):
-        return [part for value in tree.values for part in _parts(value)]
-    return [tree]
-
-
 def _call(node: ast.expr) -> str:
     return node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
 
@@ -73,10 +66,6 @@ def _text(node: ast.expr) -> str:
     for plain, sign in ((" * ", " × "), (" / ", " ÷ "), (" - ", " − "), ("'", "")):
         text = text.replace(plain, sign)
     return text
-
-
-def _reads_trained(node: ast.AST) -> bool:
-    return any(isinstance(n, ast.Attribute) and not is_cost(n.attr) for n in ast.walk(node))
 
 
 def worked(
@@ -92,7 +81,7 @@ def worked(
     """
     names = dict.fromkeys(expression.names) | dict(names or {})
     out = []
-    for part in _parts(expression.tree):
+    for part in conjuncts(expression.tree):
         filled = _Filled(shown, names).visit(ast.parse(ast.unparse(part), mode="eval").body)
         holds, value = None, ""
         try:
@@ -103,7 +92,7 @@ def worked(
         except (MissingValue, ExpressionError):
             pass
         of_computed = isinstance(part, ast.Compare) and isinstance(part.left, ast.Name)
-        text = _computed(filled) if of_computed else _line(filled, value, margin if _reads_trained(part) else None)
+        text = _computed(filled) if of_computed else _line(filled, value, margin if reads_trained(part) else None)
         out.append(Line(text, holds))
     return out
 

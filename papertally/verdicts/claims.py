@@ -11,12 +11,12 @@ from papertally.ledger.load import Claim, Ledger
 from papertally.quantities.columns import is_cost
 from papertally.quantities.interval import Truth
 from papertally.statements.expressions import ExpressionError
+from papertally.statements.printed_truth import on_printed_numbers
 from papertally.verdicts import verdicts
 from papertally.verdicts.arithmetic import worked
 from papertally.verdicts.multiple_testing import Family
 from papertally.verdicts.names import quantity, show
 from papertally.verdicts.orderings import paired_orders
-from papertally.verdicts.relations import own_truth
 from papertally.verdicts.resolution import unresolved
 from papertally.verdicts.verdicts import Estimate, Verdict
 from papertally.verdicts.views import ClaimView
@@ -94,24 +94,24 @@ class Claims:
     def relation(self, claim: Claim) -> ClaimView:
         """Judge a relation on the paper's own numbers, then on achieved ones."""
         outcome = claim.expression.evaluate(self.ledger.printed_value)
-        truth, remark = own_truth(claim.expression, self.ledger)
+        printed = on_printed_numbers(claim.expression, self.ledger.printed_number)
         margins = self.family.rule.margins
         margin = max((margins.get(c, 0) for _, c in claim.expression.refs if not is_cost(c)), default=0)
         if claim.kind == "print" or claim.expression.about_print:
             names = {Truth.HOLDS: "agrees-with-itself", Truth.UNDECIDED: "undecided"}
-            verdict, achieved = Verdict(names.get(truth, "paper-inconsistent")), None
+            verdict, achieved = Verdict(names.get(printed.truth, "paper-inconsistent")), None
         else:
             verdict, achieved = self.family.statement(claim)
-            if self.evidence.own and any(not is_cost(column) for _, column in claim.expression.refs):
+            if self.evidence.external and any(not is_cost(column) for _, column in claim.expression.refs):
                 verdict = Verdict(verdicts.REPORTED.get(verdict.name, verdict.name), verdict.note)
-        if truth is Truth.CANNOT:
+        if printed.truth is Truth.CANNOT:
             own = f"the paper's own numbers fail at {outcome.part}, however they were rounded"
             own += "" if achieved is None else f"; on achieved ones: {verdict.name}"
             verdict = Verdict("paper-inconsistent", own)
         elif verdict.name == "not-run" and self.drawn(claim):
             verdict = Verdict("not-run", f"{verdict.note}; a network that this project drew says nothing of the paper")
-        if remark:
-            verdict = Verdict(verdict.name, "; ".join(filter(None, (verdict.note, remark))))
+        if printed.remark:
+            verdict = Verdict(verdict.name, "; ".join(filter(None, (verdict.note, printed.remark))))
         value = None if achieved is None else float(achieved)
         theirs = worked(claim.expression, self.ledger.printed_value, self.printed)
         mine = worked(claim.expression, self.value, self.shown, margin=Decimal(str(margin)))
@@ -124,7 +124,7 @@ class Claims:
                 *paired_orders(self.ledger, claim.expression, self.bits),
             ])),
             verdict.note, claim.reading or "",
-            claim.issue or "", tuple(theirs), tuple(mine) if known else (), truth.value,
+            claim.issue or "", tuple(theirs), tuple(mine) if known else (), printed.word,
         )  # fmt: skip
 
     def drawn(self, claim: Claim) -> bool:

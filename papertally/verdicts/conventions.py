@@ -21,7 +21,7 @@ from papertally.conventions.axes import madds as weigh
 from papertally.conventions.vectorized import Counts, Truths, counted, holds
 from papertally.evidence.schema import CostEvidence
 from papertally.ledger.load import Ledger
-from papertally.quantities.printed import Interval
+from papertally.quantities.printed import PrintedNumber
 
 #: Random targets that a family's chance is estimated from, and the seed of the draws.
 DRAWS, SEED = 40, 20201124
@@ -97,7 +97,7 @@ def _mattering(values: NDArray[Any]) -> list[int]:
     return [i for i in range(values.ndim) if (values != values.take([0], axis=i)).any()]
 
 
-def judge(values: Counts, axes: Sequence[str], interval: Interval, admissible: Truths | None = None) -> Finding:
+def judge(values: Counts, axes: Sequence[str], interval: PrintedNumber, admissible: Truths | None = None) -> Finding:
     """Judge a printed number by the values of all admissible conventions; axes that change nothing are not counted.
 
     admissible: which conventions of counting are, where not all; it broadcasts against the values' last axes.
@@ -127,7 +127,7 @@ def _closest(flat: Counts, target: Decimal) -> list[int]:
     return [int(i) for i in np.flatnonzero(distance <= distance.min() + 1)]
 
 
-def units(value: int | float, interval: Interval) -> float:
+def units(value: int | float, interval: PrintedNumber) -> float:
     """Return how far a value lies outside a printed interval, in units of the last printed place; 0 inside."""
     exact = Decimal(repr(value) if isinstance(value, float) else value)
     beyond = max(interval.low - exact, exact - interval.high, Decimal(0))
@@ -171,7 +171,7 @@ class _Cells:
 
     names: list[str] = field(default_factory=list)
     values: list[Counts] = field(default_factory=list)
-    intervals: list[Interval] = field(default_factory=list)
+    intervals: list[PrintedNumber] = field(default_factory=list)
     axes: list[tuple[str, list[Any]]] = field(default_factory=list)
 
     def place(self, taken: Mapping[str, str]) -> int | None:

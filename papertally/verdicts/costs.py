@@ -9,13 +9,14 @@ from fractions import Fraction
 
 import numpy as np
 
+from papertally.conventions.axes import unpriced
 from papertally.conventions.vectorized import Counts, Truths
 from papertally.evidence.read import Evidence
 from papertally.evidence.schema import CostEvidence, size_name
 from papertally.ledger.load import Cell, Ground, Ledger, Row
 from papertally.quantities.columns import COSTS, stem
-from papertally.quantities.interval import Span, Truth
-from papertally.quantities.printed import Interval
+from papertally.quantities.interval import Interval, Truth
+from papertally.quantities.printed import PrintedNumber
 from papertally.statements.expressions import Expression
 from papertally.verdicts.conventions import Finding, Grid, admissible, grid, judge, units
 from papertally.verdicts.counting import COLUMNS, Counting, applies, counted_values
@@ -39,7 +40,7 @@ class CostJudged:
     value: int
 
 
-def beyond(value: int, printed: str, interval: Interval) -> str:
+def beyond(value: int, printed: str, interval: PrintedNumber) -> str:
     """Return how far a value lies from what prints as a string: "0.26 last places above, +4.2 %", or "" inside."""
     off = units(value, interval)
     if not off and value in interval:
@@ -49,7 +50,7 @@ def beyond(value: int, printed: str, interval: Interval) -> str:
     return f"{off:.2f} last places {side} what prints as {printed}, {percent:+.1f} %"
 
 
-def agreement(value: int, printed: str, interval: Interval) -> str:
+def agreement(value: int, printed: str, interval: PrintedNumber) -> str:
     """Return whether one value prints as a string, in words."""
     return f"prints as {printed}" if value in interval else beyond(value, printed, interval)
 
@@ -151,7 +152,9 @@ class CostJudge:
         if found is None or finding is None:
             return None
         if self.counting is not None and stem(cell.column) in COLUMNS:
-            verdict = self.counting.verdict(row.id, cell.column, lambda f: self.words(f, cell))
+            verdict = self.counting.verdict(
+                row.id, cell.column, lambda f: self.words(f, cell) + self.unpriced(found, cell)
+            )
             return CostJudged(verdict, finding, self.counting.value(row.id, cell.column))
         value = found.values.madds[self.evidence.rule] if cell.column == "madds" else found.values.params
         value *= cell.about.weight_bytes if stem(cell.column) == "size" else 1
@@ -161,7 +164,14 @@ class CostJudge:
                 Verdict("blocked", "drawn to meet this number, so that it proves nothing"), finding, value
             )
         name = APART.get(finding.verdict, finding.verdict) if ground.constructed else finding.verdict
-        return CostJudged(Verdict(name, self.words(finding, cell)), finding, value)
+        return CostJudged(Verdict(name, self.words(finding, cell) + self.unpriced(found, cell)), finding, value)
+
+    def unpriced(self, found: CostEvidence, cell: Cell) -> str:
+        """Return a remark on the operations of a network that no axis of the conventions prices, or ""."""
+        axes = [axis.id for axis in self.ledger.conventions.counting]
+        left = unpriced(found.values.terms, axes) if stem(cell.column) == "madds" else {}
+        named = ", ".join(f"{kind} ({count:,})" for kind, count in left.items())
+        return f"; counted in no convention, for want of an axis: {named}" if named else ""
 
     def words(self, finding: Finding, cell: Cell) -> str:
         """Return a finding as one line of arithmetic."""
@@ -177,12 +187,12 @@ class CostJudge:
         names = ", ".join(name.replace("_", " ") for name in finding.deciding)
         return f"holds under {finding.holds:,} of {finding.of:,} conventions; decided by {names}"
 
-    def span(self, row_id: str, column: str) -> Span | None:
+    def span(self, row_id: str, column: str) -> Interval | None:
         """Return all that a cost may be under admissible conventions; None of a network that is not the paper's."""
         if self.ledger.ground(row_id, column).constructed:
             return None
         found = self.finding(row_id, column)
-        return None if found is None else Span(Fraction(found.low), Fraction(found.high))
+        return None if found is None else Interval(Fraction(found.low), Fraction(found.high))
 
     def truth(self, expression: Expression) -> Truth:
         """Return what a relation of costs is under all admissible conventions, each taken for all its cells at once.

@@ -24,7 +24,7 @@ from papertally.evidence.read import Evidence, Problem
 from papertally.evidence.schema import CostEvidence, CostValues
 from papertally.ledger.load import Ledger
 from papertally.quantities.columns import stem
-from papertally.quantities.interval import Span, Truth
+from papertally.quantities.interval import Interval, Truth
 from papertally.statements.expressions import Expression
 from papertally.verdicts.conventions import FamilyView, Finding
 from papertally.verdicts.verdicts import Verdict
@@ -194,7 +194,7 @@ class Counting:
             return parameters(cost.params, cost.parts, member.parameters)
         return weigh(cost.terms, member.counting)
 
-    def truth(self, expression: Expression, span: Callable[[str, str], Span | None]) -> Truth:
+    def truth(self, expression: Expression, span: Callable[[str, str], Interval | None]) -> Truth:
         """Return what a relation of costs is, each convention taken for all of its cells at once."""
         found = expression.truth(span)
         columns = {column for _, column in expression.refs}

@@ -1,18 +1,33 @@
-"""What a paper is judged from, for every command that judges: its folders, ledger, settings and evidence."""
+"""What a paper is judged from, for every command that judges: its ledger, its settings and its evidence."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from papertally.evidence.paths import Places
 from papertally.evidence.read import Evidence, read_evidence
-from papertally.evidence.settings import USUAL, Settings, check_margins, data_pins, load_settings, settings_for
-from papertally.ledger.load import Ledger, folder_of, load_ledger
+from papertally.evidence.settings import Settings, settings_for
+from papertally.ledger.load import Ledger, load_ledger
+from papertally.ledger.paper import Paper
 
-#: Today's training parameters by "profile/row".
+#: Training parameters by "profile/row".
 Runs = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """Hold what a project's own runs are held to, beside their fingerprints.
+
+    Args:
+        profile: The profile whose small-scale results are shown.
+        runs: Today's training parameters by "profile/row"; None where no run is held to any.
+        pins: Today's pins of every data set by name.
+    """
+
+    profile: str = "paper"
+    runs: Runs | None = None
+    pins: Mapping[str, Set[str]] = field(default_factory=dict)
 
 
 class Gathered(NamedTuple):
@@ -23,20 +38,10 @@ class Gathered(NamedTuple):
     evidence: Evidence
 
 
-def place(path: Path | None, name: str, root: Path) -> tuple[Places, Settings, Runs]:
-    """Return a paper's folders, the settings and what its runs are held to.
-
-    path: of a ledger anywhere, else the one called `name` under `root`. Raises LedgerError and SettingsError.
-    """
-    if path is not None:
-        return Places(folder_of(path=path), own=True), Settings(**USUAL), {}
-    return Places(root, name), *load_settings(root)
-
-
-def gather(places: Places, settings: Settings, runs: Runs) -> Gathered:
+def gather(paper: Paper, held: Held | None = None) -> Gathered:
     """Return what a paper is judged from. Raises LedgerError and SettingsError."""
-    ledger = load_ledger(places.ledger)
-    settings = settings_for(settings, ledger)
-    check_margins(settings, ledger, places.own)
-    pins = {} if places.own else data_pins(places.root)
-    return Gathered(ledger, settings, read_evidence(places.root, runs, pins, places.results, places.own))
+    held = held or Held()
+    ledger = load_ledger(paper.folder)
+    settings = settings_for(ledger, held.profile)
+    found = read_evidence(paper.root, held.runs, held.pins, paper.results, paper.fingerprints)
+    return Gathered(ledger, settings, found)

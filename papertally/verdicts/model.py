@@ -15,6 +15,7 @@ from papertally.ledger.load import Cell, Ledger, Row
 from papertally.quantities.columns import is_cost, stem
 from papertally.quantities.interval import Truth
 from papertally.statements.expressions import compile_expr
+from papertally.statements.printed_truth import on_printed_numbers
 from papertally.verdicts import verdicts
 from papertally.verdicts.baseline import changes, read_baseline
 from papertally.verdicts.budget import table_budget
@@ -29,7 +30,6 @@ from papertally.verdicts.names import column_name, quantity, show
 from papertally.verdicts.orderings import orderings, relational_claims
 from papertally.verdicts.plan import make_plan
 from papertally.verdicts.recipes import Group, beside, called, groups
-from papertally.verdicts.relations import own_truth
 from papertally.verdicts.verdicts import Estimate, Verdict
 from papertally.verdicts.views import CellView, ClaimView, Report, RowView, TableView
 
@@ -113,7 +113,10 @@ class Cells:
     def contradicted(self, issue_ids: list[str]) -> bool:
         """Tell whether an issue states a relation that the paper's own numbers break, however they were rounded."""
         texts = [self.ledger.issues[i].contradiction for i in issue_ids]
-        return any(text and own_truth(compile_expr(text), self.ledger)[0] is Truth.CANNOT for text in texts)
+        return any(
+            text and on_printed_numbers(compile_expr(text), self.ledger.printed_number).truth is Truth.CANNOT
+            for text in texts
+        )
 
     def cost_cell(self, row: Row, cell: Cell) -> tuple[Verdict, list[str], int | None, str, str | None]:
         """Judge params or MAdds: (verdict, other readings, value, rule, evidence)."""
@@ -130,7 +133,7 @@ class Cells:
         if judged is None:
             return self.absent(row, self.costs.absent(row.id, cell.column)), [], None, rule, None
         verdict = judged.verdict
-        if self.evidence.own and not found.network:
+        if self.evidence.external and not found.network:
             verdict = verdicts.as_reported(verdict)
         return verdict, self.beside(found, cell), judged.value, rule, self.evidence.paths["cost", source]
 
@@ -182,10 +185,13 @@ class Cells:
         spread, theirs = self.family.spread(cell.column), self.family.printed_spread(cell.column)
         if self.ledger.ground(row.id, cell.column).constructed:
             verdict = Verdict(CONSTRUCTED.get(verdict.name, verdict.name), verdict.note)
-        if self.evidence.own:
+        if self.evidence.external:
             verdict = verdicts.as_reported(verdict)
         notes = [f"by {called(first, self.ledger)}"]
-        notes += [beside(group, cell.value, margin, alpha, seeds, spread, theirs) for group in others]
+        notes += [
+            beside(group, called(group, self.ledger), cell.value, margin, alpha, seeds, spread, theirs)
+            for group in others
+        ]
         mean = sum(first.values) / len(first.values)
         return verdict, [*notes, *others_say], mean, rule, first.files[0]
 

@@ -12,7 +12,7 @@ from papertally.evidence.schema import TrainingEvidence
 from papertally.evidence.settings import Settings
 from papertally.ledger.load import Cell, Claim, Ledger
 from papertally.quantities.columns import is_cost
-from papertally.quantities.interval import Span, Truth, every
+from papertally.quantities.interval import Interval, Truth, every
 from papertally.statements.expressions import Expression, ExpressionError, MissingValue, compile_expr
 from papertally.verdicts import statements, verdicts
 from papertally.verdicts.contrasts import trained
@@ -35,7 +35,7 @@ class Family:
         ledger: Ledger,
         settings: Settings,
         runs: Mapping[str, Sequence[TrainingEvidence]],
-        span: Callable[[str, str], Span | None],
+        span: Callable[[str, str], Interval | None],
         truth: Callable[[Expression], Truth],
         apart: bool = True,
     ) -> None:
@@ -49,7 +49,7 @@ class Family:
 
     def printed_spread(self, column: str) -> float:
         """Return the stated spread of the authors' runs, in points."""
-        if self.ledger.name and self.ledger.tables and column not in self.settings.printed_spread:
+        if self.ledger.tables and column not in self.settings.printed_spread:
             return self.rule.spreads[column].sd if column in self.rule.spreads else 0.0  # nobody states theirs
         return self.settings.printed_spread.get(column, self.settings.seed_spread)
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from papertally.evidence.datasets import OTHERS, SMALL_REAL, TITLES, apart, pins_on, settings_on
 from papertally.evidence.read import Evidence, Problem, read_evidence
 from papertally.evidence.registration import read_choice, read_costs, read_registration
-from papertally.evidence.settings import data_pins
 from papertally.ledger.load import Ledger
+from papertally.verdicts.gather import Held
 from papertally.verdicts.names import count
 from papertally.verdicts.registered import Registered, judge_registered
 
@@ -44,20 +43,18 @@ class OtherSet:
         return f"{found}, in {self.folder}{bad}"
 
 
-def read_other_sets(
-    root: Path, results: Path, runs: Mapping[str, Mapping[str, Any]], ledger: Ledger, evidence: Evidence
-) -> list[OtherSet]:
+def read_other_sets(root: Path, results: Path, held: Held, ledger: Ledger, evidence: Evidence) -> list[OtherSet]:
     """Return every other set of which anything is filed under `results`.
 
-    runs: today's training parameters by "profile/row"; evidence: the paper's, whose costs the networks' are set beside.
+    held: what the project's runs are held to; evidence: the paper's, whose costs the networks' are set beside.
     Raises LedgerError, SettingsError, and EvidenceError for a malformed choice.
     """
     out = []
     for name in OTHERS:
         folder = results / apart(name)
-        if ledger.name or not any(any((folder / profile).glob("**/*.json")) for profile in SMALL_REAL):
+        if not any(any((folder / profile).glob("**/*.json")) for profile in SMALL_REAL):
             continue
-        mine = read_evidence(root, settings_on(name, runs), pins_on(name, data_pins(root)), folder)
+        mine = read_evidence(root, settings_on(name, held.runs or {}), pins_on(name, held.pins), folder)
         counts = {profile: sum(map(len, mine.runs.get(profile, {}).values())) for profile in SMALL_REAL}
         mine.cost, mine.rules = evidence.cost, evidence.rules
         registration, found = read_registration(root, ledger), None

@@ -124,13 +124,13 @@ class Plan:
         }  # fmt: skip
 
 
-def read_benches(root: Path) -> list[tuple[str, Bench]]:
-    """Return the committed benchmarks: measured on a GPU, then as published, then a CPU's.
+def read_benches(root: Path, results: Path | None = None) -> list[tuple[str, Bench]]:
+    """Return the benchmarks under results (default: root/results): measured on a GPU, then as published, then a CPU's.
 
     Raises EvidenceError naming a corrupt one.
     """
     found = []
-    for path in listed(root / "results/bench"):
+    for path in listed((results or root / "results") / "bench"):
         shown = path.relative_to(root).as_posix()
         if _kind(path) in ("latency", "official"):
             continue  # no rates
@@ -263,7 +263,7 @@ def _enough(ledger: Any, settings: Any, evidence: Evidence) -> tuple[dict[str, i
     known = margins(ledger, settings)
     seen = spreads(evidence.runs.get("paper", {}))
     enough, told = {}, []
-    for column in list(seen) or ([] if ledger.another else ["top1"]):
+    for column in list(seen) or list(ledger.printed_spread)[:1]:
         if column not in known:
             continue
         theirs = settings.printed_spread.get(column, settings.seed_spread)

@@ -11,11 +11,11 @@ from papertally.ledger.load import Ledger
 from papertally.verdicts import verdicts
 from papertally.verdicts.spread import Spread, pooled
 
-#: The first of these that has runs decides; what each is.
+#: The first of these that has runs decides; what each is, where the ledger does not say it.
 RECIPES = {
-    "paper": "the printed recipe (learning rate 0.02)",
-    "hrnet": "the printed recipe with augmentation as HRNet's code draws it",
-    "official": "the released scripts' recipe (learning rate 0.2, the best epoch)",
+    "paper": "the printed recipe",
+    "hrnet": "the printed recipe with augmentation as the code that it builds on draws it",
+    "official": "the released scripts' recipe",
     "released": "a released checkpoint, evaluated",
 }
 
@@ -32,17 +32,10 @@ class Group:
     files: list[str]
     norm: str = ""
 
-    @property
-    def name(self) -> str:
-        """Return what the runs have in common, in words."""
-        return f"{RECIPES.get(self.recipe, self.recipe)}{', ' if self.norm else ''}{self.norm}"
-
 
 def called(group: Group, ledger: Ledger) -> str:
-    """Return what runs have in common, in words; of another work without the first paper's learning rates."""
-    if not ledger.another:
-        return group.name
-    text = RECIPES.get(group.recipe, group.recipe).partition(" (")[0]
+    """Return what runs have in common, in words."""
+    text = ledger.recipes.get(group.recipe) or RECIPES.get(group.recipe, group.recipe)
     return f"{text}{', ' if group.norm else ''}{group.norm}"
 
 
@@ -82,6 +75,7 @@ def groups(runs: Sequence[TrainingEvidence], files: Sequence[str], column: str) 
 
 def beside(
     group: Group,
+    name: str,
     printed: Decimal,
     margin: float,
     alpha: float,
@@ -89,10 +83,10 @@ def beside(
     spread: Spread | None = None,
     printed_spread: float = 0.0,
 ) -> str:
-    """Return a further recipe's mean and what its verdict would be."""
+    """Return a further recipe's mean and what its verdict would be; name: what its runs have in common."""
     verdict = verdicts.trained(printed, group.values, margin, alpha, seeds, spread, printed_spread)
     mean = sum(group.values) / len(group.values)
-    return f"beside it, {group.name}: {mean:.2f}, {verdict.name} ({verdict.note})"
+    return f"beside it, {name}: {mean:.2f}, {verdict.name} ({verdict.note})"
 
 
 def spreads(runs: Mapping[str, Sequence[TrainingEvidence]]) -> dict[str, Spread]:

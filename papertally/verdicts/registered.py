@@ -108,7 +108,7 @@ def read_registered(root: Path, results: Path, ledger: Ledger, evidence: Evidenc
 
     Raises LedgerError for a malformed registration, EvidenceError for a malformed choice.
     """
-    registration = None if ledger.name else read_registration(root, ledger)
+    registration = read_registration(root, ledger)
     if registration is None:
         return None
     return judge_registered(registration, read_choice(root, results), read_costs(root, results), ledger, evidence)
@@ -242,6 +242,8 @@ def _costs(
     if not rows:
         return []
     rule = evidence.rule
+    for values in rows.values():
+        values.add(evidence.rules.counting if evidence.rules else {})
     least = min(rows, key=lambda row: rows[row].madds[rule])
     full = evidence.cost.get(least)
     out = []

@@ -203,9 +203,9 @@ class Report:
         }
 
     def own_summary(self) -> dict[str, int]:
-        """Return how many statements hold, are undecided or cannot hold on the paper's own numbers."""
+        """Return how many statements hold, hold as printed, are undecided or cannot hold on the paper's own numbers."""
         counts = Counter(c.own_truth for c in self.claims)
-        return {name: counts[name] for name in ("holds", "undecided", "cannot") if counts[name]}
+        return {name: counts[name] for name in ("holds", "as-printed", "undecided", "cannot") if counts[name]}
 
     def verdict_map(self) -> dict[str, str]:
         """Return every verdict by the name of its cell or claim."""

@@ -1,6 +1,6 @@
 """Stage `claims`: run the computations that the ledger's claims name and file each result.
 
-python -m pipelines claims [--ledger NAME | --path FOLDER]
+python -m pipelines claims [--path FOLDER]
 
 Another paper's statements of cost and structure ask networks that its rows name (papertally/counting/statements.py), or
 name a function of FOLDER/computations.py.
@@ -13,12 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from papertally.counting.claims import CLAIMS, Found, evidence_of, file_claims, of_another
+from papertally.counting.claims import Found, evidence_of, file_claims, of_another
 from papertally.evidence.io import read_json
-from papertally.ledger.load import Claim, Ledger, add_ledger_arguments, folder_of, load_ledger
+from papertally.ledger.load import Claim, Ledger, add_ledger_arguments, load_ledger
+from papertally.ledger.paper import Paper
 from pipelines.analysis.computations.load import load_all
 from pipelines.analysis.recipes import configured
-from pipelines.common import ROOT, PipelineError, guard
+from pipelines.common import MICRONET, ROOT, PipelineError, guard
 
 
 def results(root: Path = ROOT) -> dict[str, dict[str, Any]]:
@@ -27,7 +28,7 @@ def results(root: Path = ROOT) -> dict[str, dict[str, Any]]:
     Raises PipelineError for a claim that names no known computation.
     """
     known = load_all()
-    ledger, out = load_ledger(), {}
+    ledger, out = load_ledger(ROOT / MICRONET), {}
     for claim in ledger.claims:
         if claim.kind == "recipe":
             assert claim.read is not None
@@ -90,20 +91,17 @@ def _recipe(ledger: Ledger) -> Callable[[Claim], Found]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Write results/claims/ (another paper's: results/NAME/claims/, FOLDER/results/claims/), one file a claim."""
+    """Write what MicroNet's statements compute, or another paper's: results/claims/ of its folder, one file a claim."""
     parser = argparse.ArgumentParser(prog="python -m pipelines claims", description=__doc__.splitlines()[0])
     add_ledger_arguments(parser)
-    args = parser.parse_args(argv)
-    faults: list[str] = []
-    if args.ledger or args.path:
-        root = folder_of(args.ledger, args.path)
-        folder = root / CLAIMS if args.path else ROOT / "results" / args.ledger / "claims"
-        shown = (args.path / CLAIMS if args.path else folder.relative_to(ROOT)).as_posix()
-        ledger = load_ledger(root)
-        found, faults = of_another(ledger, root, _recipe(ledger))
+    paper = Paper.at(parser.parse_args(argv).path or ROOT / MICRONET)
+    folder, faults = paper.results / "claims", []
+    if paper.folder == (ROOT / MICRONET).resolve():
+        found = results()
     else:
-        found, folder, shown = results(), ROOT / CLAIMS, CLAIMS.as_posix()
-    return file_claims(found, faults, folder, shown)
+        ledger = load_ledger(paper.folder)
+        found, faults = of_another(ledger, paper.folder, _recipe(ledger))
+    return file_claims(found, faults, folder, paper.shown(folder))
 
 
 if __name__ == "__main__":

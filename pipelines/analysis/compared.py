@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from papertally.evidence.io import write_text_atomic
-from papertally.evidence.rows import all_rows, configured_rows, find_row
 from pipelines.analysis.overlays import RECIPES, by_recipe
 from pipelines.analysis.structure import deciding
 from pipelines.common import ROOT, PipelineError, guard
 from pipelines.tasks import row_config
+from report.rows import all_rows, configured_rows, find_row
 
 DOCS = Path("docs/recipes.md")
 BEGIN, END = "<!-- {} -->\n", "<!-- /{} -->\n"

@@ -19,16 +19,9 @@ from papertally.counting.cost import file_costs
 from papertally.evidence.fingerprints import parts, read_fingerprint
 from papertally.evidence.provenance import snapshot
 from papertally.evidence.schema import CostEvidence, formed
-from papertally.ledger.load import Ledger, add_ledger_arguments, folder_of, load_ledger
-from pipelines.common import (
-    CONFIGS,
-    ROOT,
-    PipelineError,
-    configured_rows,
-    find_row,
-    guard,
-    load_config,
-)
+from papertally.ledger.load import Ledger, add_ledger_arguments, load_ledger
+from papertally.ledger.paper import Paper
+from pipelines.common import CONFIGS, MICRONET, ROOT, PipelineError, configured_rows, find_row, guard, load_config
 from pipelines.tasks import TASKS
 from registry.arch import get_arch
 from registry.cost.count import Cost
@@ -161,32 +154,23 @@ def row_cost(
     return formed(CostEvidence, evidence)
 
 
-def configured(name: str, ledger: Ledger, where: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the evidence of every row that has a config."""
-    rows = configured_rows(ledger=name)
+def configured(folder: str, ledger: Ledger, where: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the evidence of every row that has a config; folder: of the ledger under papers/, "" for MicroNet's."""
+    rows = configured_rows(ledger=folder)
     inputs = {row: ledger.row(row).input for row in rows}
     return {row: row_cost(row, where=where, conventions=ledger.conventions, stated=inputs[row]) for row in rows}
 
 
-def places(name: str, path: Path | None) -> tuple[Path, Path, str]:
-    """Return a ledger's folder, the folder of its evidence, and that as it is shown."""
-    root = folder_of(name, path)
-    if path is not None:
-        return root, root / RESULTS / "cost", (path / RESULTS / "cost").as_posix()
-    return root, ROOT / RESULTS / name / "cost", (RESULTS / name / "cost").as_posix()
-
-
 def main(argv: list[str] | None = None) -> int:
-    """Write results/cost/, results/NAME/cost/ of another paper's ledger, or FOLDER/results/cost/ of one elsewhere."""
+    """Write the costs of MicroNet's rows, or those of another paper of this checkout, or of any folder."""
     parser = argparse.ArgumentParser(prog="python -m pipelines cost", description=__doc__.splitlines()[0])
     add_ledger_arguments(parser)
-    args = parser.parse_args(argv)
-    name = args.ledger
-    root, folder, shown = places(name, args.path)
-    ledger, where = load_ledger(root), snapshot(ROOT)
-    found = {} if args.path else configured(name, ledger, where)
-    also = "" if args.path else f" or add {CONFIGS / name}/{name}_*.py"
-    return file_costs(ledger, root, folder, shown, where, found, also)
+    paper = Paper.at(parser.parse_args(argv).path or ROOT / MICRONET)
+    ledger, where, folder = load_ledger(paper.folder), snapshot(ROOT), paper.results / "cost"
+    ours = paper.folder.parent == (ROOT / MICRONET).parent.resolve()
+    found = configured("" if paper.folder.name == MICRONET.name else paper.folder.name, ledger, where) if ours else {}
+    also = f" or add a config under {CONFIGS.name}/" if ours else ""
+    return file_costs(ledger, paper.folder, folder, paper.shown(folder), where, found, also)
 
 
 if __name__ == "__main__":

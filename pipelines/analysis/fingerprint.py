@@ -14,12 +14,12 @@ from typing import Any
 import registry  # noqa: F401  registers the models
 from papertally.evidence.fingerprints import read_fingerprint
 from papertally.evidence.io import EvidenceError, read_json, remove_others, write_json_atomic
-from papertally.evidence.rows import FINGERPRINTS, TASKS, Row, all_rows, configured_rows, find_row
 from pipelines.analysis.overlays import by_recipe, recipes_of
 from pipelines.analysis.probe import probe
 from pipelines.analysis.structure import model_hash, recipe_hash, scope, stated_hash
 from pipelines.common import ROOT, PipelineError, guard, told
 from pipelines.tasks import row_config
+from report.rows import FINGERPRINTS, TASKS, Row, all_rows, configured_rows, find_row
 
 #: Raised by hand where results change by what neither structure, recipe nor probe sees: the loop, the evaluation.
 PROTOCOL = {"classification": 1, "pose": 1, "segmentation": 1}

@@ -28,7 +28,7 @@ from papertally.evidence.provenance import snapshot
 from papertally.evidence.read import read_evidence
 from papertally.evidence.schema import formed
 from papertally.ledger.load import Ledger, load_ledger
-from pipelines.common import ROOT, PipelineError, guard, told
+from pipelines.common import MICRONET, ROOT, PipelineError, guard, told
 from registry.arch import ARCHS, ArchSpec, BlockSpec
 from registry.classification.models import classifier_cost
 from registry.cost.count import Cost, conv2d_cost, pool_cost
@@ -300,7 +300,7 @@ def search(case: Case, ledger: Ledger, evidence: Any) -> dict[str, Any]:
 def main(argv: list[str] | None = None) -> int:
     """Write results/forensics/."""
     argparse.ArgumentParser(prog="python -m pipelines forensics", description=__doc__.splitlines()[0]).parse_args(argv)
-    ledger, evidence, where = load_ledger(), read_evidence(ROOT), snapshot(ROOT)
+    ledger, evidence, where = load_ledger(ROOT / MICRONET), read_evidence(ROOT), snapshot(ROOT)
     found = {c.name: formed(ForensicsEvidence, {**search(c, ledger, evidence), **where}) for c in CASES}
     new = [name for name, of in found.items() if file_computed(ROOT / FOLDER / f"{name}.json", of)]
     gone = remove_others(ROOT / FOLDER, {case.name for case in CASES})

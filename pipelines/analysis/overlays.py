@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from papertally.evidence.rows import Row
 from pipelines.common import ROOT, PipelineError
 from pipelines.tasks import row_config
+from report.rows import Row
 
 
 @dataclass(frozen=True)

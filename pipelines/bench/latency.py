@@ -30,7 +30,7 @@ from papertally.evidence.io import write_json_atomic
 from papertally.evidence.provenance import cpu_model, environment
 from papertally.evidence.revision import code_revision
 from papertally.ledger.load import load_ledger
-from pipelines.common import ROOT, PipelineError, configured_rows, find_row, guard
+from pipelines.common import MICRONET, ROOT, PipelineError, configured_rows, find_row, guard
 from pipelines.deploy.network import row_network
 from pipelines.tasks import TASKS
 from pipelines.training.run import quiet
@@ -55,7 +55,7 @@ def default_rows() -> list[str]:
 
 def printed_madds(rows: Sequence[str]) -> dict[str, float]:
     """Return the rows' printed MAdds, where the ledger has them."""
-    ledger = load_ledger()
+    ledger = load_ledger(ROOT / MICRONET)
     return {row: float(cells["madds"].value) for row in rows if "madds" in (cells := ledger.row(row).cells)}
 
 

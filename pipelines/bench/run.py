@@ -20,16 +20,18 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from papertally.conventions.axes import madds
 from papertally.evidence.bench import Bench
 from papertally.evidence.io import write_json_atomic
 from papertally.evidence.provenance import cpu_model, environment
 from papertally.evidence.revision import code_revision
 from papertally.evidence.schema import CostEvidence, read_form
+from papertally.ledger.load import load_ledger
 from pipelines.bench import input as bench_input
 from pipelines.bench import latency, official
 from pipelines.bench import operators as bench_ops
 from pipelines.bench.networks import Bencher
-from pipelines.common import ROOT, PipelineError, configured_rows, guard
+from pipelines.common import MICRONET, ROOT, PipelineError, configured_rows, guard
 from pipelines.training.run import quiet
 
 REFERENCE = "t2_micronet_m0"
@@ -78,7 +80,8 @@ def measure(rows: list[str], batch: int, rounds: int, device: torch.device) -> d
 def cost_madds(row: str) -> int:
     """Return a row's computed MAdds under the default rule, from its cost evidence."""
     path = ROOT / f"results/cost/{row}.json"
-    return read_form(path, path.relative_to(ROOT).as_posix(), CostEvidence).values.madds["plain"]
+    values = read_form(path, path.relative_to(ROOT).as_posix(), CostEvidence).values
+    return madds(values.terms, load_ledger(ROOT / MICRONET).conventions.members["plain"].counting)
 
 
 def show(bench: dict[str, Any]) -> str:

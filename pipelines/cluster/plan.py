@@ -12,10 +12,11 @@ from typing import Any
 
 from papertally.evidence.io import read_json, write_bytes_atomic
 from papertally.evidence.read import Evidence, read_evidence
-from papertally.evidence.rows import FINGERPRINTS, TASKS, find_row
-from papertally.evidence.settings import SettingsError, data_pins, load_settings
+from papertally.evidence.settings import SettingsError
 from pipelines.cluster.state import Task
 from pipelines.common import PipelineError, last_error, section
+from report.rows import FINGERPRINTS, TASKS, find_row
+from report.settings import data_pins, load_settings
 
 RECIPES = ("paper", "official")
 #: The stage that makes a mini task's data.

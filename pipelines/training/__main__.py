@@ -30,7 +30,6 @@ import torch
 from mmengine.dist import barrier, get_world_size, init_dist, is_main_process
 
 import registry  # noqa: F401  registers the models
-from papertally.evidence.rows import Row, find_row
 from pipelines.analysis.overlays import RECIPES
 from pipelines.common import ROOT, PipelineError, guard
 from pipelines.data import cifar_images, imagenet, images, people, streets  # noqa: F401  their sets register themselves
@@ -41,6 +40,7 @@ from pipelines.training import hooks, imagenet_input, launch  # noqa: F401  hook
 from pipelines.training.checkpoints import load_weights
 from pipelines.training.job import DRY, Job, Options, mini_job, paper_job, proxy_job
 from pipelines.training.run import agreed, deployed_network, run
+from report.rows import Row, find_row
 
 MODULE = "pipelines.training"
 DRAW = {"pose": people.generate, "segmentation": streets.generate}

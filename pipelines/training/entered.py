@@ -8,11 +8,11 @@ from __future__ import annotations
 import argparse
 import sys
 
-from papertally.evidence.rows import find_row
 from papertally.ledger.load import LedgerError
 from papertally.ledger.validation_messages import one_line, whole_number
 from pipelines.common import guard
 from pipelines.training.reported import metric_faults, said, trained_columns, write_reported
+from report.rows import find_row
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -12,10 +12,10 @@ from papertally.evidence.checksum import file_computed
 from papertally.evidence.examples import example_file, write_examples
 from papertally.evidence.io import as_utf8, write_bytes_atomic, write_text_atomic
 from papertally.evidence.provenance import differences, snapshot
-from papertally.evidence.rows import Row
 from papertally.evidence.schema import DataPin, TrainingEvidence, formed
 from pipelines.training.job import Job
 from registry.ops import native
+from report.rows import Row
 
 
 def training_evidence(

@@ -11,12 +11,12 @@ from papertally.evidence.checksum import digest
 from papertally.evidence.datasets import OWN, SMALL_REAL, apart
 from papertally.evidence.fingerprints import parts, read_fingerprint
 from papertally.evidence.registration import FILE, Registration, random_seed
-from papertally.evidence.rows import Row, find_row
 from pipelines.analysis.overlays import recipe_config
 from pipelines.common import ROOT, PipelineError, load_params, section
 from pipelines.data.digits import check_batch, read_manifest
 from pipelines.tasks import TASKS
 from pipelines.training.profiles import own_settings
+from report.rows import Row, find_row
 
 #: What a dry run shrinks; all else is the recipe's.
 DRY = {"classification": {"batch_size": 8, "epochs": 2}, "pose": {"batch_size": 4, "epochs": 2},

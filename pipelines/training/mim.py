@@ -25,7 +25,6 @@ from papertally.evidence.checksum import digest
 from papertally.evidence.fingerprints import parts, read_fingerprint
 from papertally.evidence.io import EvidenceError, write_json_atomic
 from papertally.evidence.provenance import snapshot
-from papertally.evidence.rows import Row, all_rows
 from papertally.ledger.load import LedgerError
 from pipelines.analysis.structure import deciding, model_hash, recipe_hash
 from pipelines.common import ROOT, PipelineError
@@ -36,6 +35,7 @@ from pipelines.training import batchnorm
 from pipelines.training.filing import training_evidence
 from pipelines.training.profiles import own_settings
 from registry.inputs.errors import DataError
+from report.rows import Row, all_rows
 
 #: Where evidence is filed, if not in this checkout.
 OUT = "MICRONET_OUT"

@@ -7,9 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from papertally.evidence.rows import Row
 from pipelines.data.cifar import find_set
 from registry.arch import get_arch
+from report.rows import Row
 
 
 def own_settings(config: Any) -> dict[str, Any]:

@@ -25,7 +25,6 @@ from tqdm import tqdm
 from papertally.evidence.fingerprints import parts, read_fingerprint
 from papertally.evidence.io import write_json_atomic
 from papertally.evidence.provenance import snapshot
-from papertally.evidence.rows import find_row
 from pipelines.common import ROOT, PipelineError, guard
 from pipelines.data import imagenet
 from pipelines.data.folders import data_root
@@ -33,6 +32,7 @@ from pipelines.data.verify import check_imagenet, file_hash
 from pipelines.training.filing import file_examples, training_evidence
 from registry import official
 from registry.classification.models import TopK
+from report.rows import find_row
 
 #: Each ledger's rows by released size.
 ROWS = {

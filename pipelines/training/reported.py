@@ -20,14 +20,14 @@ from papertally.evidence.checksum import digest
 from papertally.evidence.io import EvidenceError, as_utf8, write_json_atomic
 from papertally.evidence.logs import number, read_log
 from papertally.evidence.provenance import snapshot
-from papertally.evidence.rows import ROOT, Row, find_row
-from papertally.ledger.load import HERE, load_tables
+from papertally.ledger.load import load_tables
 from papertally.ledger.schema import COST_COLUMNS
 from papertally.ledger.validation_messages import one_line, whole_number
 from pipelines.common import PipelineError, guard
 from pipelines.data.verify import file_hash
 from pipelines.tasks import TASKS
 from pipelines.training.filing import training_evidence
+from report.rows import MICRONET, ROOT, Row, find_row
 
 #: Columns that are shares of a hundred.
 PERCENT = frozenset(c for task in TASKS.values() for c in task.metrics.values())
@@ -35,8 +35,8 @@ PERCENT = frozenset(c for task in TASKS.values() for c in task.metrics.values())
 
 def trained_columns(row: Row, root: Path = ROOT) -> list[str]:
     """Return the columns of a row's table that training decides."""
-    papers = root / "papers" if (root / "papers/micronet/paper.yaml").is_file() else HERE.parent
-    folder = papers / (row.ledger or HERE.name)
+    papers = root / "papers" if (root / MICRONET / "paper.yaml").is_file() else ROOT / "papers"
+    folder = papers / (row.ledger or MICRONET.name)
     return [c for c in load_tables(folder / "tables")[row.table].columns if c not in COST_COLUMNS]
 
 

@@ -63,14 +63,14 @@ class Cost:
     def __radd__(self, other: int | Cost) -> Cost:
         return self if other == 0 else self.__add__(other)  # type: ignore[arg-type]
 
-    def madds(self, rule: str = "plain") -> int:
-        """Return multiply-adds for one image under the convention of that name."""
-        from papertally.conventions import axes as conventions  # the harness's: the plugin alone counts terms
+    def plain_madds(self) -> int:
+        """Return multiply-adds for one image with nothing fitted.
 
-        known = conventions.members()
-        if rule not in known:
-            raise ValueError(f"unknown counting rule {rule!r}; known: {', '.join(known)}")
-        return conventions.madds(self.named(), known[rule].counting)
+        One per weight application of convolutions and fully connected layers and per element of a ReLU, K per element
+        of Dynamic ReLU, J * K per element of Shift-Max: the member `plain` of papers/micronet/conventions.yaml.
+        """
+        price = {"relu": lambda t: 1, "dynamic_relu": lambda t: t.k, "shift_max": lambda t: t.j * t.k}
+        return self.convs_and_linears() + sum(t.count * price[t.kind](t) for t in self.terms if t.kind in price)
 
     def named(self) -> dict[str, int]:
         """Return the terms' counts by name, as evidence holds them; nothing of count 0."""

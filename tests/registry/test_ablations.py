@@ -43,7 +43,7 @@ def test_solver_comes_near_what_is_asked(madds):
 
     arch = solved_m1(madds)
     cost, out = Plan(arch, {"type": "ReLU"}).cost((224, 224))
-    total = (cost + classifier_cost(arch.blocks[-1].out_channels, 1024, 1000, out)).madds("plain")
+    total = (cost + classifier_cost(arch.blocks[-1].out_channels, 1024, 1000, out)).plain_madds()
     assert total == pytest.approx(madds, rel=0.04)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from helpers import MICRONET
 from mmengine.registry import MODELS
 from torch import nn
 
@@ -17,7 +18,7 @@ def test_architecture_equals_table_1(model):
     """Every printed Block, k, C, C/R and G, and the printed output sizes, are what is built."""
     spec = get_arch(model)
     printed, height, sizes = [], 0, []
-    for row in load_ledger().tables["1"].architecture.rows:
+    for row in load_ledger(MICRONET).tables["1"].architecture.rows:
         height = int(row.output.split("×")[0]) if row.output else height
         if cells := row.cells(model):
             printed.append(cells)

@@ -6,10 +6,10 @@ import zipfile
 
 import pytest
 
-from papertally.evidence.rows import find_row
 from pipelines.training import hooks
 from pipelines.training.job import Job
 from pipelines.training.run import build_runner, hushed, resolve
+from report.rows import find_row
 
 TRAIN = "annotations/person_keypoints_train2017.json"
 

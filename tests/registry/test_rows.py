@@ -10,6 +10,7 @@ import copy
 import pytest
 import torch
 from contract_rows import FIRST, build, without_partner
+from helpers import MICRONET
 from torch.utils.flop_counter import FlopCounterMode
 
 from papertally.ledger.load import load_ledger
@@ -21,7 +22,7 @@ SIZES = {"classification": (224, 224), "pose": (256, 192), "segmentation": (1024
 
 
 def test_every_row_of_tables_2_to_7_has_an_experiment():
-    ledger = load_ledger()
+    ledger = load_ledger(MICRONET)
     wanted = {
         ledger.canonical(row.id) for t in ("2", "3", "4a", "4b", "4c", "5", "6", "7") for row in ledger.tables[t].rows
     }
@@ -29,7 +30,7 @@ def test_every_row_of_tables_2_to_7_has_an_experiment():
 
 
 def test_every_row_of_table_8_has_an_experiment():
-    assert {row.id for row in load_ledger().tables["8"].rows} == set(configured_rows(tasks=("pose",)))
+    assert {row.id for row in load_ledger(MICRONET).tables["8"].rows} == set(configured_rows(tasks=("pose",)))
 
 
 @pytest.mark.slow

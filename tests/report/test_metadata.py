@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from helpers import ROOT, training
+from helpers import MICRONET, ROOT, training
 
 from papertally.ledger.load import load_ledger
-from papertally.pages import versions
-from papertally.pages.command import main
+from papertally.pages.command import judged
 from report import metadata
+from report.__main__ import main
+from report.project import projects_of
 
 
 @pytest.mark.slow
@@ -31,7 +32,7 @@ def test_openmmlabs_reader_takes_them(monkeypatch):
 
 @pytest.mark.slow
 def test_metrics_hold_what_was_achieved_alone(checkout):
-    files = metadata.metafiles(versions.load(checkout, ""))
+    files = metadata.metafiles(judged(projects_of(checkout)(None)))
     text = files["configs/classification/metafile.yml"]
     entry = next(m for m in yaml.safe_load(text)["Models"] if m["Name"] == "t2_micronet_m0")["Results"][0]
     assert entry["Metrics"] == {}
@@ -50,7 +51,7 @@ def test_metrics_hold_what_was_achieved_alone(checkout):
 
 def test_the_citation_is_the_ledgers_paper():
     cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())["references"][0]
-    ledger = load_ledger()
+    ledger = load_ledger(MICRONET)
     assert cited["title"] == ledger.title
     assert [f"{a['given-names']} {a['family-names']}" for a in cited["authors"]] == list(ledger.authors)
     assert cited["identifiers"][0]["value"] == f"arXiv:{ledger.arxiv}"

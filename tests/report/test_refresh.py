@@ -10,7 +10,7 @@ import pytest
 from helpers import ROOT, fresh
 
 from papertally.evidence.revision import NoRevision, git
-from papertally.pages import command as report
+from report import __main__ as report
 from report import refresh
 
 
@@ -87,7 +87,7 @@ def note(name):
 
 sys.addaudithook(lambda event, given: note(given[0]) if event == "open" and isinstance(given[0], str) else None)
 from report import metadata
-from papertally.pages import command as report
+from report import __main__ as report
 
 assert report.main(["--out", sys.argv[1]]) == 0
 metadata.main(["--check"], root)

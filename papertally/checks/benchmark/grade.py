@@ -6,15 +6,18 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
+from pathlib import Path
 from random import Random
 
 from papertally.checks import ALARMS, Finding, about, read_document, run
-from papertally.checks.benchmark import table_errors as plants  # noqa: F401  each registers its kinds
+from papertally.checks.benchmark import table_errors, text_errors  # noqa: F401  each registers its kinds
 from papertally.checks.benchmark.error_injection import KINDS, Planted
 from papertally.checks.benchmark.render import as_text
 from papertally.checks.benchmark.synthetic import right_ledger
 from papertally.checks.typos import with_cell
+from papertally.ledger.files import YamlFile
 from papertally.ledger.load import Ledger, load_ledger
+from papertally.ledger.schema import Strict
 
 EACH = 20
 INVENTED = 60
@@ -23,10 +26,14 @@ NO_FAULT = ("resolution",)
 #: An even number: the checks were made on the ledgers of other seeds.
 FIRST_SEED = 1000
 #: The paper's ledger, made consistent: cells (to what their tables' rule gives) and one experiment printed twice.
-CORRECTED_CELLS = {
-    "t6_a1.madds": "11.4M", "t6_a3.madds": "11.3M", "t6_a2_a3.madds": "11.5M", "t7_j3_k2.madds": "13.6M",
-}  # fmt: skip
-CORRECTED_REPEATS = {"t4b_l0_25": "t4a_g2"}
+PAPERS = Path(__file__).resolve().parents[3] / "papers"
+
+
+class Corrected(Strict):
+    """Describe corrected.yaml: what cells would print, and which rows repeat others, if nothing were wrong."""
+
+    cells: dict[str, str]
+    repeats: dict[str, str]
 
 
 @dataclass
@@ -62,11 +69,16 @@ class Grades:
 
 
 def corrected() -> Ledger:
-    """Return the paper's own ledger without what contradicts itself: cells mended, statements that fail left out."""
-    ledger = load_ledger()
-    for name, printed in CORRECTED_CELLS.items():
+    """Return a real paper's ledger without what contradicts itself: cells mended, statements that fail left out.
+
+    It is the one under papers/ whose corrected.yaml says which cells and repeats are mended.
+    """
+    path = next(PAPERS.glob("*/corrected.yaml"))
+    mended = YamlFile(path, path.name, ValueError).validate(Corrected)
+    ledger = load_ledger(path.parent)
+    for name, printed in mended.cells.items():
         ledger = with_cell(ledger, name, printed)
-    for row_id, first in CORRECTED_REPEATS.items():
+    for row_id, first in mended.repeats.items():
         table = ledger.tables[ledger.row(row_id).table]
         rows = tuple(replace(r, same_as=first) if r.id == row_id else r for r in table.rows)
         ledger = replace(ledger, tables={**ledger.tables, table.id: replace(table, rows=rows)})

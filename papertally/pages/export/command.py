@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from papertally.evidence.paths import Places
 from papertally.ledger.load import add_ledger_arguments
+from papertally.ledger.paper import Paper
 from papertally.pages.export.crate import write_crate
 from papertally.pages.export.hub import write_hub
 from papertally.pages.render import files
@@ -41,11 +41,11 @@ def fault(folder: Path) -> str:
     return ""
 
 
-def export(places: Places, report: Report, sources: Sources, folder: Path) -> Mapping[str, Any]:
+def export(paper: Paper, report: Report, sources: Sources, folder: Path) -> Mapping[str, Any]:
     """Write crate and hub under a folder; returns how many files and rows."""
     dates = sorted(d for d in sources.dates.values() if d[:4].isdigit())
     texts = files(report, "../", sources)
-    found = write_crate(places, report, texts, folder / "crate", dates[-1] if dates else UNDATED)
+    found = write_crate(paper, report, texts, folder / "crate", dates[-1] if dates else UNDATED)
     rows = write_hub(report, folder / "hub")
     print(f"{folder}/crate: {found} files; {folder}/hub: {rows} rows with a result of the paper's data")
     if not rows:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from papertally.evidence.io import write_text_atomic
-from papertally.evidence.paths import Places
+from papertally.ledger.paper import Paper
 from papertally.verdicts.names import short_title
 from papertally.verdicts.views import Report
 
@@ -86,22 +86,22 @@ def metadata(report: Report, folder: Path, reports: Iterable[str], ledgers: Iter
         "@id": METADATA, "@type": "CreativeWork", "about": {"@id": "./"},
         "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"},
     }  # fmt: skip
-    harness = {"@id": "#harness", "@type": "SoftwareApplication", "name": "micronet-repro",
+    harness = {"@id": "#harness", "@type": "SoftwareApplication", "name": "papertally",
                "license": {"@id": LICENSE}}  # fmt: skip
     licence = {"@id": LICENSE, "@type": "CreativeWork", "name": "Apache License 2.0"}
     return {"@context": CONTEXT, "@graph": [descriptor, root, *parts, action, harness, paper, *people, licence]}
 
 
-def write_crate(places: Places, report: Report, texts: dict[str, str], folder: Path, date: str) -> int:
+def write_crate(paper: Paper, report: Report, texts: dict[str, str], folder: Path, date: str) -> int:
     """Write a crate into an empty folder; texts: the report's files by name. Returns how many files it holds."""
     reports = []
     for name, text in sorted(texts.items()):
         write_text_atomic(folder / "report" / name, text)
         reports.append(f"report/{name}")
-    stated = [path for pattern in ("*.yaml", "tables/*.yaml") for path in sorted(places.ledger.glob(pattern))]
-    ledgers = [_copied(places.root, folder, places.shown(path)) for path in stated]
-    wanted = [path for path in evidence_files(report) if (places.root / path).is_file()]
-    evidence = [_copied(places.root, folder, path) for path in wanted]
+    stated = [path for pattern in ("*.yaml", "tables/*.yaml") for path in sorted(paper.folder.glob(pattern))]
+    ledgers = [_copied(paper.root, folder, paper.shown(path)) for path in stated]
+    wanted = [path for path in evidence_files(report) if (paper.root / path).is_file()]
+    evidence = [_copied(paper.root, folder, path) for path in wanted]
     found = metadata(report, folder, reports, ledgers, evidence, date)
     write_text_atomic(folder / METADATA, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     return len(reports) + len(ledgers) + len(evidence)

@@ -10,6 +10,7 @@ from torch import nn
 from papertally.ledger.load import load_ledger
 from pipelines.analysis.computations.base import Result, computation
 from pipelines.analysis.computations.printed import MODELS
+from pipelines.common import MICRONET, ROOT
 from registry.blocks import MicroBlock
 from registry.micronet import MicroNet
 from registry.pose.archs import POSE_ARCHS
@@ -51,7 +52,7 @@ def differences(table: str, model: str, built: Sequence[Cells]) -> tuple[int, li
 
     Lines count the table's printed lines from 1. Rows are aligned in order, so that a missing block is one.
     """
-    architecture = load_ledger().tables[table].architecture
+    architecture = load_ledger(ROOT / MICRONET).tables[table].architecture
     assert architecture is not None
     printed = [(n, tuple(row.cells(model) or ())) for n, row in enumerate(architecture.rows, 1) if row.cells(model)]
     bare = [tuple(cell.removesuffix("†").strip() for cell in cells) for _, cells in printed]

@@ -10,6 +10,7 @@ from functools import cache
 
 from papertally.ledger.load import load_ledger
 from pipelines.analysis.computations.base import Result, computation
+from pipelines.common import MICRONET, ROOT
 
 MODELS = ("m0", "m1", "m2", "m3")
 POSE_INPUT = 256  # the height of a person's box
@@ -31,7 +32,7 @@ class Printed:
 @cache
 def printed(table: str) -> dict[str, list[Printed]]:
     """Return the printed blocks of Table 1 or 10 by model."""
-    architecture = load_ledger().tables[table].architecture
+    architecture = load_ledger(ROOT / MICRONET).tables[table].architecture
     assert architecture is not None
     out: dict[str, list[Printed]] = {model: [] for model in MODELS}
     part, height = "backbone", 0

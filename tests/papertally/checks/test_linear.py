@@ -6,15 +6,16 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
+from helpers import MICRONET
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from papertally.checks import run
 from papertally.checks.benchmark.synthetic import right_ledger
 from papertally.checks.linear import Certificate, Line, refute
-from papertally.checks.rounding import Bounds
 from papertally.checks.typos import with_cell
 from papertally.ledger.load import load_ledger
+from papertally.quantities.interval import Interval
 
 
 def solvable(lines: list[Line]) -> bool:
@@ -43,7 +44,7 @@ def systems(draw):
         terms = [Fraction(1), *(Fraction(draw(st.integers(0, 3))) for _ in range(width - 1))]
         low = Fraction(draw(st.integers(0, 20)), 2)
         open_ = draw(st.booleans()), draw(st.booleans())
-        lines.append(Line(f"x{i}", tuple(terms), Bounds(low, low + draw(st.sampled_from([1, 1, 2])), *open_)))
+        lines.append(Line(f"x{i}", tuple(terms), Interval(low, low + draw(st.sampled_from([1, 1, 2])), *open_)))
     return lines
 
 
@@ -58,8 +59,8 @@ def test_there_is_a_proof_exactly_where_exact_elimination_finds_no_solution(line
 
 def test_a_proof_of_what_can_be_is_none():
     lines = (
-        Line("a", (Fraction(1),), Bounds(Fraction(0), Fraction(2))),
-        Line("b", (Fraction(1),), Bounds(Fraction(1), Fraction(3))),
+        Line("a", (Fraction(1),), Interval(Fraction(0), Fraction(2))),
+        Line("b", (Fraction(1),), Interval(Fraction(1), Fraction(3))),
     )
     assert not Certificate(lines, (Fraction(1), Fraction(-1))).proves()
     assert not Certificate(lines, (Fraction(0), Fraction(0))).proves()
@@ -74,7 +75,7 @@ SIX, SEVEN = "Table 6, madds = constant + A1 + A2 + A3", "Table 7, madds at K = 
 
 
 def test_table_6_is_not_additive_and_table_7_not_affine():
-    ledger = load_ledger()
+    ledger = load_ledger(MICRONET)
     six, seven = finding(ledger, SIX), finding(ledger, SEVEN)
     assert {six.severity, seven.severity} == {"impossible"}
     assert "(t6_a1 + t6_a3) < 22.6M, but (t6_relu + t6_a1_a3) ≥ 22.6M" in six.arithmetic
@@ -84,14 +85,14 @@ def test_table_6_is_not_additive_and_table_7_not_affine():
 
 
 def test_without_its_relu_row_table_6_is_additive():
-    ledger = load_ledger()
+    ledger = load_ledger(MICRONET)
     table = ledger.tables["6"]
     less = replace(table, rows=tuple(r for r in table.rows if r.id != "t6_relu"))
     assert finding(replace(ledger, tables={**ledger.tables, "6": less}), SIX).severity == "passed"
 
 
 def test_a_label_that_is_no_number_is_not_applicable():
-    ledger = load_ledger()
+    ledger = load_ledger(MICRONET)
     table = ledger.tables["7"]
     odd = replace(table, rows=(replace(table.rows[0], labels=("one", "1")), *table.rows[1:]))
     found = finding(replace(ledger, tables={**ledger.tables, "7": odd}), "Table 7, params = constant + J*K")

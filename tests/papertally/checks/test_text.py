@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from helpers import MICRONET
 
 from papertally.checks import ALARMS, read_document, run
 from papertally.checks.benchmark.render import as_text
@@ -122,12 +123,12 @@ def test_a_text_of_another_paper_is_not_compared():
 
 def test_the_papers_ledger_is_its_text(shared):
     text = (shared / "paper/micronet-2011.12289v1.md").read_text("utf-8")
-    found = run(load_ledger(), ("transcription", "prose"), document=read_document(text))
+    found = run(load_ledger(MICRONET), ("transcription", "prose"), document=read_document(text))
     compared = [f for f in found if f.check == "transcription"]
     assert {f.severity for f in compared} == {"passed"}
     assert [f.arithmetic for f in compared if "architecture" in f.subject] == [
         "190 cells as in the text", "310 cells as in the text",
     ]  # fmt: skip
     assert not [f for f in found if f.check == "prose" and f.subject.startswith("statement")]
-    wrong = with_cell(load_ledger(), "t7_j3_k2.madds", "14.1M")
+    wrong = with_cell(load_ledger(MICRONET), "t7_j3_k2.madds", "14.1M")
     assert [f.cells for f in alarms(wrong, text, "transcription")] == [("t7_j3_k2.madds",)]

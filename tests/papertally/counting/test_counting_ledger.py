@@ -11,8 +11,8 @@ import yaml
 from helpers import ROOT
 from torch import nn
 
+from papertally.cli import main as paper
 from papertally.counting import conventions
-from papertally.listing import main as paper
 from papertally.pages import command as report
 from pipelines.analysis import claims, cost
 
@@ -178,7 +178,7 @@ def test_an_input_is_of_costs_alone(folder, capsys):
     table = yaml.safe_load(path.read_text())
     table["columns"] = ["params", {"name": "top1", "input_size": [3, 32, 32]}]
     path.write_text(yaml.safe_dump(table))
-    assert paper(["--path", str(folder)]) == 1
+    assert paper(["ledger", "--path", str(folder)]) == 1
     assert "column top1: `input_size` is of costs (params, madds); remove it" in capsys.readouterr().err
 
 

@@ -16,7 +16,8 @@ from papertally.evidence.fingerprints import parts, read_fingerprint
 from papertally.evidence.io import EvidenceError, write_json_atomic, write_text_atomic
 from papertally.evidence.read import read_evidence
 from papertally.evidence.revision import code_revision
-from papertally.evidence.settings import SettingsError, data_pins, load_settings
+from papertally.evidence.settings import SettingsError
+from report.settings import data_pins, load_settings
 
 
 def change(root: Path, name: str, **values: object) -> None:

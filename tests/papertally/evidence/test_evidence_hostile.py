@@ -15,7 +15,7 @@ from papertally.evidence.checksum import seal
 from papertally.evidence.io import EvidenceError, read_json
 from papertally.evidence.read import read_evidence
 from papertally.evidence.schema import Rules, read_form
-from papertally.pages.command import main
+from report.__main__ import main
 
 FILES = (
     "results/cost/one_plain.json", "results/cost/rules.json", "results/claims/count.json",

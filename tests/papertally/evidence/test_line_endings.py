@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from papertally.evidence.read import read_evidence
-from papertally.evidence.rows import find_row
-from papertally.evidence.settings import load_settings
 from papertally.ledger.files import committed_bytes
-from papertally.pages.command import main
 from papertally.pages.diff import verdict_map
 from pipelines.analysis.structure import recipe_hash
 from pipelines.tasks import row_config
+from report.__main__ import main
+from report.rows import find_row
+from report.settings import load_settings
 
 BOM = b"\xef\xbb\xbf"
 ENDINGS = {

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
-from helpers import ROOT
+from helpers import MICRONET, ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,7 +42,7 @@ def write(root, **changes):
 
 
 def test_the_committed_registration_is_of_printed_networks():
-    assert read_registration(ROOT, load_ledger()) == REGISTRATION
+    assert read_registration(ROOT, load_ledger(MICRONET)) == REGISTRATION
     assert {"5", "6", "7"} <= {family.table for family in REGISTRATION.families}
     assert "t3_static" in REGISTRATION.rows
 
@@ -70,7 +70,7 @@ def test_no_registration_is_none(tmp_path):
 )
 def test_a_malformed_registration_is_one_line(tmp_path, changes, fault):
     with pytest.raises(LedgerError, match=f"^{FILE.as_posix()}:[0-9]+: ") as found:
-        read_registration(write(tmp_path, **changes), load_ledger())
+        read_registration(write(tmp_path, **changes), load_ledger(MICRONET))
     assert fault in str(found.value)
     assert "\n" not in str(found.value)
 

@@ -7,20 +7,21 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from helpers import MICRONET
 
-from papertally.ledger.load import HERE, LedgerError, load_ledger
+from papertally.ledger.load import LedgerError, load_ledger
 from papertally.ledger.schema import COST_COLUMNS, RawClaim, equates_trained
 from papertally.listing import main
 
 
 @pytest.fixture(scope="module")
 def ledger():
-    return load_ledger()
+    return load_ledger(MICRONET)
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    shutil.copytree(HERE, tmp_path / "paper", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    shutil.copytree(MICRONET, tmp_path / "paper", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     return tmp_path / "paper"
 
 
@@ -254,7 +255,7 @@ def test_a_missing_or_binary_file_is_named(copy):
 
 
 def test_command_line(capsys):
-    assert main([]) == 0
+    assert main(["--path", str(MICRONET)]) == 0
     assert "292 printed numbers" in capsys.readouterr().out
-    assert main(["rows"]) == 0
+    assert main(["rows", "--path", str(MICRONET)]) == 0
     assert "t10_m3" in capsys.readouterr().out

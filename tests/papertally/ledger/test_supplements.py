@@ -8,18 +8,19 @@ from decimal import Decimal
 
 import pytest
 import yaml
+from helpers import MICRONET
 
-from papertally.ledger.load import HERE, LedgerError, load_ledger
+from papertally.ledger.load import LedgerError, load_ledger
 from papertally.ledger.supplements import CORRECT, OTHERWISE, UNSEEN, RawQuote, load_supplements, quoted
 from pipelines.analysis.overlays import RECIPES
 from pipelines.analysis.recipes import configured
 from registry.blocks import WIRINGS
 
-LEDGER = load_ledger()
+LEDGER = load_ledger(MICRONET)
 
 
 def test_every_quoted_cell_is_judged_by_its_source():
-    found = quoted(LEDGER, load_supplements(LEDGER).quotations)
+    found = quoted(LEDGER, load_supplements(LEDGER, MICRONET).quotations)
     cells = [q for q in found if "." in q.cell and not q.cell.startswith("section")]
     assert len(cells) == 59
     assert Counter(q.verdict for q in cells) == {UNSEEN: 45, CORRECT: 13, OTHERWISE: 1}
@@ -52,7 +53,7 @@ def test_a_sources_number_in_the_papers_units(text, how, value):
     ],
 )
 def test_malformed_quotations_are_one_line(tmp_path, change, fault):
-    data = yaml.safe_load((HERE / "quotations.yaml").read_text("utf-8"))
+    data = yaml.safe_load((MICRONET / "quotations.yaml").read_text("utf-8"))
     change(data)
     (tmp_path / "quotations.yaml").write_text(yaml.safe_dump(data))
     with pytest.raises(LedgerError, match=fault) as error:
@@ -67,13 +68,13 @@ def test_a_ledger_without_supplements_has_none(tmp_path):
 
 
 def test_what_a_difference_offers_exists():
-    ways = {d.here for d in load_supplements(LEDGER).differences}
+    ways = {d.here for d in load_supplements(LEDGER, MICRONET).differences}
     assert {way.split()[1] for way in ways if way.startswith("wiring")} <= set(WIRINGS)
     assert {way.split()[1] for way in ways if way.startswith("recipe")} <= set(RECIPES)
 
 
 def test_assumptions_are_what_the_configs_run_with():
-    read = [a for a in load_supplements(LEDGER).assumptions if a.read]
+    read = [a for a in load_supplements(LEDGER, MICRONET).assumptions if a.read]
     assert len(read) >= 8
     for assumption in read:
         found = configured(assumption.read, LEDGER).computed

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from papertally.pages import diff
-from papertally.pages.command import main
 from papertally.verdicts import verdicts
+from report.__main__ import main
 
 VERDICT = st.sampled_from(verdicts.VERDICTS)
 MAPS = st.dictionaries(st.tuples(st.sampled_from(["cell", "claim"]), st.text("abc.", max_size=3)), VERDICT, max_size=8)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from papertally.listing import main as paper
-from papertally.pages.command import main as report
+from papertally.cli import main as paper
+from report.__main__ import main as report
 
 TABLE = """| Model | Top-1 err. (%) | Latency (ms) |
 |---|---|---|

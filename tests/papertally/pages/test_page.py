@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 import synthetic
+from helpers import MICRONET
 from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from papertally.evidence.paths import Places
 from papertally.ledger.load import LedgerError, load_ledger
+from papertally.ledger.paper import Paper
 from papertally.pages.page import build_page
 from papertally.pages.provenance import days, evidence_dates
 from papertally.pages.sources import read_sources
@@ -73,16 +74,14 @@ def test_a_trained_cell_shows_its_mean_with_interval_and_its_seeds(page):
     assert (
         behind["Achieved"][0].text == "60.00 ± 0.16 (95 % interval of the mean), +0.00 points from the printed number"
     )
-    seeds = behind["Seeds, the printed recipe (learning rate 0.02)"]
+    seeds = behind["Seeds, the printed recipe"]
     assert [s.text.partition(",")[0] for s in seeds] == ["seed 0: 60.10", "seed 1: 60.00", "seed 2: 59.90"]
     assert seeds[0].href == "../../results/paper/one_plain.paper.s0.json"
     assert "2026-01-02" in seeds[0].text
     assert "unknown" in seeds[1].text
-    other = behind["Seeds, the released scripts' recipe (learning rate 0.2, the best epoch)"]
+    other = behind["Seeds, the released scripts' recipe"]
     assert [s.text.partition(",")[0] for s in other] == ["seed 0: 62.00"]  # beside it, never in its mean
-    assert behind["Other readings"][1].text.startswith(
-        "beside it, the released scripts' recipe (learning rate 0.2, the best epoch): 62.00"
-    )
+    assert behind["Other readings"][1].text.startswith("beside it, the released scripts' recipe: 62.00")
     assert [v.text for v in behind["To rerun"]] == [f"train one_plain {s}" for s in range(3)]
     assert behind["Data"][0].text == f"dots, pin {synthetic.PIN}"
     assert behind["Cost to settle"][0].text == "settled"
@@ -143,14 +142,14 @@ def test_shares_cover_everything_once(page):
     assert page.lead == (
         "15 distinct numbers: 5 reproduced, 1 consistent, 3 not, 6 open. 5 statements: "
         "1 reproduced, 1 not, 1 in which it contradicts itself, 2 open. "
-        "Of 3 on the paper's own numbers: holds 1, undecided by rounding 1, cannot hold 1."
+        "Of 3 on the paper's own numbers: holds 1, holds as printed 1, cannot hold 1."
     )
 
 
 def test_statements_are_worked_out_on_both_sides(page):
     claims = {c.id: c for c in page.claims}
     gain = claims["gain"]
-    assert (gain.own, gain.achieved, gain.verdict) == ("undecided by rounding: 4", "1.1", "not reproduced")
+    assert (gain.own, gain.achieved, gain.verdict) == ("holds as printed: 4", "1.1", "not reproduced")
     assert [(line.text, line.holds) for line in gain.own_lines] == [
         ("64.0 − 60.0 = 4; wanted what rounds to 4.0", True)
     ]
@@ -186,7 +185,7 @@ def test_every_verdict_has_a_sign_a_word_and_a_place():
 
 
 def test_rows_have_names_of_their_own():
-    ledger = load_ledger()
+    ledger = load_ledger(MICRONET)
     for table in ledger.tables.values():
         found = [names.row_name(table, row) for row in table.rows if row.same_as is None]
         assert len(set(found)) == len(found)
@@ -255,7 +254,7 @@ def test_a_malformed_configuration_is_one_line_naming_the_file(tmp_path, text, m
     root = synthetic.write(tmp_path)
     (root / "papers/micronet/page.yaml").write_text(text)
     with pytest.raises(LedgerError) as caught:
-        read_sources(Places(root), load_ledger(root / "papers/micronet"))
+        read_sources(Paper.at(root / "papers/micronet"), load_ledger(root / "papers/micronet"))
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
 

@@ -6,10 +6,10 @@ import os
 import shutil
 
 import pytest
-from helpers import ROOT
+from helpers import MICRONET, ROOT
 
 from papertally.ledger.load import load_ledger
-from papertally.pages.command import main
+from report.__main__ import main
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 
@@ -221,7 +221,7 @@ def test_addresses_lead_to_cells_tables_and_statements(visit):
 @pytest.mark.slow
 def test_the_claims_page_filters_and_sorts(visit):
     page = visit("claims.html?verdict=differs")
-    assert page.locator("#shown").inner_text() == f"1 of {len(load_ledger().claims)} statements"
+    assert page.locator("#shown").inner_text() == f"1 of {len(load_ledger(MICRONET).claims)} statements"
     page.locator("#controls [data-reset]").click()
     verdict = page.locator("th[data-col=verdict] button")
     verdict.click()

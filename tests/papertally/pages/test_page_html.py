@@ -20,9 +20,9 @@ from helpers import ROOT
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from papertally.pages.command import main
 from papertally.pages.render import TEMPLATES, files, markdown_escape
 from report import screenshot as shot
+from report.__main__ import main
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 PAGES = ("index.html", "claims.html", "summary.html")

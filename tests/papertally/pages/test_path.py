@@ -6,12 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from helpers import ROOT
 
+from papertally.cli import main as paper
 from papertally.evidence.checksum import seal
 from papertally.evidence.io import write_json_atomic
-from papertally.listing import main as paper
-from papertally.pages.command import main as report
 from papertally.plan import main as plan
+from report.__main__ import main as report
 
 TABLE = """Table 4: Networks
 
@@ -77,7 +78,7 @@ def test_what_is_missing_is_one_line(folder, capsys):
 @pytest.mark.slow
 def test_the_plan_of_another_ledger(capsys):
     """Without budgets nothing has a price, and yet all is said that would settle something."""
-    assert plan(["--ledger", "shufflenet", "--limit", "0"]) == 0
+    assert plan(["--path", str(ROOT / "papers/shufflenet"), "--limit", "0"]) == 0
     out = capsys.readouterr().out
     settled = [int(line.split()[0]) for line in out.splitlines() if line.split()[-1].startswith("shufflenet_t")]
     assert settled == sorted(settled, reverse=True)
@@ -102,7 +103,7 @@ def test_the_plan_of_a_ledger_elsewhere_names_what_is_to_measure(folder, capsys)
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["shufflenet", "domainbed"])
 def test_committed_ledgers_pages_hold_nothing_of_the_first(name, tmp_path):
-    assert report(["--ledger", name, "--out", str(tmp_path)]) == 0
+    assert report(["--path", str(ROOT / "papers" / name), "--out", str(tmp_path)]) == 0
     pages = "".join((tmp_path / file).read_text("utf-8") for file in ("index.html", "claims.html", "report.md"))
     assert not [
         word for word in ("MicroNet", "micronet", "2011.12289", "Shift-Max", "rule S", "`plain`") if word in pages

@@ -11,18 +11,18 @@ import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 
 import pytest
-from helpers import ROOT, fresh, training
+from helpers import MICRONET, ROOT, fresh, training
 
 from papertally.evidence.io import write_json_atomic
 from papertally.evidence.read import read_evidence
-from papertally.evidence.settings import load_settings
 from papertally.ledger.load import load_ledger
-from papertally.pages.command import main
 from papertally.pages.json_schema import ReportForm, schema
 from papertally.pages.render import files, markdown_escape
 from papertally.verdicts import verdicts
 from papertally.verdicts.model import build, changes, show
 from papertally.verdicts.names import COLUMNS
+from report.__main__ import main
+from report.settings import load_settings
 
 
 def run(root, *args, code=0):
@@ -37,7 +37,7 @@ def cell(report, row_id, column):
 @pytest.mark.slow
 def test_report_json_is_the_fixed_interface(checkout):
     report = run(checkout)
-    ledger = load_ledger()
+    ledger = load_ledger(MICRONET)
     assert list(report) == ["schema", "paper", "profile", "cells", "claims", "checks", "summary", "architecture",
                             "quotations", "issues", "conventions", "registered"]  # fmt: skip
     ReportForm.model_validate(report)
@@ -183,7 +183,7 @@ def test_an_unknown_gate_is_a_usage_error(checkout):
     ("name", "text", "message"),
     [
         ("params.yaml", "profile: [", "params.yaml:1: not valid YAML"),
-        ("params.yaml", "profile: mini", "params.yaml:1: key 'report' is missing"),
+        ("params.yaml", "profile: mini", "params.yaml:1: key 'data' is missing"),
         ("papers/micronet/claims.yaml", "schema: 1", "claims.yaml:1: key 'claims' is missing"),
         ("report/baseline.json", "{", "baseline.json: corrupt JSON"),
         ("report/baseline.json", '{"a": 1}', "baseline.json: no map of verdicts"),
@@ -213,7 +213,7 @@ def test_a_changed_verdict_stands_first_and_gates(checkout):
 
 @pytest.mark.slow
 def test_changes_name_new_and_gone_lines(checkout):
-    report = build(load_ledger(), read_evidence(checkout), load_settings(checkout)[0])
+    report = build(load_ledger(MICRONET), read_evidence(checkout), load_settings(checkout)[0])
     now = report.verdict_map()
     assert changes(report, now) == []
     gone = {**now, "t0_gone.params": "reproduced"}
@@ -288,7 +288,7 @@ def test_markdown_fits_a_ci_comment_and_its_tables_are_even(checkout):
 def test_junit_counts_agree(checkout):
     run(checkout)
     root = ET.parse(checkout / "report/out/junit.xml").getroot()
-    assert len(root.findall(".//testcase")) == 292 + len(load_ledger().claims)
+    assert len(root.findall(".//testcase")) == 292 + len(load_ledger(MICRONET).claims)
     for suite in root:
         assert int(suite.get("failures")) == len(suite.findall("testcase/failure"))
         assert int(suite.get("skipped")) == len(suite.findall("testcase/skipped"))
@@ -301,8 +301,8 @@ def test_shown_values_take_the_printed_unit():
 
 
 def test_settings_must_name_every_margin(checkout):
-    params = checkout / "params.yaml"
-    params.write_text(params.read_text().replace("miou: 1.0", "iou: 1.0"))
+    path = checkout / "papers/micronet/paper.yaml"
+    path.write_text(path.read_text().replace("miou: 1.0}", "iou: 1.0}"))
     assert main([], root=checkout) == 1
 
 
@@ -316,7 +316,7 @@ def test_the_report_imports_no_torch():
 def test_all_outputs_come_from_one_model(checkout):
     fresh(checkout)
     write_json_atomic(checkout / "x.json", {})
-    report = build(load_ledger(), read_evidence(checkout), load_settings(checkout)[0])
+    report = build(load_ledger(MICRONET), read_evidence(checkout), load_settings(checkout)[0])
     out = files(report, "../../")
     for c in report.cells:
         if c.achieved is not None:

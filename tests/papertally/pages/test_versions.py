@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 import yaml
@@ -10,25 +11,41 @@ from helpers import ROOT
 
 from papertally.evidence.checksum import seal
 from papertally.evidence.io import write_json_atomic
-from papertally.evidence.paths import Places
 from papertally.ledger.load import LedgerError, load_ledger
+from papertally.ledger.paper import Paper
 from papertally.pages import versions
-from papertally.pages.command import main
+from papertally.pages.command import judged
+from report.__main__ import main
+from report.project import paper_of, projects_of
 
 
 @pytest.fixture(scope="module")
 def both():
-    return versions.load(ROOT, ""), versions.load(ROOT, "micronet_iccv2021")
+    return tuple(judged(projects_of(ROOT)(path)) for path in (None, ROOT / "papers/micronet_iccv2021"))
 
 
 def test_places_of_the_first_paper_and_of_another(tmp_path):
-    first = Places(ROOT)
-    assert (first.ledger, first.results, first.out) == (ROOT / "papers/micronet", ROOT / "results", ROOT / "report/out")
-    other = Places(ROOT, "micronet_iccv2021")
-    assert other.results == ROOT / "results/micronet_iccv2021"
-    assert other.baseline != first.baseline
-    with pytest.raises(LedgerError, match=r"papers/nope: no paper.yaml there; ledgers: .*micronet_iccv2021"):
-        Places(ROOT, "nope")
+    first, folder = paper_of(ROOT), ROOT / "papers/micronet_iccv2021"
+    assert (first.folder, first.results, first.out) == (ROOT / "papers/micronet", ROOT / "results", ROOT / "report/out")
+    other = Paper.at(folder)
+    assert (other.root, other.results, other.out) == (ROOT, folder / "results", folder / "report")
+    assert (other.fingerprints, Paper.at(ROOT / "papers/shufflenet").fingerprints) == (Path("fingerprints"), None)
+    assert Paper.at(ROOT / "papers/shufflenet").root == ROOT / "papers/shufflenet"
+    with pytest.raises(LedgerError, match="nope: no folder; name the one that holds paper.yaml"):
+        Paper.at(ROOT / "papers/nope")
+
+
+def test_no_name_leads_out_of_a_papers_checkout(tmp_path):
+    folder = tmp_path / "checkout/papers/mine"
+    folder.mkdir(parents=True)
+    (folder / "paper.yaml").write_text("schema: 1\nresults: ../../results\n")
+    with pytest.raises(LedgerError, match=r"paper.yaml:2: results: '../../results' leads out"):
+        Paper.at(folder)
+    (tmp_path / "checkout/pyproject.toml").write_text("")
+    assert Paper.at(folder).results == tmp_path / "checkout/results"
+    (folder / "paper.yaml").write_text("schema: 1\nresults: ../../../results\n")
+    with pytest.raises(LedgerError, match="leads out"):
+        Paper.at(folder)
 
 
 @pytest.mark.slow
@@ -51,7 +68,7 @@ def test_models_are_matched_by_the_aliases_and_none_is_lost(both):
     params, madds, *_ = found.pairs[1].columns
     assert (params[1].printed, params[2].printed) == ("2.4M", "2.4M")
     assert madds[2].others == ["rule S: 12.19M, prints as 12M"]
-    assert madds[2].href == "../results/micronet_iccv2021/cost/iccv2021_m2.json"
+    assert madds[2].href == "../papers/micronet_iccv2021/results/cost/iccv2021_m2.json"
     assert found.versions[1].costs == [
         "params: 4 of 4 print as they should", "MAdds, rule S: 4 of 4 print as they should",
         "MAdds, rule plain: 3 of 4 print as they should",
@@ -68,19 +85,19 @@ def test_the_page_is_written_with_both_reports(checkout, capsys):
     assert 'href="versions_micronet_iccv2021.html"' in (out / "index.html").read_text("utf-8")
     later = json.loads((out / "micronet_iccv2021/report.json").read_text("utf-8"))
     assert later["paper"] == {"arxiv": "2108.05894v1"}
-    assert later["cells"][0]["evidence"] == "results/micronet_iccv2021/cost/iccv2021_m0.json"
+    assert later["cells"][0]["evidence"] == "papers/micronet_iccv2021/results/cost/iccv2021_m0.json"
     capsys.readouterr()
     assert main(["versions", "micronet_iccv2021"], root=checkout) == 0
     assert "params: 4 of 4 print as they should" in capsys.readouterr().out
-    assert main(["--ledger", "micronet_iccv2021", "--accept"], root=checkout) == 0
-    assert (checkout / "report/baseline_micronet_iccv2021.json").is_file()
+    assert main(["--path", str(checkout / "papers/micronet_iccv2021"), "--accept"], root=checkout) == 0
+    assert (checkout / "papers/micronet_iccv2021/baseline.json").is_file()
 
 
 @pytest.mark.slow
 def test_tampered_evidence_of_another_ledger_never_counts(checkout):
-    path = checkout / "results/micronet_iccv2021/cost/iccv2021_m0.json"
+    path = checkout / "papers/micronet_iccv2021/results/cost/iccv2021_m0.json"
     path.write_text(path.read_text().replace("1019590", "1019591"))
-    later = versions.load(checkout, "micronet_iccv2021")
+    later = judged(projects_of(checkout)(checkout / "papers/micronet_iccv2021"))
     assert "hash mismatch" in later.problems[0].fault
     assert next(c for c in later.cells if c.key == "iccv2021_m0.params").verdict == "invalid-evidence"
 
@@ -118,10 +135,11 @@ def test_a_paper_of_another_field_needs_data_only(checkout, capsys):
                   "numeric_cells": 4, "budgets": [budget]},
     }.items():  # fmt: skip
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(value))
-    assert main(["--ledger", "speech"], root=checkout) == 1
-    assert "params.yaml: report.margins lacks wer; add them" in capsys.readouterr().err
-    params = checkout / "params.yaml"
-    params.write_text(params.read_text().replace("margins: {", "margins: {wer: 0.5, "))
+    assert main(["--path", str(folder)], root=checkout) == 1
+    assert "paper.yaml: margins lacks wer; add them" in capsys.readouterr().err
+    said = yaml.safe_load((folder / "paper.yaml").read_text())
+    stated = {**said, "margins": {"wer": 0.5}, "fingerprints": "../../fingerprints"}
+    (folder / "paper.yaml").write_text(yaml.safe_dump(stated))
     config = checkout / "configs/speech/speech_small.py"
     config.parent.mkdir()
     config.write_text("model = {}\n")
@@ -130,18 +148,18 @@ def test_a_paper_of_another_field_needs_data_only(checkout, capsys):
     write_json_atomic(checkout / "fingerprints/speech_small.json", named)
     for seed, wer in enumerate((7.1, 7.11, 7.09)):
         stated = {"train": {"seed": seed}}
-        write_json_atomic(checkout / f"results/speech/paper/speech_small.s{seed}.json", seal({
+        write_json_atomic(folder / f"results/paper/speech_small.s{seed}.json", seal({
             "schema": 2, "kind": "training", "profile": "paper", "row": "speech_small", "seed": seed,
             "values": {"wer": wer}, "config": "configs/speech/speech_small.py",
             "fingerprint": own, "params": stated,
             "data": {"name": "speech", "pin": "x"}, "code_revision": "abc", "environment": {}, "epochs": 2,
             "duration_s": 1.0, "command": "train",
         }))  # fmt: skip
-    assert main(["--ledger", "speech"], root=checkout) == 0
-    report = json.loads((checkout / "report/out/speech/report.json").read_text("utf-8"))
+    assert main(["--path", str(folder)], root=checkout) == 0
+    report = json.loads((folder / "report/report.json").read_text("utf-8"))
     verdicts = {(c["row_id"], c["column"]): c["verdict"] for c in report["cells"]}
     assert verdicts["speech_small", "wer"] == "reproduced"
     assert verdicts["speech_large", "wer"] == "not-run"
-    page = (checkout / "report/out/speech/index.html").read_text("utf-8")
+    page = (folder / "report/index.html").read_text("utf-8")
     assert "MicroNet" not in page
     assert "<h1>Speech, number by number</h1>" in page

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from papertally.checks import run
 from papertally.checks.typos import misprints
+from papertally.cli import main as paper
 from papertally.ledger.load import Ledger, load_ledger
-from papertally.listing import main as paper
 from papertally.quantities.printed import parse_printed
 from papertally.tables.heads import read_head
 from papertally.tables.normalize import is_link, marks_of
@@ -65,7 +65,7 @@ def test_a_column_is_in_units_of_one_kind(tmp_path, capsys):
     assert told.count("most of the column is in a unit of time") == 2
     path = tmp_path / "mine/tables/table_01.yaml"
     path.write_text(path.read_text("utf-8").replace('"12.5 ms"', '"12.5"'), "utf-8")
-    assert paper(["--path", str(tmp_path / "mine")]) == 1
+    assert paper(["ledger", "--path", str(tmp_path / "mine")]) == 1
     assert "table_01.yaml:22: column latency" in (err := capsys.readouterr().err)
     assert '"9 ms" and "12.5" are of different units; state the column\'s `unit`' in err
 

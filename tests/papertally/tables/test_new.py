@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from papertally.checks import run
+from papertally.cli import main
 from papertally.ledger.load import load_ledger
-from papertally.listing import main
 from papertally.tables.markdown import read_markdown
 
 SHARED = Path(os.environ.get("MICRONET_SHARED", "")) / "data/tables"
@@ -120,7 +120,7 @@ def test_markdown_as_converters_write_it(tmp_path, capsys):
     assert 'to mend: table.md:10: "28 (1.2)" (my_paper_t3_c.err1)' in out
     assert [f.arithmetic[:11] for f in run(ledger, ["unread"])] == ["table.md:10"]
     assert main(["check", "--path", str(folder)]) == 0
-    assert main(["claims", "--path", str(folder)]) == 0
+    assert main(["ledger", "claims", "--path", str(folder)]) == 0
 
 
 def test_csv_with_decimal_commas(tmp_path):

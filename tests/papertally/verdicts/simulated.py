@@ -6,20 +6,20 @@ from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 
 import numpy as np
-from helpers import ROOT
+from helpers import MICRONET, ROOT
 
-from papertally.evidence.settings import load_settings
 from papertally.ledger.load import load_ledger
 from papertally.ledger.schema import COST_COLUMNS
-from papertally.quantities.interval import Span, Truth, point
+from papertally.quantities.interval import Interval, Truth, point
 from papertally.statements.expressions import Expression
 from papertally.verdicts.multiple_testing import Family
+from report.settings import load_settings
 
-LEDGER = load_ledger()
+LEDGER = load_ledger(MICRONET)
 SETTINGS = load_settings(ROOT)[0]
 
 
-def printed_cost(row: str, column: str) -> Span:
+def printed_cost(row: str, column: str) -> Interval:
     """Return a printed cost as if it had been reached exactly."""
     return point(LEDGER.printed_value(row, column))
 

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from helpers import ROOT
+from helpers import MICRONET, ROOT
 
 from papertally.evidence.read import read_evidence
 from papertally.ledger.load import load_ledger
@@ -15,7 +15,7 @@ from papertally.verdicts.architecture import architecture_cells
 from papertally.verdicts.issues import check_issues
 from papertally.verdicts.resolution import resolution
 
-LEDGER = load_ledger()
+LEDGER = load_ledger(MICRONET)
 #: Numbers with a unit in a text.
 NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?[KMB](?!\w)")
 #: Computed elsewhere: by which test or certificate.

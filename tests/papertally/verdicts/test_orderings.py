@@ -6,6 +6,7 @@ import math
 from types import SimpleNamespace
 
 import pytest
+from helpers import MICRONET
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kendalltau, ttest_ind
@@ -78,13 +79,13 @@ def test_orders_are_judged_with_their_uncertainty():
         t5_relu=[40.0, 40.1, 40.2], t5_se_relu=[41.0, 41.1, 41.2], t5_dynamic_relu=[40.9, 41.3, 41.0],
         t5_dynamic_shift_max=[39.0, 39.1, 39.2],
     )  # fmt: skip
-    table = next(o for o in orderings(load_ledger(), found, 0.05) if o.table == "5")
+    table = next(o for o in orderings(load_ledger(MICRONET), found, 0.05) if o.table == "5")
     verdicts = {(p.higher, p.lower): p.verdict for p in table.pairs}
     assert len(verdicts) == 6
     assert set(verdicts.values()) == {"holds", "fails", "underpowered"}
     assert -1 < table.tau < 1
-    assert orderings(load_ledger(), runs(t5_relu=[40.0, 41.0]), 0.05) == []
-    assert relational_claims(load_ledger(), {}, 0.05) == []
+    assert orderings(load_ledger(MICRONET), runs(t5_relu=[40.0, 41.0]), 0.05) == []
+    assert relational_claims(load_ledger(MICRONET), {}, 0.05) == []
     assert all(p.resolution for p in table.pairs)
 
 
@@ -92,7 +93,7 @@ def test_one_experiment_is_one_row_however_often_it_is_printed():
     """Table 7 prints (2, 2) twice; tau has an exact p."""
     tops = {"t7_j1_k1": 40.0, "t7_j2_k1": 41.0, "t5_dynamic_shift_max": 43.0, "t7_j1_k2": 42.0}
     found = runs(**{row: [v, v + 0.1, v + 0.2] for row, v in tops.items()})
-    table = next(o for o in orderings(load_ledger(), found, 0.05) if o.table == "7")
+    table = next(o for o in orderings(load_ledger(MICRONET), found, 0.05) if o.table == "7")
     assert len(table.rows) == 4
     assert len(table.pairs) == 6
     expected = kendalltau([54.4, 55.9, 58.5, 55.5], [40.1, 41.1, 43.1, 42.1], method="exact")
@@ -100,14 +101,14 @@ def test_one_experiment_is_one_row_however_often_it_is_printed():
 
 
 def test_statements_about_orders_are_corrected_over_their_family():
-    ledger = load_ledger()
+    ledger = load_ledger(MICRONET)
     found = runs(t6_a1=[50.0, 50.1, 50.2], t6_a2=[40.0, 40.1, 40.2], t6_a3=[41.0, 41.1, 41.2])
     claims = {c.id: c.verdict for c in relational_claims(ledger, found, 0.05)}
     assert claims == {"one_layer_after_depthwise": "holds"}
 
 
 def test_networks_that_this_project_drew_order_nothing():
-    ledger = load_ledger()
+    ledger = load_ledger(MICRONET)
     tops = {"t3_mobile": 30.0, "t3_dw": 31.0, "t3_dw_pw": 32.0, "t5_relu": 40.0, "t3_static": 41.0, "t4a_g1": 35.0}
     found = runs(**{row: [v, v + 0.1, v + 0.2] for row, v in tops.items()})
     tables = {o.table: o for o in orderings(ledger, found, 0.05)}
@@ -132,7 +133,10 @@ def test_bits_stand_beside_an_order_and_decide_none(tmp_path):
     def bits(row, column):
         return [kept[row]] if row in kept and column == "top1" else []
 
-    ledger, found = load_ledger(), runs(t5_relu=[40.0, 40.1], t5_se_relu=[91.0, 91.1], t5_dynamic_shift_max=[95.0, 96])
+    ledger, found = (
+        load_ledger(MICRONET),
+        runs(t5_relu=[40.0, 40.1], t5_se_relu=[91.0, 91.1], t5_dynamic_shift_max=[95.0, 96]),
+    )
     with_bits, without = (
         next(o for o in orderings(ledger, found, 0.05, of) if o.table == "5") for of in (bits, lambda *_: [])
     )

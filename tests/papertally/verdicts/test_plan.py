@@ -6,17 +6,17 @@ import json
 import math
 
 import pytest
-from helpers import ROOT
+from helpers import MICRONET, ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
 from papertally.evidence.io import EvidenceError
 from papertally.evidence.read import read_evidence
-from papertally.evidence.settings import load_settings
 from papertally.ledger.load import load_ledger
 from papertally.plan import table
 from papertally.verdicts.model import build
 from papertally.verdicts.plan import Bench, ModelRates, make_plan, read_benches, seconds_per_image
+from report.settings import load_settings
 
 
 def rates(train, madds):
@@ -39,7 +39,7 @@ def evidence():
 
 
 def planned(evidence, found=None):
-    report = build(load_ledger(), evidence, load_settings(ROOT)[0])
+    report = build(load_ledger(MICRONET), evidence, load_settings(ROOT)[0])
     return report, make_plan(report, evidence, found)
 
 
@@ -80,7 +80,7 @@ def test_rows_with_runs_need_fewer_seeds_and_settled_ones_none(evidence, tmp_pat
 
     from papertally.evidence.io import write_json_atomic
 
-    for name in ("configs", "fingerprints", "results/cost"):
+    for name in ("configs", "fingerprints", "papers", "results/cost"):
         shutil.copytree(ROOT / name, tmp_path / name)
     shutil.copy(ROOT / "params.yaml", tmp_path)
     row = "t2_micronet_m0"

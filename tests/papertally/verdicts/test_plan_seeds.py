@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from helpers import ROOT
+from helpers import MICRONET, ROOT
 
 from papertally.evidence.read import read_evidence
 from papertally.evidence.schema import TrainingEvidence
-from papertally.evidence.settings import load_settings
 from papertally.ledger.load import load_ledger
 from papertally.verdicts.model import build
 from papertally.verdicts.plan import OPEN, make_plan
+from report.settings import load_settings
 
 ROW = "t2_micronet_m0"
 
@@ -23,7 +23,7 @@ def evidence():
 
 
 def plan_of(evidence, ledger=None):
-    report = build(ledger or load_ledger(), evidence, load_settings(ROOT)[0])
+    report = build(ledger or load_ledger(MICRONET), evidence, load_settings(ROOT)[0])
     return report, make_plan(report, evidence, None)
 
 
@@ -48,7 +48,7 @@ def test_seeds_of_the_deciding_recipe_count_alone(evidence, recipes, seeds):
 
 @pytest.mark.slow
 def test_what_has_no_budget_is_said_to_be_unplanned(evidence):
-    ledger = load_ledger()
+    ledger = load_ledger(MICRONET)
     kept = tuple(b for b in ledger.budgets if "2" not in b.tables)
     assert len(kept) < len(ledger.budgets)
     gone = {table for b in ledger.budgets if b not in kept for table in b.tables}

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import settings as steady
 from hypothesis import strategies as st
 
-from papertally.evidence.settings import load_settings
 from papertally.verdicts.spread import Spread
 from papertally.verdicts.verdicts import trained
+from report.settings import load_settings
 
 SETTINGS = load_settings(ROOT)[0]
 MARGIN, STATED = SETTINGS.margins["top1"], SETTINGS.printed_spread["top1"]

@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from helpers import ROOT
+from helpers import MICRONET, ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,10 +15,10 @@ from papertally.evidence.fingerprints import parts, read_fingerprint
 from papertally.evidence.io import write_json_atomic
 from papertally.evidence.read import read_evidence
 from papertally.evidence.schema import TrainingEvidence
-from papertally.evidence.settings import load_settings
 from papertally.ledger.load import load_ledger
 from papertally.verdicts.model import build
-from papertally.verdicts.recipes import groups
+from papertally.verdicts.recipes import called, groups
+from report.settings import load_settings
 
 CONFIG = Path("configs/classification/t2_micronet_m0.py")
 
@@ -40,7 +40,7 @@ def evidence_of(recipe, seed, top1, epochs=600):
 def checkout(tmp_path):
     import shutil
 
-    for name in ("configs", "fingerprints"):
+    for name in ("configs", "fingerprints", "papers"):
         shutil.copytree(ROOT / name, tmp_path / name)
     shutil.copy(ROOT / "params.yaml", tmp_path)
     return tmp_path
@@ -49,7 +49,7 @@ def checkout(tmp_path):
 def judged(root):
     settings, params = load_settings(root)
     evidence = read_evidence(root, params)
-    report = build(load_ledger(), evidence, settings)
+    report = build(load_ledger(MICRONET), evidence, settings)
     return next(c for c in report.cells if c.key == "t2_micronet_m0.top1"), evidence
 
 
@@ -112,7 +112,7 @@ def test_runs_whose_batchnorm_sees_other_numbers_of_images_are_not_pooled():
         ("BatchNorm over 512 images", ["a"]),
         ("BatchNorm over 512 images, synchronised", ["d"]),
     ]
-    assert found[0].name.endswith("(learning rate 0.02), BatchNorm over 128 images")
+    assert called(found[0], load_ledger(MICRONET)).endswith("(learning rate 0.02), BatchNorm over 128 images")
 
 
 def test_a_run_that_went_on_with_other_processes_is_pooled_with_none_of_either():

@@ -7,13 +7,14 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
-from helpers import ROOT
+from helpers import MICRONET, ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
+from papertally.counting.cost import rules
 from papertally.evidence.read import Evidence
 from papertally.evidence.registration import FILE, Choice, OrderingCosts, Registration, choose, of_phase, trials
-from papertally.evidence.settings import load_settings
+from papertally.evidence.schema import Rules
 from papertally.ledger.load import load_ledger
 from papertally.pages.json_schema import RegisteredForm
 from papertally.pages.registered import registered_page, told_in_short
@@ -22,8 +23,10 @@ from papertally.pages.summary import summary_page
 from papertally.verdicts.model import build
 from papertally.verdicts.registered import judge_registered, read_registered
 from papertally.verdicts.spread import adjusted, holm
+from report.settings import load_settings
 
 REGISTRATION = Registration.model_validate(yaml.safe_load((ROOT / FILE).read_text("utf-8")))
+RULES = Rules.model_validate(rules(load_ledger(MICRONET).conventions))
 
 #: Means far apart against a spread of half a point: as printed but for SE+ReLU, which here comes last.
 MEANS = {"t5_relu": 40.0, "t5_se_relu": 30.0, "t5_dynamic_relu": 50.0, "t5_dynamic_shift_max": 60.0, "t3_static": 45.0,
@@ -32,7 +35,7 @@ MEANS = {"t5_relu": 40.0, "t5_se_relu": 30.0, "t5_dynamic_relu": 50.0, "t5_dynam
 
 @pytest.fixture(scope="module")
 def ledger():
-    return load_ledger()
+    return load_ledger(MICRONET)
 
 
 def run_of(row, seed, recipe, top1):
@@ -184,7 +187,7 @@ def test_costs_are_shown_with_their_ratio(ledger):
         "schema": 1, "kind": "ordering_costs", "digest": "", "input_size": [3, 32, 32], "stem_stride": 1,
         "first_stride": 1, "rows": rows, "code_revision": "x", "environment": {},
     })  # fmt: skip
-    found = judge_registered(REGISTRATION, None, costs, ledger, Evidence())
+    found = judge_registered(REGISTRATION, None, costs, ledger, Evidence(rules=RULES))
     assert [c.ratio for c in found.costs] == [i + 1 for i in range(len(rows))]
     assert all(c.printed_ratio is None for c in found.costs)
 

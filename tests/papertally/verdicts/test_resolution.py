@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from helpers import MICRONET
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
@@ -29,7 +30,7 @@ def test_the_bound_is_where_mcnemar_turns_significant(right, wrong, images):
 
 
 def test_the_papers_close_orders():
-    ledger = load_ledger()
+    ledger = load_ledger(MICRONET)
     for text, found in (
         ("t4b_l1.top1 > t4b_l0_5.top1", True), ("t5_dynamic_shift_max.top1 > t5_relu.top1", False),
         ("t9_micronet_m3.miou > t9_mobilenetv3.miou", False), ("t4b_l1.top1 > 50", False),

@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from helpers import MICRONET
 from torch import nn
 
 from papertally.ledger.load import load_ledger
@@ -65,7 +66,7 @@ def test_group_pairs_are_compared_with_the_closest(monkeypatch):
 
 
 def test_a_recipe_that_differs_or_is_missing_is_told():
-    ledger = load_ledger()
+    ledger = load_ledger(MICRONET)
 
     def read(**settings):
         return recipes.configured(RawReading.model_validate(settings), ledger)

@@ -17,12 +17,12 @@ import registry  # noqa: F401  registers the models
 from papertally.evidence.fingerprints import read_fingerprint
 from papertally.evidence.io import read_json
 from papertally.evidence.read import read_evidence
-from papertally.evidence.rows import find_row
 from pipelines.analysis.fingerprint import file_fingerprint, row_fingerprint, same_probe
 from pipelines.analysis.probe import probe
 from pipelines.analysis.structure import build, digest, model_hash, recipe_hash, structure
 from pipelines.tasks import row_config
 from registry.ops import shift_max
+from report.rows import find_row
 
 ROW = "t5_dynamic_shift_max"
 CODE = ("configs", "evidence", "fingerprints", "paper", "pipelines", "registry", "report", "results")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from helpers import MICRONET
 
 from papertally.evidence.forensics import read_forensics
 from papertally.ledger.load import load_ledger
@@ -12,7 +13,7 @@ from pipelines.common import ROOT, load_config
 from registry.arch import ARCHS, get_arch
 from registry.cost.models import model_cost
 
-LEDGER = load_ledger()
+LEDGER = load_ledger(MICRONET)
 AXES = {axis.id: list(axis.values) for axis in LEDGER.conventions.structure}
 
 

@@ -7,11 +7,11 @@ import json
 import pytest
 import torch
 
-from papertally import plan
 from papertally.verdicts.plan import Bench
 from pipelines.bench import operators as bench_ops
 from pipelines.bench import run as bench
 from pipelines.common import PipelineError
+from report import plan
 
 
 @pytest.mark.slow

@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 
 from papertally.evidence.checksum import seal
 from papertally.evidence.examples import example_file
-from papertally.evidence.rows import find_row
 from pipelines.cluster.__main__ import main, minutes
 from pipelines.cluster.plan import all_tasks, choose, prepare
 from pipelines.cluster.runner import SIGNALLED
@@ -29,6 +28,7 @@ from pipelines.cluster.submit import requeue, sort_out
 from pipelines.common import PipelineError, guard, last_error, load_params
 from pipelines.training.job import Job
 from pipelines.training.launch import offered_gpus, processes
+from report.rows import find_row
 
 
 def tasks(profile: str, recipe: str = "paper") -> dict[str, Task]:

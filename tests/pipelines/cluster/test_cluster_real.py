@@ -64,7 +64,7 @@ def copied(tmp_path_factory, few_digits, hold) -> Path:
 def unkilled(copied, few_digits, tmp_path_factory) -> Path:
     """Return a checkout in which the row was trained by this process, undisturbed."""
     root = tmp_path_factory.mktemp("unkilled")
-    for name in ("configs", "fingerprints"):
+    for name in ("configs", "fingerprints", "papers"):
         shutil.copytree(ROOT / name, root / name)
     shutil.copytree(few_digits, root / "data/digits")
     shutil.copy(copied / "params.yaml", root)

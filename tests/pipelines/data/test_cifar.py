@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from papertally.evidence.settings import SettingsError, data_pins
+from papertally.evidence.settings import SettingsError
 from pipelines.common import PipelineError, guard
 from pipelines.data import cifar
 from pipelines.data.cifar import CIFAR10, CIFAR100
 from pipelines.data.cifar_images import CifarImages
+from report.settings import data_pins
 
 
 def draw(root: Path, known: cifar.CifarSet, each: int = 1) -> Path:

@@ -15,7 +15,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_folders import BROKEN, litter
 
-from papertally.evidence.rows import find_row
 from pipelines.common import PipelineError, guard
 from pipelines.data import imagenet, manifests, streets
 from pipelines.data import verify as module
@@ -23,6 +22,7 @@ from pipelines.data.manifests import listing_of, manifest_path, parse_listing
 from pipelines.data.verify import PINS, check_imagenet, check_verified, count_cityscapes, verify
 from pipelines.packed import pack
 from pipelines.training import __main__ as cli
+from report.rows import find_row
 
 
 @pytest.fixture

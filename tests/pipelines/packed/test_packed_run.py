@@ -8,13 +8,13 @@ import json
 import pytest
 from full_runs import check_resume
 
-from papertally.evidence.rows import find_row
 from pipelines.common import ROOT, PipelineError
 from pipelines.data import imagenet
 from pipelines.data.verify import PINS, check_imagenet, verify
 from pipelines.packed import pack
 from pipelines.training import __main__ as cli
 from pipelines.training.imagenet_input import class_count
+from report.rows import find_row
 
 ROW = "t2_mobilenetv3_0_2"
 

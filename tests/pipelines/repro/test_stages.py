@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import yaml
-from helpers import ROOT
+from helpers import MICRONET, ROOT
 
 from papertally.counting import cost as counted
 from papertally.evidence.io import read_json
@@ -48,13 +48,13 @@ def first_fast(rows: list[str]) -> list[object]:
 def test_every_config_is_a_row_of_the_ledger_and_is_costed(row):
     evidence = cost.row_cost(row)
     assert evidence["row"] == row
-    assert load_ledger().row(row).same_as is None
+    assert load_ledger(MICRONET).row(row).same_as is None
     CostEvidence.model_validate(evidence)
     assert set(evidence["values"]) == {"params", "terms"}
 
 
 def test_rules_are_stated():
-    assert Rules.model_validate(counted.rules(load_ledger().conventions)).default == "plain"
+    assert Rules.model_validate(counted.rules(load_ledger(MICRONET).conventions)).default == "plain"
 
 
 def test_merged_changes_nested_keys_only():
@@ -65,14 +65,14 @@ def test_merged_changes_nested_keys_only():
 @pytest.mark.long
 def test_every_claim_that_needs_no_data_is_computed():
     found = claims.results()
-    wanted = {c.id for c in load_ledger().claims if c.kind in ("cost", "structure", "recipe")}
+    wanted = {c.id for c in load_ledger(MICRONET).claims if c.kind in ("cost", "structure", "recipe")}
     assert set(found) == wanted
     for evidence in found.values():
         ClaimEvidence.model_validate(evidence)
 
 
 def test_no_computation_is_unused():
-    named = {c.computation for c in load_ledger().claims}
+    named = {c.computation for c in load_ledger(MICRONET).claims}
     assert set(load_all()) <= named
 
 

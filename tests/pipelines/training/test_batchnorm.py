@@ -10,10 +10,10 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from torch import nn
 
-from papertally.evidence.rows import find_row
 from pipelines.training import batchnorm, mim
 from pipelines.training import run as runs
 from pipelines.training.job import Options, paper_job
+from report.rows import find_row
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from small_runs import OTHER_PIN, random_cifar, registered_checkout
 
 from papertally.evidence.datasets import pins_on, settings_on
 from papertally.evidence.read import read_evidence
-from papertally.evidence.settings import data_pins, load_settings
 from papertally.ledger.load import load_ledger
 from papertally.pages.registered import registered_pages
 from papertally.verdicts.other_sets import read_other_sets
@@ -23,6 +22,7 @@ from pipelines.training import __main__ as cli
 from pipelines.training import orderings
 from pipelines.training.job import cifar_job, proxy_job
 from pipelines.training.run import resolve, run
+from report.settings import data_pins, load_settings
 
 ROW = "t5_relu"
 

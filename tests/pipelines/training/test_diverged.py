@@ -104,7 +104,7 @@ def test_a_released_network_whose_scores_are_lost_has_no_top_1(tmp_path):
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
     root = tmp_path_factory.mktemp("drawn")
-    for name in ("configs", "fingerprints"):
+    for name in ("configs", "fingerprints", "papers"):
         shutil.copytree(ROOT / name, root / name)
     shutil.copy(ROOT / "params.yaml", root)
     people.generate(root / "data/people", 20, 4, 0)

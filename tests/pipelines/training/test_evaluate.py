@@ -11,11 +11,11 @@ import yaml
 
 from papertally.evidence.checksum import seal
 from papertally.evidence.read import read_evidence
-from papertally.evidence.settings import load_settings
 from pipelines.analysis.structure import classifier
 from pipelines.common import PipelineError
 from pipelines.training.job import mini_job
 from pipelines.training.run import run, trained_runner
+from report.settings import load_settings
 
 ROW = "t2_micronet_m0"
 WEIGHTS = f"checkpoints/mini/{ROW}.pth"
@@ -26,7 +26,7 @@ def trained(tmp_path_factory, few_digits):
     from helpers import ROOT
 
     root = tmp_path_factory.mktemp("trained")
-    for name in ("configs", "fingerprints"):
+    for name in ("configs", "fingerprints", "papers"):
         shutil.copytree(ROOT / name, root / name)
     shutil.copytree(few_digits, root / "data/digits")
     params = yaml.safe_load((ROOT / "params.yaml").read_text())

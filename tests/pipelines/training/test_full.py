@@ -16,12 +16,12 @@ import torch
 from full_runs import check_resume
 
 from papertally.evidence.read import read_evidence
-from papertally.evidence.rows import find_row
 from pipelines.common import ROOT, PipelineError, configured_rows
 from pipelines.data import imagenet, people
 from pipelines.data.verify import PINS, check_imagenet, check_verified, count_coco, verify
 from pipelines.training import __main__ as cli
 from pipelines.training.job import DRY, recipe_settings
+from report.rows import find_row
 
 
 @pytest.fixture

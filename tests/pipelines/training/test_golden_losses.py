@@ -12,12 +12,12 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS
 
 import registry  # noqa: F401  registers the models
-from papertally.evidence.rows import find_row
 from pipelines.analysis.probe import TARGETS, fill, images
 from pipelines.analysis.structure import scope
 from pipelines.common import ROOT
 from pipelines.tasks import row_config
 from registry.ops.fused import use_backend
+from report.rows import find_row
 
 #: The first, fifth and tenth loss.
 GOLDEN: dict[str, tuple[float, float, float]] = {

@@ -11,11 +11,11 @@ from mmengine.model import BaseModel
 from torch import nn
 
 from papertally.evidence.read import read_evidence
-from papertally.evidence.rows import ROOT, find_row
 from pipelines.common import PipelineError
 from pipelines.tasks import row_config
 from pipelines.training import mim
 from registry.inputs.errors import DataError
+from report.rows import ROOT, find_row
 
 ROW = "t8_micronet_m0"
 

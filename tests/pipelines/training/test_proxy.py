@@ -14,13 +14,13 @@ from helpers import ROOT
 from small_runs import PIN, random_cifar
 
 from papertally.evidence.read import read_evidence
-from papertally.evidence.rows import find_row
 from pipelines.common import PipelineError, load_params
 from pipelines.data import cifar
 from pipelines.data.cifar_images import augment
 from pipelines.training import __main__ as cli
 from pipelines.training.job import proxy_job
 from pipelines.training.run import run
+from report.rows import find_row
 
 ROW = "t5_relu"
 
@@ -28,7 +28,7 @@ ROW = "t5_relu"
 @pytest.fixture
 def checkout(tmp_path):
     """Return a checkout whose CIFAR-10 has a few random images, as its params.yaml pins."""
-    for name in ("configs", "fingerprints"):
+    for name in ("configs", "fingerprints", "papers"):
         shutil.copytree(ROOT / name, tmp_path / name)
     random_cifar(tmp_path, train=64, test=16)
     write_params(tmp_path, pin=PIN)

@@ -11,13 +11,13 @@ from small_runs import registered_checkout
 
 from papertally.evidence.read import read_evidence
 from papertally.evidence.registration import FILE, Registration, read_choice
-from papertally.evidence.rows import find_row
-from papertally.evidence.settings import data_pins, load_settings
 from pipelines.analysis.structure import model_hash
 from pipelines.common import PipelineError
 from pipelines.training import orderings
 from pipelines.training.job import cifar_job, recipe_settings
 from pipelines.training.run import alone, resolve
+from report.rows import find_row
+from report.settings import data_pins, load_settings
 
 ROW = "t5_relu"
 

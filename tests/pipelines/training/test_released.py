@@ -86,7 +86,7 @@ def test_bad_input_is_one_error(val_only, tmp_path, monkeypatch):
 def test_the_later_versions_models_are_filed_in_its_ledger(val_only, tmp_path, capsys):
     checkpoint = released_weights(tmp_path / "weights.pth", "4M")
     evidence = released.evaluate(checkpoint, "4M", val_only, "pin", tmp_path, 4, 0, ledger="micronet_iccv2021")
-    stored = json.loads((tmp_path / "results/micronet_iccv2021/paper/iccv2021_m0.released.json").read_text())
+    stored = json.loads((tmp_path / "papers/micronet_iccv2021/results/paper/iccv2021_m0.released.json").read_text())
     assert stored == evidence
     assert (stored["row"], stored["config"]) == ("iccv2021_m0", "configs/iccv2021/iccv2021_m0.py")
     with pytest.raises(PipelineError, match="--size 4M: this paper has no such model; add --ledger micronet_iccv2021"):

@@ -6,14 +6,15 @@ import json
 
 import pytest
 import torch
+from helpers import MICRONET
 from small_runs import LOGS
 
 from papertally.evidence.read import read_evidence
-from papertally.evidence.settings import load_settings
 from papertally.ledger.load import load_ledger
 from papertally.verdicts.model import Cells
 from pipelines.common import PipelineError
 from pipelines.training import entered, reported
+from report.settings import load_settings
 
 ROW = "t2_micronet_m1"
 
@@ -43,7 +44,7 @@ def test_a_log_is_shown_and_decides_nothing(out, tmp_path, capsys, checkout):
     ((path, run),) = found.beside["paper", ROW]
     assert run.params["reported"]["form"] == "timm's summary.csv"
     assert (run.origin, run.judged, run.seed, run.epochs) == ("reported", False, None, 3)
-    ledger = load_ledger()
+    ledger = load_ledger(MICRONET)
     row = ledger.row(ROW)
     cell = Cells(ledger, found, load_settings(checkout)[0]).cell(row, row.cells["top1"])
     assert (cell.verdict, cell.achieved) == ("not-run", None)

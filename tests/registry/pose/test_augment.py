@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from papertally.evidence.rows import ROOT, find_row
 from pipelines.analysis.overlays import recipe_config
 from pipelines.common import PipelineError
 from pipelines.training.job import recipe_settings
 from registry.pose.augment import ClippedBBoxTransform
+from report.rows import ROOT, find_row
 
 # isort: split
 from mmpose.datasets.transforms.common_transforms import RandomBBoxTransform

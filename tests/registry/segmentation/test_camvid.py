@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from papertally.evidence.rows import find_row
 from pipelines.training import hooks
 from pipelines.training.job import Job
 from pipelines.training.run import build_runner, hushed, resolve
 from registry.segmentation.cityscapes import IGNORE, pairs
+from report.rows import find_row
 
 
 def majority_miou(root) -> float:

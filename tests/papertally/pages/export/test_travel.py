@@ -9,7 +9,7 @@ import pytest
 import yaml
 from helpers import training
 
-from papertally.pages.command import main
+from report.__main__ import main
 
 
 @pytest.fixture
@@ -66,6 +66,9 @@ def test_nothing_is_overwritten_and_nothing_invented(checkout, tmp_path, capsys)
     assert capsys.readouterr().err.startswith(f"error: {tmp_path}/kept: is not empty")
     assert [p.name for p in (tmp_path / "kept").iterdir()] == ["mine.txt"]
     assert main(["export", str(tmp_path / "kept/mine.txt")], root=checkout) == 1
-    assert main(["export", str(tmp_path / "new"), "--ledger", "micronet_iccv2021"], root=checkout) == 0
+    assert (
+        main(["export", str(tmp_path / "new"), "--path", str(checkout / "papers/micronet_iccv2021")], root=checkout)
+        == 0
+    )
     assert "nothing for a hub" in capsys.readouterr().err
     assert not (tmp_path / "new/hub").exists()

@@ -14,10 +14,11 @@ from helpers import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from papertally.evidence.params import Params
-from papertally.evidence.settings import SettingsError, data_pins, load_settings
-from papertally.pages.command import main as report
+from papertally.evidence.settings import SettingsError
 from pipelines.common import PipelineError, guard, load_params
+from report.__main__ import main as report
+from report.params import Params
+from report.settings import data_pins, load_settings
 
 
 @lru_cache
@@ -103,11 +104,6 @@ CASES = [
     "sigma", "0", "above 0"),
     (("mini", "segmentation"), "input_size", "[256, 0]", "of at least 32"),
     (("mini", "segmentation"), "anneal_epochs", "-5", "of at least 1"),
-    (("report",), "alpha", "0", "above 0"), (("report",), "alpha", "1.5", "below 0.5"), (("report",),
-    "alpha", "5 %", "is text"),
-    (("report",), "seeds", "1", "of at least 2"), (("report",), "seed_spread", "0", "above 0"),
-    (("report",), "seed_spread", ".inf", "not finite"), (("report", "margins"), "top1", "0", "above 0"),
-    (("report", "margins"), "top1", "-0.5", "above 0"), (("report", "margins"), "top1", "~", "is empty"),
     (("paper",), "seeds", "[0, 1, 1]", "seed 1 stands twice"), (("paper",), "seeds", "[]", "has 0 entries"),
     (("paper",), "seeds", "3", "write a list"), (("paper",), "seeds", "[0, -1]", "of at least 0"),
     (("paper",), "seeds", "[0, '1']", '"1" is text; write 1'), (("proxy",), "seeds", "[0.5]", "no whole number"),

@@ -9,10 +9,12 @@ from functools import lru_cache
 from pathlib import Path
 
 from papertally.evidence.io import EvidenceError
-from papertally.ledger.load import HERE, LedgerError, load_tables
+from papertally.ledger.load import LedgerError, load_tables
 from papertally.ledger.load_tables import row_prefix
 
-ROOT = HERE.parent.parent
+ROOT = Path(__file__).resolve().parent.parent
+#: The folder of the ledger whose rows have no prefix, and no folder of their own among configs and results.
+MICRONET = Path("papers/micronet")
 CONFIGS, FINGERPRINTS, RESULTS = Path("configs"), Path("fingerprints"), Path("results")
 TASKS = ("classification", "pose", "segmentation")
 #: How the first paper's rows are named: t, the table, an underscore.
@@ -45,7 +47,7 @@ class Row:
     @property
     def results(self) -> Path:
         """Return the folder of its paper's evidence."""
-        return RESULTS / self.ledger
+        return Path("papers", self.ledger) / RESULTS if self.ledger else RESULTS
 
 
 @lru_cache(maxsize=8)
@@ -62,10 +64,10 @@ def _rows(papers: Path) -> dict[str, Row]:
                     fault = f"row id {row.id!r} begins as those of papers/{strange[0].name} do; rename it"
                     raise LedgerError(f"papers/{folder.name}: {fault}")
                 if row.id in out:
-                    other = out[row.id].ledger or HERE.name
+                    other = out[row.id].ledger or MICRONET.name
                     fault = f"row id {row.id!r} is taken by papers/{other}; rename it"
                     raise LedgerError(f"papers/{folder.name}: {fault}")
-                ledger = "" if folder.name == HERE.name else folder.name
+                ledger = "" if folder.name == MICRONET.name else folder.name
                 out[row.id] = Row(row.id, ledger, table.id, table.task, prefix)
     return out
 
@@ -73,7 +75,7 @@ def _rows(papers: Path) -> dict[str, Row]:
 def all_rows(root: Path = ROOT) -> dict[str, Row]:
     """Return every row of the ledgers under root/papers by id; without any, of this checkout's. Raises LedgerError."""
     own = root / "papers"
-    return _rows(own if any(own.glob("*/paper.yaml")) else HERE.parent)
+    return _rows(own if any(own.glob("*/paper.yaml")) else ROOT / "papers")
 
 
 def find_row(row_id: str, root: Path = ROOT) -> Row:
