@@ -56,12 +56,18 @@ def exported_program(net: nn.Module, images: Tensor, dynamic: bool = True, gathe
         return torch.export.export(exported_form(net, gather), (images,), dynamic_shapes=shapes)
 
 
-def write(net: nn.Module, images: Tensor, form: str, path: Path, calibration: Sequence[Tensor] = ()) -> float:
+def write(
+    net: nn.Module, images: Tensor, form: str, path: Path, calibration: Sequence[Tensor] = (), dynamic: bool = True,
+    gather: bool = True,
+) -> float:  # fmt: skip
     """Write an eval-mode network with one output in a form and return the largest difference, in shares of the output.
 
     The difference is to the network's own output on `images`, divided by that output's largest value. calibration:
-    batches that int8's ranges are taken from. Raises ExportError for what lacks.
+    batches that int8's ranges are taken from. dynamic, gather: of ONNX alone: False fixes batch and size to those of
+    `images`; False shifts channels by split and concatenation. Raises ExportError for what lacks.
     """
+    if form != "onnx" and not (dynamic and gather):
+        raise ExportError(f"fixed sizes and the choice of the shift are ONNX's; {form} has none")
     if TORCH < (2, 6):
         raise ExportError(f"exporting needs torch 2.6 or newer, this is {torch.__version__}")
     if lacking := missing_packages(form):
@@ -78,10 +84,10 @@ def write(net: nn.Module, images: Tensor, form: str, path: Path, calibration: Se
                 _quantize(whole, partial, calibration)
             finally:
                 whole.unlink(missing_ok=True)
+        elif form == "onnx":
+            _write_onnx(net, images, partial, dynamic, gather)
         else:
-            {"exported": _write_exported, "onnx": _write_onnx, "executorch": _write_executorch}[form](
-                net, images, partial
-            )
+            {"exported": _write_exported, "executorch": _write_executorch}[form](net, images, partial)
         with torch.no_grad(), use_backend("eager"):
             wanted = net(images)
         error = largest_difference(_run(form, partial, images), wanted)
@@ -95,8 +101,8 @@ def _write_exported(net: nn.Module, images: Tensor, path: Path) -> None:
     torch.export.save(exported_program(net, images), path)
 
 
-def _write_onnx(net: nn.Module, images: Tensor, path: Path, dynamic: bool = True) -> None:
-    _save_onnx(exported_program(net, images, dynamic, gather=True), path)
+def _write_onnx(net: nn.Module, images: Tensor, path: Path, dynamic: bool = True, gather: bool = True) -> None:
+    _save_onnx(exported_program(net, images, dynamic, gather), path)
 
 
 def _save_onnx(program: Any, path: Path) -> None:

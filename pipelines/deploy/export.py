@@ -58,7 +58,7 @@ def calibration_images(folder: Path, size: tuple[int, int], count: int, held_out
 
 def export(
     row: str, form: str, weights: Path | None, out: Path | None, size: tuple[int, int] | None,
-    calibration: Path | None, count: int,
+    calibration: Path | None, count: int, static_batch: int | None = None, gather: bool = True,
 ) -> tuple[Path, float]:  # fmt: skip
     """Write a row's network and return the file and its error as a share of the output (registry.export.write).
 
@@ -67,7 +67,7 @@ def export(
     net = row_network(row, weights)
     height, width = size or TASKS[find_row(row).task].image_size
     path = out or Path("work_dirs/export") / (row + FORMS[form][0])
-    images = torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(0))
+    images = torch.randn(static_batch or 2, 3, height, width, generator=torch.Generator().manual_seed(0))
     batches: list[torch.Tensor] = []
     if form == "int8":
         if calibration is None:
@@ -75,7 +75,8 @@ def export(
         batches = calibration_images(calibration, (height, width), count)
         images = torch.cat(batches[:2]) if len(batches) > 1 else batches[0].repeat(2, 1, 1, 1)
     try:
-        error = write(net, images, form, path, batches)
+        fixed = {} if static_batch is None else {"dynamic": False}
+        error = write(net, images, form, path, batches, **fixed, **({} if gather else {"gather": False}))
         if form == "int8" and calibration is not None:
             print(said(compare(net, path, images, calibration_images(calibration, (height, width), count, True))))
         return path, error
@@ -95,7 +96,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--size", type=int, nargs=2, metavar=("H", "W"), help="default: the paper's")
     parser.add_argument("--calibration", type=Path, metavar="FOLDER", help="images that int8 takes its ranges from")
     parser.add_argument("--images", type=int, default=128, help="how many of them (default: %(default)s)")
+    parser.add_argument("--static", action="store_true", help="onnx: fix batch and size")
+    parser.add_argument("--batch", type=int, help="the fixed batch, with --static (default: 1)")
+    parser.add_argument(
+        "--no-gather", action="store_true", help="onnx: shift by split and concatenation, as ncnn needs"
+    )
     args = parser.parse_args(argv)
+    if args.batch is not None and (not args.static or args.batch < 1):
+        raise PipelineError("--batch is a number from 1 up and goes with --static")
     if args.check:
         if args.to or args.weights or not (args.all or args.row):
             raise PipelineError("--check takes --all or --row ROW, and neither --to nor --weights")
@@ -107,7 +115,10 @@ def main(argv: list[str] | None = None) -> int:
     warnings.filterwarnings("ignore")  # the exporters' own
     MMLogger.get_instance("mmengine").setLevel(logging.ERROR)
     size = tuple(args.size) if args.size else None
-    path, error = export(args.row, args.to, args.weights, args.out, size, args.calibration, args.images)
+    batch = (args.batch or 1) if args.static else None
+    path, error = export(
+        args.row, args.to, args.weights, args.out, size, args.calibration, args.images, batch, not args.no_gather
+    )
     source = args.weights or "random weights"
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, {source}; largest difference {error:.1e} of the output")
     return 0
