@@ -222,6 +222,9 @@ def export() -> Parser:
     out.add_argument("--size", type=int, nargs=2, metavar=("H", "W"), help="default: the paper's")
     out.add_argument("--calibration", type=Path, metavar="FOLDER", help="images that int8 takes its ranges from")
     out.add_argument("--images", type=int, default=128, help="how many of them (default: %(default)s)")
+    out.add_argument("--static", action="store_true", help="onnx: fix batch and size")
+    out.add_argument("--batch", type=int, help="the fixed batch, with --static (default: 1)")
+    out.add_argument("--no-gather", action="store_true", help="onnx: shift by split and concatenation, as ncnn needs")
     return out
 
 

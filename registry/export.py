@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from .compat import TORCH
+from .ops.exported import exported_form
 from .ops.fused import use_backend
 
 #: By form: the file's suffix, and what must be installed beside torch.
@@ -42,24 +43,31 @@ def missing_packages(form: str) -> list[str]:
     return [name for name in FORMS[form][1] if find_spec(name) is None]
 
 
-def exported_program(net: nn.Module, images: Tensor, dynamic: bool = True) -> Any:
+def exported_program(net: nn.Module, images: Tensor, dynamic: bool = True, gather: bool = False) -> Any:
     """Return torch.export's program of an eval-mode network on images (N, 3, H, W); dynamic: for any N, H and W.
 
+    gather: shift channels by one operator, as ONNX Runtime takes least time for.
     `images` must have N, H and W of their own: at least two images, and sides above 32 that differ.
     """
     shapes = None
     if dynamic:
         shapes = (dict.fromkeys((0, 2, 3), torch.export.Dim.AUTO),)
     with torch.no_grad(), use_backend("eager"):
-        return torch.export.export(net.eval(), (images,), dynamic_shapes=shapes)
+        return torch.export.export(exported_form(net, gather), (images,), dynamic_shapes=shapes)
 
 
-def write(net: nn.Module, images: Tensor, form: str, path: Path, calibration: Sequence[Tensor] = ()) -> float:
+def write(
+    net: nn.Module, images: Tensor, form: str, path: Path, calibration: Sequence[Tensor] = (), dynamic: bool = True,
+    gather: bool = True,
+) -> float:  # fmt: skip
     """Write an eval-mode network with one output in a form and return the largest difference, in shares of the output.
 
     The difference is to the network's own output on `images`, divided by that output's largest value. calibration:
-    batches that int8's ranges are taken from. Raises ExportError for what lacks.
+    batches that int8's ranges are taken from. dynamic, gather: of ONNX alone: False fixes batch and size to those of
+    `images`; False shifts channels by split and concatenation. Raises ExportError for what lacks.
     """
+    if form != "onnx" and not (dynamic and gather):
+        raise ExportError(f"fixed sizes and the choice of the shift are ONNX's; {form} has none")
     if TORCH < (2, 6):
         raise ExportError(f"exporting needs torch 2.6 or newer, this is {torch.__version__}")
     if lacking := missing_packages(form):
@@ -76,10 +84,10 @@ def write(net: nn.Module, images: Tensor, form: str, path: Path, calibration: Se
                 _quantize(whole, partial, calibration)
             finally:
                 whole.unlink(missing_ok=True)
+        elif form == "onnx":
+            _write_onnx(net, images, partial, dynamic, gather)
         else:
-            {"exported": _write_exported, "onnx": _write_onnx, "executorch": _write_executorch}[form](
-                net, images, partial
-            )
+            {"exported": _write_exported, "executorch": _write_executorch}[form](net, images, partial)
         with torch.no_grad(), use_backend("eager"):
             wanted = net(images)
         error = largest_difference(_run(form, partial, images), wanted)
@@ -93,14 +101,25 @@ def _write_exported(net: nn.Module, images: Tensor, path: Path) -> None:
     torch.export.save(exported_program(net, images), path)
 
 
-def _write_onnx(net: nn.Module, images: Tensor, path: Path, dynamic: bool = True) -> None:
-    _save_onnx(exported_program(net, images, dynamic), path)
+def _write_onnx(net: nn.Module, images: Tensor, path: Path, dynamic: bool = True, gather: bool = True) -> None:
+    _save_onnx(exported_program(net, images, dynamic, gather), path)
 
 
 def _save_onnx(program: Any, path: Path) -> None:
-    """Write an exported program as one ONNX file."""
+    """Write an exported program as one ONNX file, without the exporter's notes on values and nodes.
+
+    They take a tenth of the file, and shapes noted of weights that were folded stop ONNX Runtime's quantizers.
+    """
+    import onnx
+
     found: Any = torch.onnx.export(program, dynamo=True, input_names=[INPUT], output_names=[OUTPUT], verbose=False)
-    found.save(path, external_data=False)
+    model = found.model_proto
+    del model.graph.value_info[:]
+    for noted in (model, model.graph, *model.graph.node, *model.graph.initializer, *model.graph.input):
+        del noted.metadata_props[:]
+    for node in model.graph.node:
+        node.doc_string = ""
+    onnx.save(model, path)
 
 
 def _write_executorch(net: nn.Module, images: Tensor, path: Path) -> None:
@@ -185,7 +204,7 @@ def differences(net: nn.Module, shapes: Sequence[tuple[int, int, int]], folder: 
         return out | dict.fromkeys(("exported", "onnx"), _line(error))
     try:
         path = folder / "network.onnx"
-        _save_onnx(program, path)
+        _write_onnx(net, batches[0], path)
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
         compare("onnx", lambda batch: torch.from_numpy(session.run(None, {INPUT: batch.numpy()})[0]))
     except Exception as error:

@@ -50,10 +50,11 @@ class DynamicReLU(ConstantsModule):
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.gates(x).view(-1, 2, self.k, self.channels)
-        slopes, intercepts = ((h - 0.5) * self.scale + self.initial)[..., None, None].unbind(1)
-        out = x * slopes[:, 0] + intercepts[:, 0]
-        for piece in range(1, self.k):
-            out = torch.maximum(out, x * slopes[:, piece] + intercepts[:, piece])
+        slopes, intercepts = ((h - 0.5) * self.scale + self.initial).unbind(1)
+        lines = [[a[:, piece, :, None, None] for a in (slopes, intercepts)] for piece in range(self.k)]
+        out = x * lines[0][0] + lines[0][1]
+        for slope, intercept in lines[1:]:
+            out = torch.maximum(out, x * slope + intercept)
         return out
 
     def extra_repr(self) -> str:

@@ -36,13 +36,13 @@ def shift_channels(x: Tensor, groups: int, steps: int, shift: str = "group") -> 
 def eager_shift_max(x: Tensor, coefficients: Tensor, groups: int, shift: str = "group") -> Tensor:
     """Apply Eq. 5 as it reads: the reference for every other form."""
     _, k, j, _ = coefficients.shape
-    a = coefficients[..., None, None]
+    a = [[coefficients[:, piece, step, :, None, None] for step in range(j)] for piece in range(k)]
     shifted = [shift_channels(x, groups, step, shift) for step in range(j)]
     out = None
     for piece in range(k):
-        total = shifted[0] * a[:, piece, 0]
+        total = shifted[0] * a[piece][0]
         for step in range(1, j):
-            total = total + shifted[step] * a[:, piece, step]
+            total = total + shifted[step] * a[piece][step]
         out = total if out is None else torch.maximum(out, total)
     assert out is not None
     return out

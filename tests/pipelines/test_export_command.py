@@ -51,6 +51,8 @@ def test_an_exported_program_runs_elsewhere(tmp_path):
         (["--all"], "name a row and a form"),
         (["--check"], "--check takes --all or --row ROW"),
         (["--row", "t5_relu", "--check", "--to", "onnx"], "neither --to nor --weights"),
+        (["--row", "t5_relu", "--to", "onnx", "--batch", "2"], "--batch is a number from 1 up and goes with --static"),
+        (["--row", "t5_relu", "--to", "exported", "--static"], "exported has none"),
         (["--row", "t5_relu", "--to", "int8"], "name a folder with some: --calibration FOLDER"),
         (["--row", "t5_relu", "--to", "int8", "--calibration", "."], "no image"),
         (["--row", "t5_relu", "--to", "exported", "--weights", "none.pth"], "none.pth: no such file"),
@@ -151,3 +153,39 @@ def test_every_rows_network_was_tried_and_agrees():
     assert found.off() == {}
     assert all(set(forms) == {"exported", "onnx", "float32"} for forms in found.rows.values())
     assert max(forms["float32"].error for forms in found.rows.values()) < 1e-4
+
+
+@pytest.mark.long
+def test_int8_states_size_time_and_classes_against_float(tmp_path, capsys):
+    if lacking := forms.missing_packages("int8"):
+        pytest.skip(f"not installed: {', '.join(lacking)}")
+    image = pytest.importorskip("PIL.Image")
+    generator = torch.Generator().manual_seed(0)
+    (tmp_path / "images").mkdir()
+    for i in range(12):
+        pixels = torch.randint(0, 256, (5, 6, 3), generator=generator, dtype=torch.uint8)
+        image.fromarray(pixels.numpy()).resize((64, 64)).save(tmp_path / f"images/{i}.png")
+    out = tmp_path / "net.int8.onnx"
+    export.export("t5_relu", "int8", None, out, (64, 96), tmp_path / "images", 4)
+    found = json.loads((tmp_path / "net.int8.onnx.json").read_text("utf-8"))
+    assert found["held_out_images"] == 4
+    assert 0 <= found["same_top1"] <= 1
+    assert found["bytes"]["int8"] == out.stat().st_size < found["bytes"]["float"]
+    assert found["low"] <= found["time_ratio"] <= found["high"]
+    said = capsys.readouterr().out
+    assert "of 4 held-out images" in said
+    assert ("no faster than float" in said) == (found["high"] >= 1)
+
+
+@pytest.mark.long
+def test_a_fixed_file_has_the_batch_and_size_asked_for(tmp_path):
+    if lacking := forms.missing_packages("onnx"):
+        pytest.skip(f"not installed: {', '.join(lacking)}")
+    import onnx
+
+    out = tmp_path / "net.onnx"
+    words = ["--row", "t2_micronet_m0", "--to", "onnx", "--static", "--batch", "3", "--size", "64", "96", "--no-gather"]
+    assert main(["export", *words, "--out", str(out)]) == 0
+    graph = onnx.load(out).graph
+    assert [size.dim_value for size in graph.input[0].type.tensor_type.shape.dim] == [3, 3, 64, 96]
+    assert not any(node.op_type == "Gather" for node in graph.node)

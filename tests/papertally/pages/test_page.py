@@ -172,8 +172,8 @@ def test_every_printed_claim_has_an_expression_worked_out():
             assert claim.own_lines
             assert all(line.holds is not None for line in claim.own_lines)
             assert all(line.holds for line in claim.own_lines) == view.paper_holds
-        elif view.achieved is not None:
-            assert all(line.holds for line in claim.worked_lines) == bool(view.paper_holds)
+        elif view.achieved is not None and view.paper_holds is not None:  # else something unprinted decides
+            assert all(line.holds for line in claim.worked_lines) == view.paper_holds
 
 
 def test_every_verdict_has_a_sign_a_word_and_a_place():

@@ -109,7 +109,7 @@ def test_figure_1_has_no_achieved_accuracy_without_the_papers_profile(real):
     figure = figures.figures(report, sources, "")[0]
     assert figure.id == "figure-1"
     assert not parts(figure.panels[0].svg, "path", "dot")
-    assert {row[4] for row in figure.rows} == {"not run"}
+    assert all(row[4].endswith("not run") for row in figure.rows)
     assert len(figure.rows) == 19
 
 

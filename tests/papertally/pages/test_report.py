@@ -39,7 +39,7 @@ def test_report_json_is_the_fixed_interface(checkout):
     report = run(checkout)
     ledger = load_ledger(MICRONET)
     assert list(report) == ["schema", "paper", "profile", "cells", "claims", "checks", "summary", "architecture",
-                            "quotations", "issues", "conventions", "registered"]  # fmt: skip
+                            "quotations", "issues", "conventions", "registered", "small_scale"]  # fmt: skip
     ReportForm.model_validate(report)
     assert report["paper"] == {"arxiv": "2011.12289v1"}
     printed = [(row.table, row.number, row.id, c.column, c.printed) for row, c in ledger.cells()]
@@ -48,7 +48,7 @@ def test_report_json_is_the_fixed_interface(checkout):
     assert len(printed) == 292
     for c in report["cells"]:
         assert set(c) == {*keys, "achieved", "verdict", "rule", "evidence", "note", "ground", "conventions",
-                          "distinct"}  # fmt: skip
+                          "distinct", "answer", "basis"}  # fmt: skip
         assert c["column"] in COLUMNS
         assert c["verdict"] in verdicts.VERDICTS
         if c["achieved"] is not None:
@@ -56,7 +56,7 @@ def test_report_json_is_the_fixed_interface(checkout):
     assert [c["id"] for c in report["claims"]] == [c.id for c in ledger.claims]
     for c in report["claims"]:
         assert set(c) == {"id", "section", "statement", "paper_holds", "achieved", "verdict", "note", "own",
-                          "shown"}  # fmt: skip
+                          "shown", "answer", "basis"}  # fmt: skip
     assert sum(report["summary"]["own"].values()) == sum(c["own"] is not None for c in report["claims"])
     assert len(report["architecture"]) == 500
     assert len([q for q in report["quotations"] if "." in q["cell"]]) == 59
@@ -206,7 +206,7 @@ def test_a_changed_verdict_stands_first_and_gates(checkout):
     (checkout / "results/cost/t5_relu.json").unlink()
     run(checkout, "--fail-on", "changed", code=3)
     text = (checkout / "report/out/report.md").read_text("utf-8")
-    assert text.index("Changed verdicts") < text.index("Statements that do not hold")
+    assert text.index("Changed verdicts") < text.index("Contradicted statements")
     assert "| `t5_relu.params` | differs | **not-run** |" in text
     assert "Changed verdicts" in (checkout / "report/out/index.html").read_text("utf-8")
 

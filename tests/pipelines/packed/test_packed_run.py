@@ -8,6 +8,7 @@ import json
 import pytest
 from full_runs import check_resume
 
+from pipelines import arguments
 from pipelines.common import ROOT, PipelineError
 from pipelines.data import imagenet
 from pipelines.data.verify import PINS, check_imagenet, verify
@@ -27,7 +28,7 @@ def tiny(tmp_path_factory):
 
 
 def options(*more):
-    return cli.parser().parse_args(["--row", ROW, "--profile", "paper", *more])
+    return arguments.train().parse_args(["--row", ROW, "--profile", "paper", *more])
 
 
 @pytest.mark.slow
