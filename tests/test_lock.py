@@ -249,7 +249,8 @@ def test_uv_resolves_the_lock(platform, python, tmp_path):
 def test_the_lock_is_what_pyproject_resolves_to(tmp_path):
     lock = tmp_path / copied(tmp_path, LOCKS[0])  # its versions are kept where they can be
     done = uv(
-        "pip", "compile", "pyproject.toml", "papertally/pyproject.toml", "--all-extras", "--universal", "--python-version", "3.11", "--no-annotate",
+        "pip", "compile", "pyproject.toml", "papertally/pyproject.toml", "--all-extras", "--universal",
+        "--python-version", "3.11", "--no-annotate",
         "--no-header", "--quiet", "--output-file", str(lock), cwd=ROOT,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
