@@ -47,6 +47,8 @@ def with_ledger(name: str, argv: list[str]) -> list[str] | None:
     """Return arguments that name a ledger: FOLDER as the first, or the working folder's; None where there is none."""
     if name in OF_LEDGER and argv and not argv[0].startswith("-") and (Path(argv[0]) / "paper.yaml").is_file():
         return [*argv[1:], "--path", argv[0]]
+    if name == "check" and argv and not argv[0].startswith("-"):
+        return argv  # a document, in place of a ledger
     if name not in OF_LEDGER or any(word.partition("=")[0] in NAMING for word in argv):
         return argv
     return [*argv, "--path", "."] if Path("paper.yaml").is_file() else None

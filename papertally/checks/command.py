@@ -6,11 +6,14 @@ Exit code 0: nothing is impossible. 3: something is. 1: malformed input.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import sys
+import tempfile
 from collections import Counter
 from pathlib import Path
+from typing import TextIO
 
 from papertally.checks import ALARMS, SEVERITIES, Document, Finding, about, run
 from papertally.checks.prose_claims import printed_sentences
@@ -18,6 +21,7 @@ from papertally.checks.read_prose import proposal, read_prose
 from papertally.checks.transcription import TEXT
 from papertally.ledger.load import Ledger, LedgerError, add_ledger_arguments, load_ledger
 from papertally.ledger.paper import ledger_folder
+from papertally.ledger.validation_messages import one_line
 
 OK, BROKEN, IMPOSSIBLE = 0, 1, 3
 
@@ -29,7 +33,17 @@ def _parser() -> argparse.ArgumentParser:
         epilog="exit code: 0 where nothing is impossible, 3 where something is, 1 for malformed input",
     )
     add_ledger_arguments(parser)
+    parser.add_argument(
+        "document",
+        nargs="*",
+        type=Path,
+        help="a document: its tables and its text are checked",
+    )
     parser.add_argument("--text", type=Path, metavar="FILE", help="the paper's text: what `new --from` takes")
+    parser.add_argument(
+        "--with", dest="own", action="append", default=[], type=Path, metavar="FILE.py",
+        help="a file with checks of your own (docs/add_a_check.md); it is run as a program, so give it none but yours",
+    )  # fmt: skip
     parser.add_argument("--only", nargs="+", default=[], metavar="CHECK", choices=about(), help="some checks only")
     parser.add_argument("--json", action="store_true", help="print findings as JSON")
     parser.add_argument("--all", action="store_true", help="print what passed and what is not applicable, too")
@@ -46,6 +60,34 @@ def read_text(path: Path) -> Document:
     from papertally.tables.documents import read_source
 
     return document_of(read_source(path))
+
+
+def load_checks(path: Path) -> None:
+    """Run a file that registers checks. Raises LedgerError naming it where it cannot be run."""
+    spec = importlib.util.spec_from_file_location(f"checks_of_{path.stem}", path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise LedgerError(f"--with {path}: no file of Python; name one that ends in .py")
+    try:
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    except Exception as error:  # whatever a user's file raises is its fault, and told in one line
+        raise LedgerError(f"--with {path}: {one_line(repr(error))}; mend it") from None
+
+
+def ledger_of(documents: list[Path], out: TextIO) -> Ledger:
+    """Return the ledger of documents' tables, made for this check alone; says what was read of them, and what was not.
+
+    Raises LedgerError.
+    """
+    from papertally.tables.command import write_ledger
+
+    told: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="papertally-") as made:
+        tables, numbers, left = write_ledger("paper", documents, Path(made) / "paper", told=told)
+        ledger = load_ledger(Path(made).resolve() / "paper")
+    print(f"{documents[0]}: {tables} tables, {numbers} printed numbers", *told, sep="\n", file=out)
+    for entry, file in left:
+        print(f"not read: {file}:{entry.line}: {entry.text!r}: {entry.why}", file=out)
+    return ledger
 
 
 def show(found: list[Finding], everything: bool) -> None:
@@ -78,11 +120,19 @@ def main(argv: list[str] | None = None) -> int:
             print(f"{name:18} {what}")
         return OK
     try:
-        if not args.text and (needing := [name for name in args.only if name in TEXT.about]):
+        for path in args.own:
+            load_checks(path)
+        if not (args.text or args.document) and (needing := [name for name in args.only if name in TEXT.about]):
             raise LedgerError(f"{needing[0]} needs the paper's text; give --text FILE")
-        if args.propose and not args.text:
+        if args.propose and not (args.text or args.document):
             raise LedgerError("--propose needs the paper's text; give --text FILE")
-        ledger = load_ledger(ledger_folder(args.path))
+        if args.document and args.path:
+            raise LedgerError(f"{args.document[0]}: a document beside --path; name one of them")
+        if args.document:
+            args.text = args.text or args.document[0]
+            ledger = ledger_of(args.document, sys.stderr if args.json else sys.stdout)
+        else:
+            ledger = load_ledger(ledger_folder(args.path))
         document = read_text(args.text) if args.text else None
         found = run(ledger, args.only, document=document)
         if args.propose and document is not None:

@@ -444,6 +444,10 @@ class _Reader:
                 yield self._claim("value", EXPLAINED, text, line, (name,), f"{cell.column} {cell.printed}", stated)
                 continue
             near = [(row, c) for row, c in cells if columns]
+            if variant := next((r for r, c in self._variants(owner) if q.repeats(c)), None):
+                told = f"{q.printed} stands in the row {' '.join(variant.labels)}, a variant of the one named"
+                yield self._claim("value", OPEN, text, line, (), told)
+                continue
             part = _PART.search(text[: owner.start])
             if not near or q.hedged or len(text) > LONGEST or part or _NARROW.search(text):
                 if columns or q.unit:
@@ -452,6 +456,16 @@ class _Reader:
             row, cell = min(near, key=lambda rc: abs(Fraction(rc[1].value) - (q.low + q.high) / 2))
             arithmetic = f"the text says {q.printed}; {' '.join(row.labels)} prints {cell.column} {cell.printed}"
             yield self._claim("value", CONTRADICTED, text, line, (f"{row.id}.{cell.column}",), arithmetic)
+
+    def _variants(self, owner: _Named) -> Iterator[tuple[Row, Cell]]:
+        """Yield the cells of rows whose name is that of the named row and more: "M1 (distilled)", "M1 + aug"."""
+        names = {" ".join(row.labels) for row in owner.rows} | {row.labels[0] for row in owner.rows if row.labels}
+        for row in self.ledger.rows.values():
+            label = " ".join(row.labels)
+            if row not in owner.rows and any(
+                label.startswith(n) and not label[len(n) :][:1].isalnum() for n in names if n
+            ):
+                yield from ((row, cell) for cell in row.cells.values() if cell.numeric)
 
     @staticmethod
     def _from_to(text: str, line: int) -> Iterator[ProseClaim]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from helpers import MICRONET, ROOT
 
+from papertally.checks.findings import REGISTRY
 from papertally.cli import main
 
 LATER = ROOT / "papers/micronet_iccv2021"
@@ -93,3 +94,71 @@ def test_no_torch():
         [sys.executable, "-c", code, "--json", "--path", MICRONET], cwd=ROOT, stdout=subprocess.DEVNULL, check=False
     )
     assert done.returncode == 0
+
+
+DOCUMENT = r"""\documentclass{article}\begin{document}
+\begin{table}\caption{Results}\begin{tabular}{lcc}Model & Params (M) & Top-1 (\%)\\ \hline
+Alder & 2.4 & 59.4 $\pm$ 0.1\\ Birch & 3.5 & 61.0\\ Birch (distilled) & 3.5 & \textbf{62.5}\\ \end{tabular}\end{table}
+Birch achieves 62.5\% top-1 accuracy. Birch is better than Alder by 1.6 points.
+\end{document}
+"""
+
+
+def test_a_document_is_checked_as_it_is(tmp_path, capsys):
+    path = tmp_path / "a paper.tex"
+    path.write_text(DOCUMENT, "utf-8")
+    assert main(["check", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert "1 tables, 6 printed numbers" in out
+    assert "table 1 (a paper.tex:2): 3 rows x 2 columns" in out
+    assert "0 impossible, 0 undecided by rounding, 0 suspicious" in out  # a variant of the named row prints 62.5
+    path.write_text(DOCUMENT.replace("by 1.6 points", "by 2.6 points"), "utf-8")
+    assert main(["check", str(path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["checks"]
+    (wrong,) = [f for f in found if f["severity"] == "suspicious"]
+    assert "2.6" in wrong["arithmetic"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a paper.tex"]
+
+
+def test_a_document_that_is_none_is_one_line(tmp_path, capsys):
+    assert main(["check", str(tmp_path / "none.tex")]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_one_experiment_in_several_tables_of_a_document_is_no_alarm(tmp_path, capsys):
+    table = (
+        "Table {}. Ablation\n\n| Model | Params (M) | Top-1 (%) | AP |\n|---|---|---|---|\n| {} | 2.4 | 59.4 | 40.1 |\n"
+    )
+    path = tmp_path / "a.md"
+    path.write_text(table.format(1, "Ours") + "\n" + table.format(2, "K = 2"), "utf-8")
+    assert main(["check", str(path)]) == 0
+    assert "0 suspicious" in capsys.readouterr().out
+    path.write_text(table.format(1, "Ours") + "| Theirs | 2.4 | 59.4 | 40.1 |\n", "utf-8")
+    assert main(["check", str(path)]) == 0
+    assert "that they are one experiment" in capsys.readouterr().out
+
+
+OWN = """from papertally.checks.findings import SUSPICIOUS, Finding, register
+
+
+@register("shouting", "labels in capitals")
+def shouting(ledger):
+    for row in ledger.rows.values():
+        if row.labels[0].isupper():
+            yield Finding("shouting", SUSPICIOUS, row.id, (), f"{row.labels[0]} is in capitals")
+"""
+
+
+def test_checks_of_a_users_own_file_run_where_it_is_named(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(REGISTRY, "checks", dict(REGISTRY.checks))
+    monkeypatch.setattr(REGISTRY, "about", dict(REGISTRY.about))
+    (tmp_path / "own.py").write_text(OWN)
+    (tmp_path / "a.md").write_text("| Model | Top-1 (%) |\n|---|---|\n| OURS | 59.4 |\n| Theirs | 58.1 |\n")
+    assert main(["check", str(tmp_path / "a.md"), "--with", str(tmp_path / "own.py")]) == 0
+    assert "suspicious: shouting: paper_t1_ours: OURS is in capitals" in capsys.readouterr().out
+    (tmp_path / "own.py").write_text("import nothing_of_that_name")
+    for name in ("own.py", "none.py"):
+        assert main(["check", str(tmp_path / "a.md"), "--with", str(tmp_path / name)]) == 1
+        error = capsys.readouterr().err
+        assert f"--with {tmp_path / name}: " in error
+        assert error.count("\n") == 1
