@@ -213,13 +213,32 @@ def count_network(
     The module is moved to `device`, meta by default, where nothing is computed. Raises what the module raises.
     """
     was_training = module.training
-    module = module.to(device)
+    module = moved(module, device)
     _set_mode(module, False)
     try:
         counter = _run(module, [torch.zeros(1, *size, device=device, dtype=dtype)])
     finally:
         _set_mode(module, was_training)
     return counted(module, counter, device)
+
+
+def moved(module: nn.Module, device: str) -> nn.Module:
+    """Move a module to a device; parameters that are one stay one, which a move to the meta device parts.
+
+    Returns:
+        The module.
+    """
+    places: dict[int, list[tuple[nn.Module, str]]] = {}
+    for owner in module.modules():
+        for name, parameter in owner.__dict__.get("_parameters", {}).items():
+            if parameter is not None:
+                places.setdefault(id(parameter), []).append((owner, name))
+    tied = [found for found in places.values() if len(found) > 1]
+    module = module.to(device)
+    for (first, its_name), *others in tied:
+        for owner, name in others:
+            setattr(owner, name, getattr(first, its_name))
+    return module
 
 
 def _set_mode(module: nn.Module, training: bool) -> None:

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
 from torch import nn
@@ -152,6 +153,24 @@ def _said(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
 
+@contextmanager
+def parameters_on_meta() -> Iterator[None]:
+    """Keep parameters that are registered inside on the meta device: what holds them takes no memory for them.
+
+    For networks that read numbers while they are built, and so cannot be built on the meta device whole.
+    """
+    plain = nn.Module.register_parameter
+
+    def register(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        plain(module, name, parameter)
+        if parameter is not None and parameter.device.type != "meta":
+            bare = parameter.data.to("meta")
+            module._parameters[name] = nn.Parameter(bare, requires_grad=parameter.requires_grad)
+
+    with mock.patch.object(nn.Module, "register_parameter", register):
+        yield
+
+
 def build_network(spec: Spec, folder: Path | None = None, device: str = "meta") -> nn.Module:
     """Return a named network without weights, on the meta device where it can be built there.
 
@@ -161,9 +180,9 @@ def build_network(spec: Spec, folder: Path | None = None, device: str = "meta") 
         make = _MAKERS[spec.kind](spec)
         state = torch.get_rng_state()
         try:
-            if device == "meta":
+            for where in (torch.device("meta"), parameters_on_meta()) if device == "meta" else ():
                 try:
-                    with torch.device("meta"):
+                    with where:
                         return make()
                 except CommandError:
                     raise

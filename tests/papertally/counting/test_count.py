@@ -155,3 +155,24 @@ def test_a_networks_mode_is_left_as_it_was():
     count_network(net, (3,))
     assert net.training
     assert torch.backends.mha.get_fastpath_enabled()
+
+
+class Tied(nn.Module):
+    """An embedding whose matrix is the head's too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding, self.head = nn.Embedding(100, 32), nn.Linear(32, 100, bias=False)
+        self.head.weight = self.embedding.weight
+
+    def forward(self, x):
+        return self.head(self.embedding(x))
+
+
+def test_tied_parameters_count_once_wherever_the_network_was_built():
+    for device in ("cpu", "meta"):
+        net = Tied().to_empty(device=device) if device == "cpu" else Tied()
+        net.head.weight = net.embedding.weight
+        found = count_network(net, (10,), dtype=torch.int64)
+        assert found.params == 3200, device
+        assert net.head.weight is net.embedding.weight

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from papertally.counting.names import measure, parse_network
+from papertally.counting.names import build_network, measure, parse_network
 from pipelines.common import PipelineError
 
 SOURCE = """
@@ -114,3 +114,28 @@ def test_settings_run_nothing(tmp_path):
     with pytest.raises(PipelineError, match="no literals"):
         parse_network(f"module:torch.nn.Identity(a=__import__('pathlib').Path({str(target)!r}).touch())")
     assert not target.exists()
+
+
+READS_NUMBERS = """
+import torch
+from torch import nn
+
+class Tied(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.rates = [rate.item() for rate in torch.linspace(0, 0.1, 4)]
+        self.embedding, self.head = nn.Embedding(100, 32), nn.Linear(32, 100, bias=False)
+        self.head.weight = self.embedding.weight
+        nn.init.normal_(self.head.weight)
+
+    def forward(self, x):
+        return self.head(self.embedding(x))
+"""
+
+
+def test_a_network_that_reads_numbers_while_it_is_built_holds_no_weights(tmp_path):
+    (tmp_path / "some_tied_net.py").write_text(READS_NUMBERS)
+    net = build_network(parse_network("module:some_tied_net.Tied"), tmp_path)
+    assert {p.device.type for p in net.parameters()} == {"meta"}
+    assert net.head.weight is net.embedding.weight
+    assert measure("module:some_tied_net.Tied", (10,), tmp_path).counted.params == 3200
