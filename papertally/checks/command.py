@@ -41,9 +41,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--text", type=Path, metavar="FILE", help="the paper's text: what `new --from` takes")
     parser.add_argument(
-        "--with", dest="own", action="append", default=[], type=Path, metavar="FILE.py",
+        "--with",
+        dest="own",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE.py",
         help="a file with checks of your own (docs/add_a_check.md); it is run as a program, so give it none but yours",
-    )  # fmt: skip
+    )
     parser.add_argument("--only", nargs="+", default=[], metavar="CHECK", choices=about(), help="some checks only")
     parser.add_argument("--json", action="store_true", help="print findings as JSON")
     parser.add_argument("--all", action="store_true", help="print what passed and what is not applicable, too")
