@@ -148,9 +148,11 @@ def show_names(path: Path | None) -> int:
 def main(argv: list[str]) -> int:
     """Write one run's evidence; returns 0, or 1 with every fault on a line of its own."""
     parser = argparse.ArgumentParser(
-        prog="papertally enter", description="Enter what a run reached.",
-        epilog=(__doc__ or "").partition("\n\n")[2], formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+        prog="papertally enter",
+        description="Enter what a run reached.",
+        epilog=(__doc__ or "").partition("\n\n")[2],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--path", type=Path, required=True, metavar="FOLDER", help="the ledger's folder")
     parser.add_argument("--row", help="row id")
     parser.add_argument("--list", action="store_true", help="show the names in the log that could be meant, and end")
@@ -268,14 +270,28 @@ def prepare(args: argparse.Namespace) -> tuple[list[str], Prepared | None]:
         command += f" --from-log {args.from_log.name} --epoch {args.epoch}"
         command += "".join(f" --column {c}" for c in args.column)
     source = {"source": args.source or log.about.get("log", "not told"), **log.about}
-    evidence = formed(TrainingEvidence, {
-        "schema": 2, "kind": "training", "profile": "paper", "row": args.row, "seed": seed, "values": values,
-        "config": "", "fingerprint": {}, "params": source,
-        "data": {"name": args.data or "not told", "pin": "not seen"}, "code_revision": "unknown (made elsewhere)",
-        "environment": {"device": args.device} if args.device else {},
-        "epochs": log.epochs if epochs is None else epochs, "duration_s": 0.0,
-        "command": command, "origin": "reported", "units": units,
-    })  # fmt: skip
+    evidence = formed(
+        TrainingEvidence,
+        {
+            "schema": 2,
+            "kind": "training",
+            "profile": "paper",
+            "row": args.row,
+            "seed": seed,
+            "values": values,
+            "config": "",
+            "fingerprint": {},
+            "params": source,
+            "data": {"name": args.data or "not told", "pin": "not seen"},
+            "code_revision": "unknown (made elsewhere)",
+            "environment": {"device": args.device} if args.device else {},
+            "epochs": log.epochs if epochs is None else epochs,
+            "duration_s": 0.0,
+            "command": command,
+            "origin": "reported",
+            "units": units,
+        },
+    )
     name = f"s{seed}" if seed is not None else digest({"values": values, "source": args.source})[:8]
     path = paper.results / "paper" / f"{args.row}.{name}.json"
     if path.exists():

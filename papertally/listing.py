@@ -19,8 +19,9 @@ def main(argv: list[str] | None = None) -> int:
     """Validate the ledger; returns 1 with one line on stderr where it is malformed."""
     argv = sys.argv[1:] if argv is None else argv
     parser = argparse.ArgumentParser(
-        prog="papertally ledger", description="Validate a ledger and list what it holds.",
-    )  # fmt: skip
+        prog="papertally ledger",
+        description="Validate a ledger and list what it holds.",
+    )
     parser.add_argument("what", nargs="?", choices=("counts", "rows", "claims"), default="counts")
     add_ledger_arguments(parser)
     args = parser.parse_args(argv)

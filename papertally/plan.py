@@ -54,9 +54,11 @@ def priced(plan: Plan, by: str, limit: int) -> list[str]:
             for i in plan.items
         ]
     out += shown(lines, limit)
-    out.append(f"open: {sum(i.kind == 'cell' for i in plan.items)} cells, {sum(i.kind == 'claim' for i in plan.items)} "
-               f"claims; {len(plan.runs)} rows to train, {plan.image_passes / 1e9:.1f} billion images, "
-               f"{hours_text(plan.hours)} {unit}")  # fmt: skip
+    out.append(
+        f"open: {sum(i.kind == 'cell' for i in plan.items)} cells, {sum(i.kind == 'claim' for i in plan.items)} "
+        f"claims; {len(plan.runs)} rows to train, {plan.image_passes / 1e9:.1f} billion images, "
+        f"{hours_text(plan.hours)} {unit}"
+    )
     best = next((r for r in plan.runs if r.row == plan.next_row), None)
     if best:
         out.append(f"next: {best.row} settles {best.settles} verdicts in {hours_text(best.hours)} {unit}")

@@ -34,7 +34,7 @@ VERBS = {
     "bench": ("pipelines.bench.run", "measure operators and input side by side"),
     "export": ("pipelines.deploy.export", "write a row's network as ONNX, int8, an exported program or ExecuTorch"),
     "cluster": ("pipelines.cluster.__main__", "run proxy and full rows on a Slurm cluster or on this machine"),
-}  # fmt: skip
+}
 
 
 def stage_module(verb: str) -> str | None:

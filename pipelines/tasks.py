@@ -29,16 +29,16 @@ class Task:
 
 
 TASKS = {
-    "classification": Task(
-        "classification", "IMAGENET_ROOT", "imagenet", {"top1": "top1", "top5": "top5"}, (224, 224)
-    ),
+    "classification": Task("classification", "IMAGENET_ROOT", "imagenet", {"top1": "top1", "top5": "top5"}, (224, 224)),
     "pose": Task(
-        "pose", "COCO_ROOT", "coco",
+        "pose",
+        "COCO_ROOT",
+        "coco",
         {"coco/AP": "AP", "coco/AP .5": "AP50", "coco/AP .75": "AP75", "coco/AP (M)": "APM", "coco/AP (L)": "APL"},
         (256, 192),
     ),
     "segmentation": Task("segmentation", "CITYSCAPES_ROOT", "cityscapes", {"mIoU": "miou"}, (1024, 2048)),
-}  # fmt: skip
+}
 
 
 @contextmanager

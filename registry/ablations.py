@@ -19,9 +19,15 @@ from .strict import zip_strict
 
 #: MicroNet-M1 by bottleneck: C/R, kernel, stride, G1, G2 (Table 1); hidden widths are 4 (low) or 6 (high) times C/R.
 M1 = (
-    (12, 3, 2, 4, 3), (16, 3, 2, 4, 4), (24, 3, 1, 4, 6), (32, 5, 2, 4, 8),
-    (32, 5, 1, 4, 8), (64, 5, 1, 8, 8), (96, 5, 2, 8, 12), (128, 3, 1, 8, 16),
-)  # fmt: skip
+    (12, 3, 2, 4, 3),
+    (16, 3, 2, 4, 4),
+    (24, 3, 1, 4, 6),
+    (32, 5, 2, 4, 8),
+    (32, 5, 1, 4, 8),
+    (64, 5, 1, 8, 8),
+    (96, 5, 2, 8, 12),
+    (128, 3, 1, 8, 16),
+)
 LOW = 3  # blocks at low levels: Micro-Block-A, A and B
 STEPS = [i / 200 for i in range(60, 501)]
 
@@ -81,9 +87,13 @@ def scaled_m1(
 
 @cache
 def solved_m1(
-    madds: float, multiplier: float = 1.0, groups: int | None = None, lite_low: bool = True, lite_high: bool = False,
+    madds: float,
+    multiplier: float = 1.0,
+    groups: int | None = None,
+    lite_low: bool = True,
+    lite_high: bool = False,
     factorized: bool = True,
-) -> ArchSpec:  # fmt: skip
+) -> ArchSpec:
     """Return scaled_m1 at the width whose MAdds (ReLU, 224x224, 1000 classes) come nearest to `madds`.
 
     factorized False costs k x k depthwise convolutions, as Table 3's first row has them.

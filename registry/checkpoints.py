@@ -68,10 +68,13 @@ def _no_checkpoint(head: bytes) -> str | None:
     known = {
         b"version https://git-lfs": "a Git LFS pointer; run `git lfs pull`",
         b"<": "a web page; download the file itself",
-        b"\x1f\x8b": "gzip; unpack it first", b"BZh": "bzip2; unpack it first", b"\xfd7zXZ": "xz; unpack it first",
-        b"7z\xbc\xaf": "a 7z archive; unpack it first", b"Rar!": "a rar archive; unpack it first",
+        b"\x1f\x8b": "gzip; unpack it first",
+        b"BZh": "bzip2; unpack it first",
+        b"\xfd7zXZ": "xz; unpack it first",
+        b"7z\xbc\xaf": "a 7z archive; unpack it first",
+        b"Rar!": "a rar archive; unpack it first",
         b"\x89HDF": "HDF5, which Keras writes; only torch's files and safetensors are read",
-    }  # fmt: skip
+    }
     if not head:
         return "empty; fetch it again"
     return next((what for start, what in known.items() if head.lstrip().startswith(start)), None)

@@ -16,9 +16,13 @@ class COCOeval(cocoeval.COCOeval):
     """
 
     def __init__(
-        self, cocoGt: Any = None, cocoDt: Any = None, iouType: str = "keypoints",
-        sigmas: Sequence[float] | None = None, use_area: bool = True,
-    ) -> None:  # fmt: skip
+        self,
+        cocoGt: Any = None,
+        cocoDt: Any = None,
+        iouType: str = "keypoints",
+        sigmas: Sequence[float] | None = None,
+        use_area: bool = True,
+    ) -> None:
         if iouType not in ("keypoints", "bbox", "segm") or not use_area:
             raise NotImplementedError(
                 f"COCO evaluation of {iouType!r} with use_area={use_area} needs xtcocotools: install it from source"

@@ -57,9 +57,14 @@ def exported_program(net: nn.Module, images: Tensor, dynamic: bool = True, gathe
 
 
 def write(
-    net: nn.Module, images: Tensor, form: str, path: Path, calibration: Sequence[Tensor] = (), dynamic: bool = True,
+    net: nn.Module,
+    images: Tensor,
+    form: str,
+    path: Path,
+    calibration: Sequence[Tensor] = (),
+    dynamic: bool = True,
     gather: bool = True,
-) -> float:  # fmt: skip
+) -> float:
     """Write an eval-mode network with one output in a form and return the largest difference, in shares of the output.
 
     The difference is to the network's own output on `images`, divided by that output's largest value. calibration:
@@ -240,9 +245,15 @@ def _quantize(source: Path, target: Path, batches: Sequence[Tensor]) -> None:
     try:
         quant_pre_process(source, prepared, skip_symbolic_shape=True)
         quantize_static(
-            prepared, target, _Batches(batches), quant_format=QuantFormat.QDQ, per_channel=True,
-            weight_type=QuantType.QInt8, activation_type=QuantType.QUInt8, op_types_to_quantize=["Conv", "Gemm"],
-        )  # fmt: skip
+            prepared,
+            target,
+            _Batches(batches),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            weight_type=QuantType.QInt8,
+            activation_type=QuantType.QUInt8,
+            op_types_to_quantize=["Conv", "Gemm"],
+        )
     finally:
         prepared.unlink(missing_ok=True)
 

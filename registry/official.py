@@ -29,9 +29,12 @@ TRAINED_AS = {"4M": "iccv2021_m0", "6M": "iccv2021_m1", "12M": "iccv2021_m2", "2
 OFFICIAL_ACTIVATION = {"shift": "group_channel", "first_a1": False, "relu_max": 6.0}
 #: The largest has Shift-Max at A1 alone, and other constants in its coefficients: INIT_A 1, 0.5 and INIT_B 0, 0.5.
 A1_ALONE = {
-    "shift": "group_channel", "sites": ("A1",), "relu_max": 6.0, "bare_last": True,
+    "shift": "group_channel",
+    "sites": ("A1",),
+    "relu_max": 6.0,
+    "bare_last": True,
     "constants": ((1.0, 0.0), (0.5, 0.5)),
-}  # fmt: skip
+}
 
 
 def official_backbone(arch: str) -> dict[str, Any]:

@@ -31,13 +31,18 @@ class Plan:
             last = i == len(arch.blocks) - 1
             produced = (previous.groups[1] or previous.groups[0]) if previous else arch.stem[1]
             plan = plan_block(
-                spec, cin, rule, wiring,
+                spec,
+                cin,
+                rule,
+                wiring,
                 # an expanding depthwise makes a group of every channel; without it the groups before remain
                 a1_groups=produced if spec.kind == "C" or not spec.expand else None,
                 previous_squeeze=previous.squeeze if previous else None,
                 a3_ratio=arch.last_ratio if last else arch.blocks[i + 1].ratio,
-                last=last and arch.ends, first=i == 0, factorized=factorized,
-            )  # fmt: skip
+                last=last and arch.ends,
+                first=i == 0,
+                factorized=factorized,
+            )
             if spec.stride == 2:
                 self.stages.append([])
                 self.stage_channels.append(0)

@@ -33,9 +33,7 @@ OK, BROKEN, OLD = 0, 1, 3
 HEAD = "# Written by `python -m report metadata` from papers/ and results/; change those, not this.\n"
 #: OpenMMLab's names of metrics and tasks where it has one; others keep the ledger's.
 METRICS = {"top1": "Top 1 Accuracy", "top5": "Top 5 Accuracy"}
-TASKS = {
-    "classification": "Image Classification", "pose": "Body 2D Keypoint", "segmentation": "Semantic Segmentation"
-}  # fmt: skip
+TASKS = {"classification": "Image Classification", "pose": "Body 2D Keypoint", "segmentation": "Semantic Segmentation"}
 
 
 def model(report: Report, row_id: str) -> dict[str, Any]:
@@ -55,13 +53,17 @@ def model(report: Report, row_id: str) -> dict[str, Any]:
     }
     if budget:
         entry["Metadata"] |= {"Training Data": budget.dataset, "Epochs": budget.epochs}
-    entry["Results"] = [{
-        "Task": TASKS.get(table.task, table.task),
-        "Dataset": budget.dataset if budget else "not stated",
-        "Metrics": {METRICS.get(c.column, c.column): round(c.achieved, 3) for c in trained if c.achieved is not None},
-        "Printed": {column_name(c.column): c.printed for c in cells},
-        "Verdicts": {column_name(c.column): c.verdict for c in cells},
-    }]  # fmt: skip
+    entry["Results"] = [
+        {
+            "Task": TASKS.get(table.task, table.task),
+            "Dataset": budget.dataset if budget else "not stated",
+            "Metrics": {
+                METRICS.get(c.column, c.column): round(c.achieved, 3) for c in trained if c.achieved is not None
+            },
+            "Printed": {column_name(c.column): c.printed for c in cells},
+            "Verdicts": {column_name(c.column): c.verdict for c in cells},
+        }
+    ]
     return entry
 
 

@@ -18,9 +18,16 @@ from papertally.pages.stamp import STAMP
 ROOT = Path(__file__).resolve().parent.parent
 #: A test holds this to the files that the report opens.
 READ = (
-    "configs", "fingerprints", "papers", "papertally", "params.yaml", "proxy/orderings.yaml", "report",
-    "requirements.lock", "results",
-)  # fmt: skip
+    "configs",
+    "fingerprints",
+    "papers",
+    "papertally",
+    "params.yaml",
+    "proxy/orderings.yaml",
+    "report",
+    "requirements.lock",
+    "results",
+)
 #: Made by the report itself, or of no account for it.
 MADE = ("report/out/", "report/dvc.")
 

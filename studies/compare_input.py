@@ -46,15 +46,34 @@ ADDS = {
     "pyarrow": ("pyarrow", ["pyarrow"]),
     "litdata": ("litdata", ["litdata", "lightning-utilities", "obstore", "tifffile"]),
     "webdataset": ("webdataset", ["webdataset", "braceexpand"]),
-    "mosaicml-streaming": ("streaming", [
-        "mosaicml-streaming", "transformers", "tokenizers", "oci", "google-cloud-storage", "azure-storage-blob",
-    ]),
-    "DALI": ("nvidia.dali", ["nvidia-dali-cuda130", "nvidia-nvjpeg", "nvidia-nvimgcodec-cu13", "nvidia-nvjpeg2k-cu13",
-                             "nvidia-nvtiff-cu13", "nvidia-libnvcomp-cu13", "nvtx", "optree"]),
+    "mosaicml-streaming": (
+        "streaming",
+        [
+            "mosaicml-streaming",
+            "transformers",
+            "tokenizers",
+            "oci",
+            "google-cloud-storage",
+            "azure-storage-blob",
+        ],
+    ),
+    "DALI": (
+        "nvidia.dali",
+        [
+            "nvidia-dali-cuda130",
+            "nvidia-nvjpeg",
+            "nvidia-nvimgcodec-cu13",
+            "nvidia-nvjpeg2k-cu13",
+            "nvidia-nvtiff-cu13",
+            "nvidia-libnvcomp-cu13",
+            "nvtx",
+            "optree",
+        ],
+    ),
     "simplejpeg": ("simplejpeg", ["simplejpeg"]),
     "PyTurboJPEG": ("turbojpeg", ["PyTurboJPEG"]),
     "OpenCV": ("cv2", []),
-}  # fmt: skip
+}
 Read = Callable[[], Iterator[Any]]
 CROP = v2.Compose([v2.RandomResizedCrop(SIZE, antialias=True), v2.RandomHorizontalFlip()])
 
@@ -299,10 +318,14 @@ def main(argv: list[str] | None = None) -> int:
     write_json_atomic(
         args.out,
         {
-            "schema": 1, "kind": "input-libraries", **merged, "parameters": pack.DEFAULTS.model_dump(),
-            "libraries": libraries(), "code_revision": code_revision(ROOT),
+            "schema": 1,
+            "kind": "input-libraries",
+            **merged,
+            "parameters": pack.DEFAULTS.model_dump(),
+            "libraries": libraries(),
+            "code_revision": code_revision(ROOT),
         },
-    )  # fmt: skip
+    )
     for name, r in merged["loaders"].items():
         print(f"{r['images_per_core_second']:>8.0f} images per core-second, {r['to_folder']:>5.2f} x folder: {name}")
     for name, milliseconds in merged["decoders_ms"].items():

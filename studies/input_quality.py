@@ -161,9 +161,10 @@ def measure(
     kb = round(float(np.mean([len(f) for f in files])) / 1000, 1)
     out = {}
     variants: dict[str, dict[str, Any]] = {
-        "folder": {}, "folder, bicubic": {"interpolation": v2.InterpolationMode.BICUBIC},
+        "folder": {},
+        "folder, bicubic": {"interpolation": v2.InterpolationMode.BICUBIC},
         "folder, not antialiased": {"antialias": False},
-    }  # fmt: skip
+    }
     expected = {n: answers(net, references) for n, net in nets.items()}
     for name, how in variants.items():
         found = [recipe(originals[i], on(originals[i], share), **how) for i, share in boxes]
@@ -218,11 +219,16 @@ def main(argv: list[str] | None = None) -> int:
         raise PipelineError("--images and --crops must be at least 1")
     rows = measure(args.photos, args.images, args.crops, networks(args.released), PACKED)
     evidence = {
-        "schema": 1, "kind": "input-quality", "photographs": args.photos.name if args.photos else "scikit-learn",
-        "images": args.images, "crops": args.crops * args.images, "rows": rows,
+        "schema": 1,
+        "kind": "input-quality",
+        "photographs": args.photos.name if args.photos else "scikit-learn",
+        "images": args.images,
+        "crops": args.crops * args.images,
+        "rows": rows,
         "equal": {name: equal(rows, name) for name in rows if name.startswith("packed")},
-        "libraries": libraries(), "code_revision": code_revision(ROOT),
-    }  # fmt: skip
+        "libraries": libraries(),
+        "code_revision": code_revision(ROOT),
+    }
     write_json_atomic(args.out, evidence)
     print(show(rows))
     print(f"written: {args.out}")

@@ -85,9 +85,10 @@ def told(found: Search, printed: dict[str, str]) -> dict[str, Any]:
         "shared": words(found.shared),
         "not_given": {
             cell.name: [printed[cell.name], found.value(i, found.simplest)]
-            for i, cell in enumerate(found.cells) if cell.name not in given
+            for i, cell in enumerate(found.cells)
+            if cell.name not in given
         },
-    }  # fmt: skip
+    }
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -103,8 +104,10 @@ def main(argv: list[str] | None = None) -> int:
     for library, answer in found.items():
         for column in ("params", "madds"):
             a = answer[column]
-            print(f"{library}, {column}: {a['simplest']} gives {a['given']} of {a['of']} (random numbers "
-                  f"{a['chance']:.1f}); {a['conventions_that_tie']} of {a['conventions']} conventions tie")  # fmt: skip
+            print(
+                f"{library}, {column}: {a['simplest']} gives {a['given']} of {a['of']} (random numbers "
+                f"{a['chance']:.1f}); {a['conventions_that_tie']} of {a['conventions']} conventions tie"
+            )
             print(f"  not given: {json.dumps(a['not_given'])}")
     return 0
 

@@ -176,8 +176,10 @@ def main(argv: list[str] | None = None) -> int:
             print(f"{i + 1} of {len(models)} networks", file=sys.stderr, flush=True)
             file(args.out, where, done, failed)  # what a killed run has counted stays
     told = file(args.out, where, done, failed)
-    print(f"{told['equal']} of {told['counts']} counts of {told['networks']} networks of {told['families']} families "
-          f"equal; {told['with_unknown_operators']} with unknown operators; {len(failed)} cannot be run")  # fmt: skip
+    print(
+        f"{told['equal']} of {told['counts']} counts of {told['networks']} networks of {told['families']} families "
+        f"equal; {told['with_unknown_operators']} with unknown operators; {len(failed)} cannot be run"
+    )
     for h in done:
         if not h.equal:
             print(f"differs: {h.model} {h.params - h.params_independent:+} params {h.macs - h.macs_independent:+} MACs")

@@ -23,13 +23,33 @@ EXPLAINED, CONTRADICTED, OPEN = "explained", "contradicted", "open"
 LONGEST = 300
 #: Words by which prose names what a column measures, by the column's stem.
 COLUMN_WORDS = {
-    "top1": r"top-?\s?1", "top5": r"top-?\s?5", "params": r"param(?:eter)?s?", "acc": r"accurac(?:y|ies)|acc\.?",
-    "madds": r"m-?adds|flops|gflops|mflops|g?macs|multiply-adds|multiply-accumulates", "size": r"model size",
-    "latency": r"latency|ms", "fps": r"fps|frames per second", "throughput": r"throughput", "memory": r"memory",
-    "miou": r"m?iou", "AP": r"m?ap", "AP50": r"m?ap_?50", "AP75": r"m?ap_?75", "f1": r"f1(?:-score)?",
-    "bleu": r"bleu", "fid": r"fid", "ppl": r"perplexity|ppl", "err": r"error(?: rate)?", "err1": r"top-?1 error",
-    "auc": r"auc", "psnr": r"psnr", "ssim": r"ssim", "wer": r"wer", "loss": r"loss", "time": r"time",
-}  # fmt: skip
+    "top1": r"top-?\s?1",
+    "top5": r"top-?\s?5",
+    "params": r"param(?:eter)?s?",
+    "acc": r"accurac(?:y|ies)|acc\.?",
+    "madds": r"m-?adds|flops|gflops|mflops|g?macs|multiply-adds|multiply-accumulates",
+    "size": r"model size",
+    "latency": r"latency|ms",
+    "fps": r"fps|frames per second",
+    "throughput": r"throughput",
+    "memory": r"memory",
+    "miou": r"m?iou",
+    "AP": r"m?ap",
+    "AP50": r"m?ap_?50",
+    "AP75": r"m?ap_?75",
+    "f1": r"f1(?:-score)?",
+    "bleu": r"bleu",
+    "fid": r"fid",
+    "ppl": r"perplexity|ppl",
+    "err": r"error(?: rate)?",
+    "err1": r"top-?1 error",
+    "auc": r"auc",
+    "psnr": r"psnr",
+    "ssim": r"ssim",
+    "wer": r"wer",
+    "loss": r"loss",
+    "time": r"time",
+}
 _NUMBER = re.compile(
     r"(?<![\w.,^_/–-])(?P<sign>[-−+]?)(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)(?![\d]|\.\d)"
     r"\s?(?P<unit>%|percent(?:age points?)?\b|pp\b|points?\b|×|x\b|times\b|-fold\b|fold\b|(?:million|billion)\b"
@@ -149,10 +169,15 @@ def quantities_of(text: str) -> Iterator[_Quantity]:
         value = Fraction(digits) * factor
         place = Fraction(1, 10 ** len(digits.partition(".")[2])) * factor
         yield _Quantity(
-            printed=match.group(0).strip(), digits=digits, low=value - place, high=value + place,
+            printed=match.group(0).strip(),
+            digits=digits,
+            low=value - place,
+            high=value + place,
             unit={"percent": "%", "x": "×", "times": "×", "-fold": "×", "fold": "×"}.get(unit, unit),
-            start=match.start(), end=match.end(), hedged=bool(_HEDGE.search(before)),
-        )  # fmt: skip
+            start=match.start(),
+            end=match.end(),
+            hedged=bool(_HEDGE.search(before)),
+        )
 
 
 @lru_cache(4096)
@@ -433,9 +458,11 @@ class _Reader:
             if not columns and of:
                 columns = {c for row in owner.rows for c in self.names.columns(row, of[1])}
             cells = [
-                (row, row.cells[c]) for row in owner.rows for c in row.cells
+                (row, row.cells[c])
+                for row in owner.rows
+                for c in row.cells
                 if row.cells[c].numeric and (not columns or c in columns)
-            ]  # fmt: skip
+            ]
             hit = next(((row, cell) for row, cell in cells if q.repeats(cell)), None)
             if hit is not None:
                 row, cell = hit

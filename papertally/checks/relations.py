@@ -150,10 +150,12 @@ def _left_out(
     values = [ledger.cell(*name.split(".")).value for name in best]
     value = min(values) if up else max(values)
     missed = [
-        row for row in numeric(table, column)
-        if row.id in scope and ledger.canonical(row.id) not in named
+        row
+        for row in numeric(table, column)
+        if row.id in scope
+        and ledger.canonical(row.id) not in named
         and (row.cells[column].value >= value if up else row.cells[column].value <= value)
-    ]  # fmt: skip
+    ]
     subject = f"statement {claim.id}"
     if missed:
         text = ", ".join(f"{row.id} prints {row.cells[column].printed}" for row in missed)

@@ -378,8 +378,9 @@ def _names_fault(found: Conventions) -> tuple[tuple[str | int, ...], str] | None
             return ("members", name, "counting"), f"{unknown[0]!r} is no axis of counting; mend it"
     known = {axis.id for axis in found.structure}
     named: tuple[tuple[str, Sequence[Family | HeldOut]], ...] = (
-        ("families", found.families), ("held_out", found.held_out),
-    )  # fmt: skip
+        ("families", found.families),
+        ("held_out", found.held_out),
+    )
     for key, entries in named:
         for i, entry in enumerate(entries):
             if unknown := [a for a in entry.structure if a not in known]:

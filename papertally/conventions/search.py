@@ -144,8 +144,9 @@ class Search:
         found = np.argwhere(self.satisfied == self.best)
         return {
             name: values[int(found[0, i])]
-            for i, (name, values) in enumerate(self.axes) if (found[:, i] == found[0, i]).all()
-        }  # fmt: skip
+            for i, (name, values) in enumerate(self.axes)
+            if (found[:, i] == found[0, i]).all()
+        }
 
     def given(self, at: Sequence[int]) -> list[str]:
         """Return the cells that a convention gives."""
@@ -179,16 +180,15 @@ def search(column: str, cells: Sequence[Printed], costs: Sequence[Cost], convent
     values = values[(slice(None), *(slice(None) if i in kept else 0 for i in range(len(axes))))]
     forms = [printings(cell, conventions) for cell in cells]
     shape = [len(axis.values) for axis in conventions.printing]
-    truths = np.stack(
-        [np.stack([holds(v, f) for f in form], axis=-1) for v, form in zip(values, forms, strict=True)]
-    )  # fmt: skip
+    truths = np.stack([np.stack([holds(v, f) for f in form], axis=-1) for v, form in zip(values, forms, strict=True)])
     truths = truths.reshape(*values.shape, *shape)
     printing = [(axis.id, tuple(axis.values)) for axis in conventions.printing]
     first = values.ndim
     matters = [
-        i for i, (name, values_) in enumerate(printing)
+        i
+        for i, (name, values_) in enumerate(printing)
         if len(values_) > 1 and (name != "base" or any(cell.power for cell in cells))
-    ]  # fmt: skip
+    ]
     truths = truths[(*([slice(None)] * first), *(slice(None) if i in matters else 0 for i in range(len(shape))))]
     return Search(column, tuple(cells), tuple([axes[i] for i in kept] + [printing[i] for i in matters]), values, truths)
 
@@ -226,23 +226,49 @@ def off(value: int | float, interval: PrintedNumber) -> float:
 
 #: By axis: what is counted or not.
 NOUNS = {
-    "linear": "linear layers", "matmul": "products of activations", "biases": "biases", "batch_norm": "BatchNorm",
-    "norm": "other norms", "pooling": "pooling", "relu": "ReLU", "activation": "other activations",
-    "elementwise": "sums and products of maps", "softmax": "softmax", "resample": "interpolation",
-    "classifier": "the last linear layer", "unused": "what no forward pass uses", "buffers": "buffers",
-}  # fmt: skip
+    "linear": "linear layers",
+    "matmul": "products of activations",
+    "biases": "biases",
+    "batch_norm": "BatchNorm",
+    "norm": "other norms",
+    "pooling": "pooling",
+    "relu": "ReLU",
+    "activation": "other activations",
+    "elementwise": "sums and products of maps",
+    "softmax": "softmax",
+    "resample": "interpolation",
+    "classifier": "the last linear layer",
+    "unused": "what no forward pass uses",
+    "buffers": "buffers",
+}
 _PHRASES = {
-    ("unit", "1"): "one operation a multiply-add", ("unit", "2"): "two operations a multiply-add",
-    ("rounding", "nearest"): "rounded", ("rounding", "cut"): "cut", ("base", "1000"): "thousands",
-    ("base", "1024"): "units of 1024", ("matmul", "explicit"): "with products of activations that are written out",
-}  # fmt: skip
+    ("unit", "1"): "one operation a multiply-add",
+    ("unit", "2"): "two operations a multiply-add",
+    ("rounding", "nearest"): "rounded",
+    ("rounding", "cut"): "cut",
+    ("base", "1000"): "thousands",
+    ("base", "1024"): "units of 1024",
+    ("matmul", "explicit"): "with products of activations that are written out",
+}
 
 
 _USUAL = {
-    "linear": "1", "matmul": "1", "biases": "none", "norm": "0", "pooling": "0", "relu": "none", "activation": "0",
-    "elementwise": "0", "softmax": "0", "resample": "0", "batch_norm": "0", "unused": "counted", "buffers": "left out",
-    "classifier": "counted", "base": "1000",
-}  # fmt: skip
+    "linear": "1",
+    "matmul": "1",
+    "biases": "none",
+    "norm": "0",
+    "pooling": "0",
+    "relu": "none",
+    "activation": "0",
+    "elementwise": "0",
+    "softmax": "0",
+    "resample": "0",
+    "batch_norm": "0",
+    "unused": "counted",
+    "buffers": "left out",
+    "classifier": "counted",
+    "base": "1000",
+}
 
 
 def words(convention: Mapping[str, str], brief: str = "") -> str:

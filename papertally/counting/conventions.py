@@ -170,9 +170,10 @@ def columns(ledger: Ledger, known: Known, why: dict[str, str], conventions: Conv
     out = []
     for column in sorted(names, key=lambda name: COLUMNS.index(stem(name))):
         cells = [
-            (row, cell) for row, cell in ledger.cells()
+            (row, cell)
+            for row, cell in ledger.cells()
             if cell.column == column and ledger.root(row.id, column) == (row.id, column)
-        ]  # fmt: skip
+        ]
         if cells:
             out.append(_column(column, cells, known, why, conventions))
         tables = list(dict.fromkeys(row.table for row, _ in cells))
@@ -185,9 +186,13 @@ def columns(ledger: Ledger, known: Known, why: dict[str, str], conventions: Conv
 
 
 def _column(
-    column: str, cells: list[tuple[Row, Cell]], known: Known, why: dict[str, str], conventions: Conventions,
+    column: str,
+    cells: list[tuple[Row, Cell]],
+    known: Known,
+    why: dict[str, str],
+    conventions: Conventions,
     table: str = "",
-) -> Column:  # fmt: skip
+) -> Column:
     counted = [(row.id, cell, cost) for row, cell in cells if (cost := of_cell(known, row, cell)) is not None]
     printed = [Printed(row, cell.interval, power_of(cell.printed, cell.unit)) for row, cell, _ in counted]
     found = search(column, printed, [cost for *_, cost in counted], conventions) if counted else None

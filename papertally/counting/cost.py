@@ -37,9 +37,14 @@ def rules(conventions: Conventions) -> dict[str, Any]:
 
 
 def file_costs(
-    ledger: Ledger, root: Path, folder: Path, shown: str, where: Mapping[str, Any],
-    configured: Mapping[str, dict[str, Any]] | None = None, also: str = "",
-) -> int:  # fmt: skip
+    ledger: Ledger,
+    root: Path,
+    folder: Path,
+    shown: str,
+    where: Mapping[str, Any],
+    configured: Mapping[str, dict[str, Any]] | None = None,
+    also: str = "",
+) -> int:
     """File every cost of a ledger and return the exit code: 1 where a network that a row names cannot be counted.
 
     root: the ledger's folder; folder: of its evidence, and shown: how that is called; where: code revision and

@@ -28,21 +28,19 @@ _OUT = {
     ),
 }
 _IN = {
-    **dict.fromkeys(words(
-        "AveragePool MaxPool GlobalAveragePool GlobalMaxPool ReduceMean LpPool GlobalLpPool"
-    ), "pool"),
+    **dict.fromkeys(
+        words("AveragePool MaxPool GlobalAveragePool GlobalMaxPool ReduceMean LpPool GlobalLpPool"), "pool"
+    ),
     **dict.fromkeys(
         words(
-        "ReduceSum ReduceMax ReduceMin ReduceL2 ReduceL1 ReduceProd ReduceSumSquare ReduceLogSumExp CumSum ArgMax "
-        "ArgMin"
-    ),
+            "ReduceSum ReduceMax ReduceMin ReduceL2 ReduceL1 ReduceProd ReduceSumSquare ReduceLogSumExp CumSum ArgMax "
+            "ArgMin"
+        ),
         "reduction",
     ),
-    **dict.fromkeys(words(
-        "LayerNormalization GroupNormalization InstanceNormalization RMSNormalization"
-    ), "norm"),
+    **dict.fromkeys(words("LayerNormalization GroupNormalization InstanceNormalization RMSNormalization"), "norm"),
     "BatchNormalization": "batch_norm",
-}  # fmt: skip
+}
 _FREE = frozenset(
     words(
         "Reshape Transpose Flatten Squeeze Unsqueeze Concat Split Slice Gather GatherElements GatherND Scatter "
@@ -234,8 +232,11 @@ def _count(model: Any) -> Counted:
     parts = _parts(graph, kinds)
     return Counted(
         sum(n for kind, n in parts.items() if kind != "buffers"),
-        {name: n for name, n in sorted(terms.items()) if n}, parts, dict(sorted(unknown.items())), "ONNX shapes",
-    )  # fmt: skip
+        {name: n for name, n in sorted(terms.items()) if n},
+        parts,
+        dict(sorted(unknown.items())),
+        "ONNX shapes",
+    )
 
 
 def _note(graph: _Graph, node: Any, kinds: dict[str, str]) -> None:

@@ -168,47 +168,67 @@ RULES: dict[str, Rule] = {
         _batch_norm,
     ),
     **_each("relu relu6 threshold", _relu),
-    **_each("hardtanh clamp clip", lambda call: _clamp(Call(call.name, {
-        **call.args, "min": call.args.get("min", call.args.get("min_val"))}, call.outs, call.weight))),
+    **_each(
+        "hardtanh clamp clip",
+        lambda call: _clamp(
+            Call(
+                call.name, {**call.args, "min": call.args.get("min", call.args.get("min_val"))}, call.outs, call.weight
+            )
+        ),
+    ),
     "clamp_min": _clamp,
-    **_each("silu gelu hardswish hardsigmoid sigmoid tanh elu leaky_relu prelu _prelu_kernel softplus mish log_sigmoid "
-            "log_sigmoid_forward celu selu hardshrink softshrink glu rrelu rrelu_with_noise", _activation),
+    **_each(
+        "silu gelu hardswish hardsigmoid sigmoid tanh elu leaky_relu prelu _prelu_kernel softplus mish log_sigmoid "
+        "log_sigmoid_forward celu selu hardshrink softshrink glu rrelu rrelu_with_noise",
+        _activation,
+    ),
     **_each("_softmax _safe_softmax _log_softmax", _of_output("softmax")),
-    **_each("avg_pool1d avg_pool2d avg_pool3d _adaptive_avg_pool2d _adaptive_avg_pool3d adaptive_avg_pool1d "
-            "adaptive_avg_pool2d adaptive_avg_pool3d max_pool1d max_pool2d max_pool3d max_pool2d_with_indices "
-            "max_pool3d_with_indices adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d fractional_max_pool2d "
-            "fractional_max_pool3d mean torchvision::roi_align torchvision::roi_pool", _of_input("pool")),
-    **_each("sum amax amin max min var var_mean std std_mean prod cumsum cumprod norm linalg_vector_norm logsumexp "
-            "argmax argmin median any all aminmax nansum logcumsumexp cummax cummin", _of_input("reduction")),
-    **_each("upsample_nearest1d upsample_nearest2d upsample_nearest3d _upsample_nearest_exact1d "
-            "_upsample_nearest_exact2d _upsample_nearest_exact3d upsample_linear1d upsample_bilinear2d "
-            "upsample_trilinear3d upsample_bicubic2d _upsample_bilinear2d_aa _upsample_bicubic2d_aa grid_sampler_2d "
-            "grid_sampler_3d grid_sampler_2d_fallback", _of_output("resample")),
+    **_each(
+        "avg_pool1d avg_pool2d avg_pool3d _adaptive_avg_pool2d _adaptive_avg_pool3d adaptive_avg_pool1d "
+        "adaptive_avg_pool2d adaptive_avg_pool3d max_pool1d max_pool2d max_pool3d max_pool2d_with_indices "
+        "max_pool3d_with_indices adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d fractional_max_pool2d "
+        "fractional_max_pool3d mean torchvision::roi_align torchvision::roi_pool",
+        _of_input("pool"),
+    ),
+    **_each(
+        "sum amax amin max min var var_mean std std_mean prod cumsum cumprod norm linalg_vector_norm logsumexp "
+        "argmax argmin median any all aminmax nansum logcumsumexp cummax cummin",
+        _of_input("reduction"),
+    ),
+    **_each(
+        "upsample_nearest1d upsample_nearest2d upsample_nearest3d _upsample_nearest_exact1d "
+        "_upsample_nearest_exact2d _upsample_nearest_exact3d upsample_linear1d upsample_bilinear2d "
+        "upsample_trilinear3d upsample_bicubic2d _upsample_bilinear2d_aa _upsample_bicubic2d_aa grid_sampler_2d "
+        "grid_sampler_3d grid_sampler_2d_fallback",
+        _of_output("resample"),
+    ),
     **_each("embedding embedding_bag _embedding_bag _embedding_bag_forward_only", _embedding),
-}  # fmt: skip
+}
 
 #: Fused attention, where torch has one operator for it: its first three tensors are query, key and value.
 ATTENTION = ("_scaled_dot_product", "scaled_dot_product_attention")
 
 #: What moves, makes or compares and computes no term; views and what torch tags as one are free without standing here.
-FREE = frozenset(words(
-    "clone copy _to_copy to contiguous cat stack hstack vstack split chunk unbind index index_select gather "
-    "scatter index_put _index_put_impl index_copy index_fill index_add masked_fill masked_select masked_scatter "
-    "where roll flip repeat repeat_interleave tile constant_pad_nd reflection_pad1d reflection_pad2d "
-    "reflection_pad3d replication_pad1d replication_pad2d replication_pad3d pad im2col col2im unfold_copy "
-    "pixel_shuffle pixel_unshuffle channel_shuffle native_channel_shuffle tril triu empty empty_like "
-    "empty_strided new_empty new_zeros new_ones new_full zeros zeros_like ones ones_like full full_like fill zero "
-    "arange linspace eye scalar_tensor lift_fresh lift_fresh_copy _local_scalar_dense item topk sort argsort "
-    "nonzero unique _unique2 searchsorted bucketize one_hot native_dropout dropout bernoulli rand randn rand_like "
-    "randn_like randint randperm normal uniform exponential detach alias set resize resize_as _unsafe_view "
-    "_reshape_copy _reshape_alias as_strided complex _conj view_as_real view_as_complex _assert_async "
-    "_assert_scalar sym_size sym_numel is_same_size isfinite isnan bitwise_and bitwise_or bitwise_not bitwise_xor "
-    "meshgrid new_empty_strided unsafe_split split_with_sizes unsafe_chunk tril_indices triu_indices max_unpool2d "
-    "max_unpool3d diag_embed _unsafe_index _unsafe_index_put slice_scatter select_scatter diagonal_scatter "
-    "affine_grid_generator torchvision::nms prims::device_put _assert_tensor_metadata sym_constrain_range "
-    "sym_constrain_range_for_size block_diag cartesian_prod atleast_2d scatter_add transpose t squeeze unsqueeze "
-    "swapaxes swapdims permute view reshape expand narrow select slice"
-))  # fmt: skip
+FREE = frozenset(
+    words(
+        "clone copy _to_copy to contiguous cat stack hstack vstack split chunk unbind index index_select gather "
+        "scatter index_put _index_put_impl index_copy index_fill index_add masked_fill masked_select masked_scatter "
+        "where roll flip repeat repeat_interleave tile constant_pad_nd reflection_pad1d reflection_pad2d "
+        "reflection_pad3d replication_pad1d replication_pad2d replication_pad3d pad im2col col2im unfold_copy "
+        "pixel_shuffle pixel_unshuffle channel_shuffle native_channel_shuffle tril triu empty empty_like "
+        "empty_strided new_empty new_zeros new_ones new_full zeros zeros_like ones ones_like full full_like fill zero "
+        "arange linspace eye scalar_tensor lift_fresh lift_fresh_copy _local_scalar_dense item topk sort argsort "
+        "nonzero unique _unique2 searchsorted bucketize one_hot native_dropout dropout bernoulli rand randn rand_like "
+        "randn_like randint randperm normal uniform exponential detach alias set resize resize_as _unsafe_view "
+        "_reshape_copy _reshape_alias as_strided complex _conj view_as_real view_as_complex _assert_async "
+        "_assert_scalar sym_size sym_numel is_same_size isfinite isnan bitwise_and bitwise_or bitwise_not bitwise_xor "
+        "meshgrid new_empty_strided unsafe_split split_with_sizes unsafe_chunk tril_indices triu_indices max_unpool2d "
+        "max_unpool3d diag_embed _unsafe_index _unsafe_index_put slice_scatter select_scatter diagonal_scatter "
+        "affine_grid_generator torchvision::nms prims::device_put _assert_tensor_metadata sym_constrain_range "
+        "sym_constrain_range_for_size block_diag cartesian_prod atleast_2d scatter_add transpose t squeeze unsqueeze "
+        "swapaxes swapdims permute view reshape expand narrow select slice"
+    )
+)
 
 
 def base_name(operator: Any) -> str:

@@ -83,11 +83,21 @@ def write_examples(
     packed = int("".join("01"[f] for f in flags), 2) << (-len(flags) % 8)
     content = packed.to_bytes((len(flags) + 7) // 8, "big")
     path = example_file(results, profile, row, seed, column, recipe)
-    sealed = seal({
-        "schema": 1, "kind": "examples", "profile": profile, "row": row, "seed": seed, "recipe": recipe,
-        "column": column, "data": data.model_dump(), "images": len(flags), "correct": sum(flags),
-        "bits": base64.b64encode(content).decode("ascii"),
-    })  # fmt: skip
+    sealed = seal(
+        {
+            "schema": 1,
+            "kind": "examples",
+            "profile": profile,
+            "row": row,
+            "seed": seed,
+            "recipe": recipe,
+            "column": column,
+            "data": data.model_dump(),
+            "images": len(flags),
+            "correct": sum(flags),
+            "bits": base64.b64encode(content).decode("ascii"),
+        }
+    )
     write_json_atomic(path, sealed)
     return ExamplesFile(file=path.relative_to(results).as_posix(), digest=sealed["digest"])
 

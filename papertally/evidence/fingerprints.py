@@ -57,8 +57,13 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "paper": ("model", "recipe", "probe", "protocol"),
     "released": ("model", "probe", "protocol"),
 }
-WORDS = {"model": "its network", "recipe": "its recipe", "probe": "what its network computes",
-         "stated": "its variants or notes", "protocol": "the protocol"}  # fmt: skip
+WORDS = {
+    "model": "its network",
+    "recipe": "its recipe",
+    "probe": "what its network computes",
+    "stated": "its variants or notes",
+    "protocol": "the protocol",
+}
 
 
 def read_fingerprint(root: Path, row: str, folder: Path = FINGERPRINTS) -> RowFingerprint:

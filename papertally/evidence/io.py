@@ -89,17 +89,22 @@ def read_json(path: Path) -> Any:
     content = path.read_bytes()
     try:
         data = json.loads(
-            content.decode(json.detect_encoding(content)), parse_constant=_no_number, parse_float=_finite,
-            parse_int=_whole, object_pairs_hook=distinct,
-        )  # fmt: skip
+            content.decode(json.detect_encoding(content)),
+            parse_constant=_no_number,
+            parse_float=_finite,
+            parse_int=_whole,
+            object_pairs_hook=distinct,
+        )
     except RecursionError:
         raise ValueError("nested too deep") from None
     level = [data]
     for _ in range(MAX_DEPTH):
         level = [
-            child for value in level if isinstance(value, dict | list)
+            child
+            for value in level
+            if isinstance(value, dict | list)
             for child in (value.values() if isinstance(value, dict) else value)
-        ]  # fmt: skip
+        ]
         if not level:
             break
     else:

@@ -115,9 +115,12 @@ def _examples_fault(out: Evidence, results: Path, run: TrainingEvidence, shown: 
 
 
 def read_evidence(
-    root: Path, settings: Mapping[str, Mapping[str, Any]] | None = None, pins: Mapping[str, Set[str]] | None = None,
-    results: Path | None = None, fingerprints: Path | None = FINGERPRINTS,
-) -> Evidence:  # fmt: skip
+    root: Path,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+    pins: Mapping[str, Set[str]] | None = None,
+    results: Path | None = None,
+    fingerprints: Path | None = FINGERPRINTS,
+) -> Evidence:
     """Return all evidence under root/results that can count, and a Problem for every file that cannot.
 
     settings: today's training parameters by "profile/row"; a run under others is stale. pins: today's data pins by

@@ -320,9 +320,13 @@ def trials(pilot: Mapping[str, Mapping[str, Sequence[TrainingEvidence]]], gap: S
         found = fmean(rows[gap[0]]) - fmean(rows[gap[1]])
         gain = (found / pooled) ** 2 / seconds  # either way: to prefer the paper's would let the schedule decide it
         out[schedule] = Trial(
-            gap=found, sd=math.sqrt(_variance(rows.values())), pooled=pooled, seconds=seconds, gain=gain,
+            gap=found,
+            sd=math.sqrt(_variance(rows.values())),
+            pooled=pooled,
+            seconds=seconds,
+            gain=gain,
             runs=sum(map(len, rows.values())),
-        )  # fmt: skip
+        )
     return out
 
 

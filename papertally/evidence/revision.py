@@ -25,9 +25,15 @@ CODE = (".py", ".yaml")
 KEPT = ("GIT_EXEC_PATH", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_SSL_CAINFO")
 #: Settings of a user that would start programs, hide files, or call a file changed for its mode.
 SETTINGS = {
-    "core.fsmonitor": "false", "core.hooksPath": os.devnull, "core.excludesFile": "", "core.fileMode": "false",
-    "core.quotePath": "false", "color.ui": "false", "log.showRoot": "true", "log.showSignature": "false",
-}  # fmt: skip
+    "core.fsmonitor": "false",
+    "core.hooksPath": os.devnull,
+    "core.excludesFile": "",
+    "core.fileMode": "false",
+    "core.quotePath": "false",
+    "color.ui": "false",
+    "log.showRoot": "true",
+    "log.showSignature": "false",
+}
 SECONDS = 60
 
 

@@ -18,9 +18,19 @@ from papertally.statements.expressions import Expression, ExpressionError, Missi
 from papertally.statements.printed_truth import on_printed_numbers
 
 __all__ = [
-    "Alias", "Cell", "Claim", "Ground", "Ledger", "LedgerError", "Row", "Table", "check_declared",
-    "add_ledger_arguments", "load_ledger", "load_tables",
-]  # fmt: skip
+    "Alias",
+    "Cell",
+    "Claim",
+    "Ground",
+    "Ledger",
+    "LedgerError",
+    "Row",
+    "Table",
+    "check_declared",
+    "add_ledger_arguments",
+    "load_ledger",
+    "load_tables",
+]
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -224,9 +234,13 @@ def _check_issues(load: _Loader, source: YamlFile, raw: RawIssues, rows: dict[st
 
 
 def _claims(
-    load: _Loader, source: YamlFile | None, raw_claims: RawClaims, rows: dict[str, Row] | None,
-    tables: dict[str, Table], issues: dict[str, RawIssue] | None,
-) -> dict[str, Claim]:  # fmt: skip
+    load: _Loader,
+    source: YamlFile | None,
+    raw_claims: RawClaims,
+    rows: dict[str, Row] | None,
+    tables: dict[str, Table],
+    issues: dict[str, RawIssue] | None,
+) -> dict[str, Claim]:
     """Return the statements by id. rows, issues None: they could not be read, so that nothing is held to them."""
     claims: dict[str, Claim] = {}
     for i, raw in enumerate(raw_claims.claims):
@@ -258,7 +272,17 @@ def _claims(
         if raw.issue and issues is not None and raw.issue not in issues:
             fault("issue", f"no issue {raw.issue!r}")
         claims[raw.id] = Claim(
-            raw.id, raw.section, raw.statement, raw.kind, expression, raw.computation, raw.reading, raw.issue,
-            raw.shows, raw.read, tuple(raw.of), compile_expr(raw.always) if raw.always else None,
-        )  # fmt: skip
+            raw.id,
+            raw.section,
+            raw.statement,
+            raw.kind,
+            expression,
+            raw.computation,
+            raw.reading,
+            raw.issue,
+            raw.shows,
+            raw.read,
+            tuple(raw.of),
+            compile_expr(raw.always) if raw.always else None,
+        )
     return claims

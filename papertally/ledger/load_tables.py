@@ -67,9 +67,12 @@ def _grounds(source: YamlFile, raw: RawTable, faults: list[str]) -> dict[tuple[s
                     fault(("grounds", i), f"cell {row}.{column} has a ground already; keep one")
                     continue
                 found[row, column] = Ground(
-                    entry.kind, tuple(entry.decided_by), entry.source or "", entry.drawn or "",
+                    entry.kind,
+                    tuple(entry.decided_by),
+                    entry.source or "",
+                    entry.drawn or "",
                     f"{entry.of}.{column}" if entry.of else "",
-                )  # fmt: skip
+                )
     for i, printed in enumerate(raw.rows):
         for column in numeric[printed.id]:
             if (printed.id, column) not in found:
@@ -109,9 +112,16 @@ def _table(source: YamlFile, paper: RawPaper | None, faults: list[str]) -> Table
         for number, row in enumerate(raw.rows, start=1)
     )
     return Table(
-        raw.id, raw.title, raw.task, tuple(raw.labels), tuple(raw.names), rows, raw.architecture, about,
+        raw.id,
+        raw.title,
+        raw.task,
+        tuple(raw.labels),
+        tuple(raw.names),
+        rows,
+        raw.architecture,
+        about,
         tuple(raw.unread),
-    )  # fmt: skip
+    )
 
 
 def _order(table_id: str) -> tuple[str, int, str]:

@@ -35,11 +35,41 @@ from papertally.quantities.printed import parse_printed
 from papertally.statements.expressions import ExpressionError, compile_expr
 
 __all__ = [
-    "CELL", "COST_COLUMNS", "Column", "Count", "GROUNDS", "Identifier", "InputShape", "RawArchRow", "RawArchitecture",
-    "RawBold", "RawBudget", "RawCheck", "RawChecks", "RawClaim", "RawClaims", "RawColumn", "RawExamples", "RawGround",
-    "RawIssue", "RawIssues", "RawLinear", "RawMonotone", "RawPaper", "RawQuoted", "RawReading", "RawRow", "RawTable",
-    "RawUnread", "Strict", "TASKS", "TableId", "Task", "Text", "equates_trained",
-]  # fmt: skip
+    "CELL",
+    "COST_COLUMNS",
+    "Column",
+    "Count",
+    "GROUNDS",
+    "Identifier",
+    "InputShape",
+    "RawArchRow",
+    "RawArchitecture",
+    "RawBold",
+    "RawBudget",
+    "RawCheck",
+    "RawChecks",
+    "RawClaim",
+    "RawClaims",
+    "RawColumn",
+    "RawExamples",
+    "RawGround",
+    "RawIssue",
+    "RawIssues",
+    "RawLinear",
+    "RawMonotone",
+    "RawPaper",
+    "RawQuoted",
+    "RawReading",
+    "RawRow",
+    "RawTable",
+    "RawUnread",
+    "Strict",
+    "TASKS",
+    "TableId",
+    "Task",
+    "Text",
+    "equates_trained",
+]
 
 
 class RawReading(Strict):
@@ -296,9 +326,11 @@ class RawChecks(Strict):
 
 
 _SOURCES = {
-    "arXiv": r"arXiv:\d{4}\.\d{4,5}(v\d+)?", "DOI": r"doi:10\.\d{4,9}/\S+", "file": r"file:[^/\s][^\s]*",
+    "arXiv": r"arXiv:\d{4}\.\d{4,5}(v\d+)?",
+    "DOI": r"doi:10\.\d{4,9}/\S+",
+    "file": r"file:[^/\s][^\s]*",
     "address": r"https?://[^\s/]+/\S*",
-}  # fmt: skip
+}
 
 
 def _source(text: str) -> str:

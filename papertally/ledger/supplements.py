@@ -17,8 +17,13 @@ from papertally.quantities.printed import ABSENT, UNITS, parse_printed
 
 CellName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.[A-Za-z0-9]+$")]
 HERE_WAYS = (
-    "wiring official", "recipe official", "always", "registry.official", "not offered", "names of both versions",
-)  # fmt: skip
+    "wiring official",
+    "recipe official",
+    "always",
+    "registry.official",
+    "not offered",
+    "names of both versions",
+)
 
 
 class RawQuote(Strict):

@@ -16,9 +16,20 @@ from papertally.quantities.printed import MAGNITUDES, dimension, is_absent, kind
 COST_COLUMNS = ("params", "madds")
 #: What a table's models do.
 TASKS = (
-    "classification", "detection", "segmentation", "pose", "generation", "restoration", "retrieval", "language",
-    "speech", "recognition", "regression", "control", "other",
-)  # fmt: skip
+    "classification",
+    "detection",
+    "segmentation",
+    "pose",
+    "generation",
+    "restoration",
+    "retrieval",
+    "language",
+    "speech",
+    "recognition",
+    "regression",
+    "control",
+    "other",
+)
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Column = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*$")]
 CELL = r"^[a-z][a-z0-9_]*\.[A-Za-z][A-Za-z0-9_]*$"
@@ -134,16 +145,31 @@ class RawColumn(Strict):
         if self.model_fields_set == {"name"}:
             bare = plain_column(self.name)
             return About(
-                bare.name, kind=bare.kind, better=bare.better, share=bare.share, margin=margin, runs=runs,
+                bare.name,
+                kind=bare.kind,
+                better=bare.better,
+                share=bare.share,
+                margin=margin,
+                runs=runs,
                 error=plus_minus == "standard error",
-            )  # fmt: skip
+            )
         better = self.better or usual_better(self.name)
         return About(
-            self.name, self.title or "", self.kind or usual_kind(self.name), None if better == "unknown" else better,
-            self.unit, self.dataset or "", self.device or "", margin, tuple(self.mean_of), self.weight_bytes,
-            self.unit == "%" or (not self.unit and stem(self.name) in SHARES), self.runs or runs,
-            (self.plus_minus or plus_minus) == "standard error", tuple(self.input_size or ()) or None,
-        )  # fmt: skip
+            self.name,
+            self.title or "",
+            self.kind or usual_kind(self.name),
+            None if better == "unknown" else better,
+            self.unit,
+            self.dataset or "",
+            self.device or "",
+            margin,
+            tuple(self.mean_of),
+            self.weight_bytes,
+            self.unit == "%" or (not self.unit and stem(self.name) in SHARES),
+            self.runs or runs,
+            (self.plus_minus or plus_minus) == "standard error",
+            tuple(self.input_size or ()) or None,
+        )
 
 
 class RawUnread(Strict):

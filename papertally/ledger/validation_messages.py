@@ -8,9 +8,11 @@ from typing import Any
 WHOLE, NUMBER = "a whole number", "a number"
 _WANTED = {"int_type": WHOLE, "int_from_float": WHOLE, "float_type": NUMBER, "bool_type": "true or false"}
 _BOUNDS = {
-    "greater_than": ("gt", "above"), "greater_than_equal": ("ge", "of at least"),
-    "less_than": ("lt", "below"), "less_than_equal": ("le", "of at most"),
-}  # fmt: skip
+    "greater_than": ("gt", "above"),
+    "greater_than_equal": ("ge", "of at least"),
+    "less_than": ("lt", "below"),
+    "less_than_equal": ("le", "of at most"),
+}
 _MAPPINGS = ("dict_type", "model_type", "model_attributes_type", "mapping_type")
 
 

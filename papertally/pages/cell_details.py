@@ -98,8 +98,11 @@ class Dossiers:
         """Return one cell's dossier."""
         cell = row.cells[view.column]
         low, high = (show(x, cell.printed, unit=cell.unit) for x in (cell.interval.low, cell.interval.high))
-        facts = [Fact("Printed", [Value(f"{cell.printed}, as every value from {low} up to {high} prints"),
-                                  *self.place(table)])]  # fmt: skip
+        facts = [
+            Fact(
+                "Printed", [Value(f"{cell.printed}, as every value from {low} up to {high} prints"), *self.place(table)]
+            )
+        ]
         facts += self.ground(row, view)
         facts += self.cost(row, view) if is_cost(view.column) else self.trained(row, view)
         facts += [Fact("Known issues", [Value(self.report.ledger.issues[i].title, f"#issue-{i}") for i in view.issues])]
@@ -190,8 +193,9 @@ class Dossiers:
         beside = [
             self.file(path, f"{run.told}: {run.values[view.column]:.2f}, {self.dated(path)}, {path}")
             for profile in dict.fromkeys(("paper", self.report.settings.profile))
-            for path, run in self.report.evidence.beside.get((profile, source), []) if view.column in run.values
-        ]  # fmt: skip
+            for path, run in self.report.evidence.beside.get((profile, source), [])
+            if view.column in run.values
+        ]
         facts.append(Fact("Beside them, never judged", beside))
         facts += self.judged(view)
         if mine:
@@ -213,10 +217,14 @@ class Dossiers:
         runs = self.report.evidence.runs.get(profile, {}).get(source, []) if profile != "paper" else []
         files = self.report.evidence.files.get((profile, source), []) if runs else []
         values = [
-            Value(f"{run.values[column]:.2f} on {run.data.name} (pin {run.data.pin[:12]}), seed {run.seed}, "
-                  f"{run.epochs} epochs, {self.dated(path)}: {path}", link(self.up, path))
-            for run, path in zip(runs, files, strict=True) if column in run.values
-        ]  # fmt: skip
+            Value(
+                f"{run.values[column]:.2f} on {run.data.name} (pin {run.data.pin[:12]}), seed {run.seed}, "
+                f"{run.epochs} epochs, {self.dated(path)}: {path}",
+                link(self.up, path),
+            )
+            for run, path in zip(runs, files, strict=True)
+            if column in run.values
+        ]
         commands = [Value(c, code=True) for c in dict.fromkeys(r.command for r in runs if column in r.values)]
         return [Fact(f"Profile {profile}, never compared", [*values, *commands])] if values else []
 

@@ -16,9 +16,13 @@ from papertally.verdicts.names import row_name, span
 from papertally.verdicts.views import ClaimView, Report
 
 KINDS = {
-    "relation": "relation of printed cells", "structure": "structure", "cost": "cost", "data": "data set",
-    "print": "printed cells alone", "recipe": "recipe",
-}  # fmt: skip
+    "relation": "relation of printed cells",
+    "structure": "structure",
+    "cost": "cost",
+    "data": "data set",
+    "print": "printed cells alone",
+    "recipe": "recipe",
+}
 
 #: Kinds that are expressions over cells.
 OF_CELLS = ("relation", "print")
@@ -139,11 +143,24 @@ def claim_pages(report: Report, sources: Sources, up: str) -> list[ClaimPage]:
             )
         facts.append(Fact("Cost to settle", _cost(report, claim, needs)))
         facts.append(Fact("Responses", responses(report, claim.id)))
-        out.append(ClaimPage(
-            claim.id, claim.section, claim.statement, KINDS.get(claim.kind, claim.kind), claim.answer.words,
-            claim.answer.name, claim.answer.sign, order_of(claim.answer), _own(claim), claim.shown,
-            _result(report, claim), claim.expression, list(claim.own), list(claim.worked),
-            [f for f in facts if f.values],
-            " ".join([claim.id, claim.section, claim.statement]).lower(),
-        ))  # fmt: skip
+        out.append(
+            ClaimPage(
+                claim.id,
+                claim.section,
+                claim.statement,
+                KINDS.get(claim.kind, claim.kind),
+                claim.answer.words,
+                claim.answer.name,
+                claim.answer.sign,
+                order_of(claim.answer),
+                _own(claim),
+                claim.shown,
+                _result(report, claim),
+                claim.expression,
+                list(claim.own),
+                list(claim.worked),
+                [f for f in facts if f.values],
+                " ".join([claim.id, claim.section, claim.statement]).lower(),
+            )
+        )
     return out

@@ -150,6 +150,9 @@ def conventions_page(report: Report) -> ConventionsPage | None:
     if not report.families and not certificates:
         return None
     return ConventionsPage(
-        [_family(f) for f in report.families], [_held_out(h) for h in report.held_out], certificates,
-        _axes(report.ledger.conventions), [_forensics(report, f) for f in report.forensics],
-    )  # fmt: skip
+        [_family(f) for f in report.families],
+        [_held_out(h) for h in report.held_out],
+        certificates,
+        _axes(report.ledger.conventions),
+        [_forensics(report, f) for f in report.forensics],
+    )

@@ -237,9 +237,18 @@ def _cell(report: Report, cell: CellView) -> PageCell:
         "verdict": str(order_of(cell.answer)),
     }
     return PageCell(
-        cell.key, cell.printed, cell.bold, cell.shown, cell.half, cell.answer.words, cell.answer.name,
-        cell.answer.sign, _delta(cell), keys, cell.ground,
-    )  # fmt: skip
+        cell.key,
+        cell.printed,
+        cell.bold,
+        cell.shown,
+        cell.half,
+        cell.answer.words,
+        cell.answer.name,
+        cell.answer.sign,
+        _delta(cell),
+        keys,
+        cell.ground,
+    )
 
 
 def _budget(view: TableView) -> str:
@@ -283,21 +292,39 @@ def _table(report: Report, view: TableView, dossiers: Dossiers, sources: Sources
         cells = [c if isinstance(c, str) else _cell(report, c) for c in found.cells]
         papers += [dossiers.cell(table, row, c) for c in found.cells if not isinstance(c, str)]
         labels = list(row.labels)
-        rows.append(PageRow(
-            row.id, name, labels, "*" if "*" in row.marks else "", [m for m in row.marks if m != "*"],
-            found.construction.startswith("ours"), cells, small_of, small,
-            " ".join([row.id, name, *labels, table.title]).lower(),
-        ))  # fmt: skip
+        rows.append(
+            PageRow(
+                row.id,
+                name,
+                labels,
+                "*" if "*" in row.marks else "",
+                [m for m in row.marks if m != "*"],
+                found.construction.startswith("ours"),
+                cells,
+                small_of,
+                small,
+                " ".join([row.id, name, *labels, table.title]).lower(),
+            )
+        )
         if found.picture:
             template = sources.config.pictures.get(table.task, "Predictions of {model} on validation images of {data}.")
             data = small_of.partition(",")[0] or "the validation set"
             alt = template.replace("{model}", name).replace("{data}", data)
             pictures.append(Picture(found.picture, alt, ", ".join([name, *(f"{h} {v}" for h, v in small)])))
     return PageTable(
-        view.id, view.title, list(view.label_columns), list(zip(view.columns, view.heads, strict=True)), rows, papers,
-        pictures, _budget(view), _architecture(table), len(view.label_columns) + len(view.columns),
-        sum(not isinstance(c, str) for r in rows for c in r.cells), _beside(sources, table),
-    )  # fmt: skip
+        view.id,
+        view.title,
+        list(view.label_columns),
+        list(zip(view.columns, view.heads, strict=True)),
+        rows,
+        papers,
+        pictures,
+        _budget(view),
+        _architecture(table),
+        len(view.label_columns) + len(view.columns),
+        sum(not isinstance(c, str) for r in rows for c in r.cells),
+        _beside(sources, table),
+    )
 
 
 def _beside(sources: Sources, table: Table) -> tuple[list[str], list[list[str]]] | None:

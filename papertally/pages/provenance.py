@@ -30,9 +30,17 @@ def evidence_dates(root: Path) -> dict[str, str]:
         if git(root, "rev-parse", "--is-shallow-repository", around=True) != "false\n":
             return {}
         log = git(
-            root, "log", "--format=%x00%cd", "--date=format-local:%Y-%m-%d", "--name-only", "--no-renames",
-            "--relative", "--", FOLDER, around=True,
-        )  # fmt: skip
+            root,
+            "log",
+            "--format=%x00%cd",
+            "--date=format-local:%Y-%m-%d",
+            "--name-only",
+            "--no-renames",
+            "--relative",
+            "--",
+            FOLDER,
+            around=True,
+        )
         changed = git(root, "diff", "--name-only", "--no-renames", "--relative", "HEAD", "--", FOLDER, around=True)
         others = git(root, "ls-files", "--others", "--exclude-standard", "--", FOLDER, around=True)
     except NoRevision:
@@ -102,9 +110,13 @@ def provenance(evidence: Evidence, dates: Mapping[str, str]) -> Provenance:
     """Return what the evidence that counts rests on."""
     kinds: list[tuple[str, str, list[Any], list[str]]] = [
         ("computed costs", "cost", list(evidence.cost.values()), [evidence.paths["cost", r] for r in evidence.cost]),
-        ("computations", "computation", list(evidence.claims.values()),
-         [evidence.paths["claims", c] for c in evidence.claims]),
-    ]  # fmt: skip
+        (
+            "computations",
+            "computation",
+            list(evidence.claims.values()),
+            [evidence.paths["claims", c] for c in evidence.claims],
+        ),
+    ]
     for profile in PROFILES:
         runs = [run for found in evidence.runs.get(profile, {}).values() for run in found]
         files = [file for (p, _), found in evidence.files.items() if p == profile for file in found]

@@ -23,9 +23,12 @@ SCOPE = (
 )
 #: What a verdict is called of one thing and of many; in the order in which they are told.
 COUNTED = {
-    "holds": ("holds", "hold"), "fails": ("fails", "fail"), "underpowered": ("is undecided", "are undecided"),
-    "undecided": ("is undecided", "are undecided"), "not run": ("is not run", "are not run"),
-}  # fmt: skip
+    "holds": ("holds", "hold"),
+    "fails": ("fails", "fail"),
+    "underpowered": ("is undecided", "are undecided"),
+    "undecided": ("is undecided", "are undecided"),
+    "not run": ("is not run", "are not run"),
+}
 
 
 @dataclass(frozen=True)
@@ -84,12 +87,17 @@ def registered_page(found: Registered | None) -> RegisteredPage | None:
         twins=_twins(found),
         trials=_trials(found),
         costs=[
-            [c.name, f"{c.params:,}", f"{c.madds:,}", f"{c.ratio:.2f}",
-             "" if c.printed_ratio is None else f"{c.printed_ratio:.2f}"]
+            [
+                c.name,
+                f"{c.params:,}",
+                f"{c.madds:,}",
+                f"{c.ratio:.2f}",
+                "" if c.printed_ratio is None else f"{c.printed_ratio:.2f}",
+            ]
             for c in found.costs
         ],
         costs_told=f"{found.size[0]} × {found.size[1]} pixels" if found.size else "",
-    )  # fmt: skip
+    )
 
 
 def _protocol(found: Registered) -> list[str]:

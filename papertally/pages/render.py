@@ -51,9 +51,13 @@ def code_span(text: str) -> str:
 @lru_cache(maxsize=2)
 def _environment(escape: bool) -> Environment:
     env = Environment(
-        loader=FileSystemLoader(TEMPLATES, "utf-8-sig"), autoescape=escape, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, keep_trailing_newline=True,
-    )  # fmt: skip
+        loader=FileSystemLoader(TEMPLATES, "utf-8-sig"),
+        autoescape=escape,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
     env.filters.update(slug=slug, md=markdown_escape, code=code_span)
     return env
 
@@ -79,9 +83,13 @@ def policy(style: str, *scripts: str) -> str:
 def _page(name: str, page: Any) -> str:
     """Return one page's text, whole in itself."""
     style, early, script = _asset("style.css"), _asset("early.js"), _asset("page.js")
-    return _environment(True).get_template(f"{name}.j2").render(
-        p=page, style=Markup(style), early=Markup(early), script=Markup(script), policy=policy(style, early, script)
-    )  # fmt: skip
+    return (
+        _environment(True)
+        .get_template(f"{name}.j2")
+        .render(
+            p=page, style=Markup(style), early=Markup(early), script=Markup(script), policy=policy(style, early, script)
+        )
+    )
 
 
 def html(page: Page) -> dict[str, str]:
@@ -188,8 +196,12 @@ def registered_orderings(found: Registered) -> dict[str, Any]:
                 "tau": family.ordering.tau if family.ordering else None,
                 "orders": [
                     {
-                        "higher": pair.higher, "lower": pair.lower, "gap": pair.gap, "half_width": pair.half_width,
-                        "p": pair.adjusted, "verdict": "undecided" if pair.verdict == "underpowered" else pair.verdict,
+                        "higher": pair.higher,
+                        "lower": pair.lower,
+                        "gap": pair.gap,
+                        "half_width": pair.half_width,
+                        "p": pair.adjusted,
+                        "verdict": "undecided" if pair.verdict == "underpowered" else pair.verdict,
                     }
                     for pair in (family.ordering.pairs if family.ordering else ())
                 ],
@@ -199,7 +211,7 @@ def registered_orderings(found: Registered) -> dict[str, Any]:
         "statements": [
             {"id": s.id, "verdict": s.verdict, "p_holds": s.p_holds, "p_fails": s.p_fails} for s in found.statements
         ],
-    }  # fmt: skip
+    }
 
 
 def _family(found: FamilyView) -> dict[str, Any]:
@@ -224,8 +236,10 @@ def cells_csv(report: Report) -> str:
 def junit(report: Report) -> str:
     """Return JUnit XML, one case a cell and a claim: failures fail, unchecked ones are skipped, bad evidence errs."""
     root = ET.Element("testsuites", name=short_title(report.ledger.title).lower())
-    groups = {f"table {t.id}": [(c.key, c.verdict, c.note) for r in t.rows for c in r.cells if not isinstance(c, str)]
-              for t in report.tables}  # fmt: skip
+    groups = {
+        f"table {t.id}": [(c.key, c.verdict, c.note) for r in t.rows for c in r.cells if not isinstance(c, str)]
+        for t in report.tables
+    }
     groups["claims"] = [(c.id, c.verdict, c.note) for c in report.claims]
     for group, cases in groups.items():
         suite = ET.SubElement(root, "testsuite", name=group, tests=str(len(cases)))

@@ -13,9 +13,10 @@ from papertally.verdicts.views import Report
 
 #: What a run's result would be about.
 TESTED = {
-    "paper": "About the paper", "reconstruction": "About reconstructions of what it leaves open",
+    "paper": "About the paper",
+    "reconstruction": "About reconstructions of what it leaves open",
     "quotation": "About other works' numbers that it quotes",
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,7 @@ class PlanPage:
 
 def filters(found: Iterable[Answer]) -> list[Filter]:
     """Return a filter for each answer that was given."""
-    return [
-        Filter(HEADS.get(name, name), name, SIGNS[name], n)
-        for name, n in counted(found).items() if n
-    ]  # fmt: skip
+    return [Filter(HEADS.get(name, name), name, SIGNS[name], n) for name, n in counted(found).items() if n]
 
 
 def plan_page(report: Report, up: str) -> PlanPage | None:
@@ -72,18 +70,28 @@ def plan_page(report: Report, up: str) -> PlanPage | None:
     hours = "" if took is None else f"{span(took)} {unit} on {plan.hardware}"
     names = {row.id: f"{row_name(table, row)}" for table in report.ledger.tables.values() for row in table.rows}
     rows = [
-        [run.table, names[run.row], str(run.seeds), large(run.image_passes),
-         "–" if run.hours is None else span(run.hours),
-         str(len(run.cells)), str(len(run.claims))]
+        [
+            run.table,
+            names[run.row],
+            str(run.seeds),
+            large(run.image_passes),
+            "–" if run.hours is None else span(run.hours),
+            str(len(run.cells)),
+            str(len(run.claims)),
+        ]
         for run in plan.planned
-    ]  # fmt: skip
+    ]
     benches = []
     for _, bench in report.benches:
         lines = [
-            [names.get(row, row), f"{m.train:,.1f}", "–" if m.inference is None else f"{m.inference:,.1f}",
-             "–" if m.peak_mib is None else f"{m.peak_mib:,.0f}"]
+            [
+                names.get(row, row),
+                f"{m.train:,.1f}",
+                "–" if m.inference is None else f"{m.inference:,.1f}",
+                "–" if m.peak_mib is None else f"{m.peak_mib:,.0f}",
+            ]
             for row, m in bench.models.items()
-        ]  # fmt: skip
+        ]
         # a network's rate over another's stands in the table already
         ratios = [f"{n}: {r:.2f}" for n, r in bench.ratios.items() if ": " in n or n.split(" ")[0] not in names]
         if bench.input is not None:
@@ -112,30 +120,45 @@ def verdict_rules(report: Report) -> list[tuple[list[Filter], str]]:
 
     narrow = 100 * (1 - 2 * s.alpha)
     return [
-        (of("reproduced"),
-         "Params, MAdds: under every admissible convention the value prints as the printed string (2.4M stands for "
-         "2.35M up to 2.45M). Trained: the "
-         f"{narrow:g} % interval of mean − printed lies inside the margin (two one-sided t tests)."),
-        (of("depends", "differs"),
-         "Params, MAdds: so under some of the conventions that the paper leaves open, or under none; the deviation is "
-         "in units of the last printed place and in percent."),
-        (of("predicted", "not-predicted"),
-         "A network that this project drew comes out as printed, or not: neither for nor against the paper."),
-        (of("reported", "reported-otherwise"),
-         "Evidence that no stage of this project wrote agrees with the print, or not: on its owner's word."),
-        (of("not-reproduced", "underpowered"),
-         "Trained: further off than the margin, corrected by Holm over all cells; or neither is shown."),
+        (
+            of("reproduced"),
+            "Params, MAdds: under every admissible convention the value prints as the printed string (2.4M stands for "
+            "2.35M up to 2.45M). Trained: the "
+            f"{narrow:g} % interval of mean − printed lies inside the margin (two one-sided t tests).",
+        ),
+        (
+            of("depends", "differs"),
+            "Params, MAdds: so under some of the conventions that the paper leaves open, or under none; the deviation is "
+            "in units of the last printed place and in percent.",
+        ),
+        (
+            of("predicted", "not-predicted"),
+            "A network that this project drew comes out as printed, or not: neither for nor against the paper.",
+        ),
+        (
+            of("reported", "reported-otherwise"),
+            "Evidence that no stage of this project wrote agrees with the print, or not: on its owner's word.",
+        ),
+        (
+            of("not-reproduced", "underpowered"),
+            "Trained: further off than the margin, corrected by Holm over all cells; or neither is shown.",
+        ),
         (of("consistent (n = 1)", "inconsistent (n = 1)"), "Trained, one seed: never more than that."),
-        (of("derivation-holds", "derivation-fails"),
-         "A formula or a property that the text derives, checked on real modules or exhaustively."),
+        (
+            of("derivation-holds", "derivation-fails"),
+            "A formula or a property that the text derives, checked on real modules or exhaustively.",
+        ),
         (of("built-as-stated", "built-otherwise"), "What the text says of a network, read back from the built one."),
         (of("run-as-stated", "run-otherwise"), "A setting of the recipe as printed, read from the configs that run."),
-        (of("agrees-with-itself", "undecided"),
-         "The paper's tables and text agree with each other, or rounding leaves that open; nothing was run for it."),
-        (of("paper-inconsistent"),
-         "The paper's own numbers contradict the statement or the cell, however they were rounded."),
-        (of("blocked"),
-         "The paper does not give the architecture, and nobody has reconstructed one."),
+        (
+            of("agrees-with-itself", "undecided"),
+            "The paper's tables and text agree with each other, or rounding leaves that open; nothing was run for it.",
+        ),
+        (
+            of("paper-inconsistent"),
+            "The paper's own numbers contradict the statement or the cell, however they were rounded.",
+        ),
+        (of("blocked"), "The paper does not give the architecture, and nobody has reconstructed one."),
         (of("not-run"), "Nobody ran it."),
         (of("invalid-evidence"), "A result file is corrupt, stale or altered."),
-    ]  # fmt: skip
+    ]

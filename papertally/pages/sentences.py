@@ -62,12 +62,20 @@ def _confirmed(report: Report) -> str:
     costs = [c for c in report.distinct if is_cost(c.column) and c.answer.name == "holds"]
     reasons = bases((c.answer for c in report.claims), "holds")
     own = report.own_summary().get("holds", 0)
-    return _joined([
-        f"{count(len(costs), 'printed number')} recomputed ({_columns(costs)})" if costs else "",
-        f"{count(reasons['derivation'], 'derived formula or property', 'derived formulas and properties')}"
-        if "derivation" in reasons else "",
-        f"{count(own, 'statement')} that the printed numbers bear out, however they were rounded" if own else "",
-    ]) or "nothing"  # fmt: skip
+    return (
+        _joined(
+            [
+                f"{count(len(costs), 'printed number')} recomputed ({_columns(costs)})" if costs else "",
+                f"{count(reasons['derivation'], 'derived formula or property', 'derived formulas and properties')}"
+                if "derivation" in reasons
+                else "",
+                f"{count(own, 'statement')} that the printed numbers bear out, however they were rounded"
+                if own
+                else "",
+            ]
+        )
+        or "nothing"
+    )
 
 
 def cell_label(report: Report, cell: CellView) -> str:
@@ -123,12 +131,17 @@ def _untested(report: Report) -> str:
     unit = "GPU-hours" if report.plan is not None and report.plan.gpu else "machine-hours"
     hours = "" if took is None or report.plan is None else f"about {span(took)} {unit} on {report.plan.hardware}"
     small = report.small_scale
-    return _joined([
-        f"{count(len(cells), 'number')} ({_columns(cells)})" if cells else "",
-        count(len(claims), "statement") if claims else "",
-        hours,
-        conclusion(small).rstrip(".") if small is not None else "",
-    ]) or "nothing"  # fmt: skip
+    return (
+        _joined(
+            [
+                f"{count(len(cells), 'number')} ({_columns(cells)})" if cells else "",
+                count(len(claims), "statement") if claims else "",
+                hours,
+                conclusion(small).rstrip(".") if small is not None else "",
+            ]
+        )
+        or "nothing"
+    )
 
 
 def sentences(report: Report, claims: str = "") -> list[tuple[str, str]]:

@@ -85,12 +85,15 @@ def small_scale_page(found: SmallScale | None) -> SmallScalePage | None:
         order_columns=["Table", "Printed higher", "Printed lower", *(p.id for p in found.protocols), "Together"],
         orders=[
             [
-                order.table, order.higher, order.lower, *(_difference(order, p.id) for p in found.protocols),
+                order.table,
+                order.higher,
+                order.lower,
+                *(_difference(order, p.id) for p in found.protocols),
                 f"{order.answer}: {order.basis}",
             ]
             for order in found.orders
         ],
-    )  # fmt: skip
+    )
 
 
 def small_scale_json(found: SmallScale | None) -> dict[str, object] | None:

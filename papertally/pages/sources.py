@@ -176,9 +176,7 @@ def read_sources(paper: Paper, ledger: Ledger) -> Sources:
     """
     problems: list[Problem] = []
     latency = _read_latency(paper, problems)
-    out = Sources(
-        read_config(paper, ledger), dates=evidence_dates(paper.root), latency=latency, problems=problems
-    )  # fmt: skip
+    out = Sources(read_config(paper, ledger), dates=evidence_dates(paper.root), latency=latency, problems=problems)
     for path in listed(paper.results / "curves", "*/*.csv"):
         shown = paper.shown(path)
         if path.stem.partition(".")[0] not in ledger.rows:

@@ -63,12 +63,16 @@ def _hard(report: Report) -> list[str]:
     axes = Counter(axis.replace("_", " ") for c in report.distinct if c.verdict == "depends" for axis in c.deciding)
     if axes:
         named = ", ".join(f"{axis} ({n})" for axis, n in axes.most_common(6))
-        lines.append(f"The paper leaves open what decides {sum(c.verdict == 'depends' for c in report.distinct)} "
-                     f"numbers; most often: {named}.")  # fmt: skip
+        lines.append(
+            f"The paper leaves open what decides {sum(c.verdict == 'depends' for c in report.distinct)} "
+            f"numbers; most often: {named}."
+        )
     drawn = [c for c in report.distinct if c.ground == "constructed"]
     if drawn:
-        lines.append(f"{count(len(drawn), 'number')} are of networks that the paper does not describe; what this "
-                     "project drew in their place says nothing of the paper.")  # fmt: skip
+        lines.append(
+            f"{count(len(drawn), 'number')} are of networks that the paper does not describe; what this "
+            "project drew in their place says nothing of the paper."
+        )
     blocked = sum(c.verdict == "blocked" for c in report.distinct)
     if blocked:
         lines.append(f"{count(blocked, 'number')} cannot be checked from what is printed.")

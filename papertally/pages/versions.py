@@ -87,8 +87,9 @@ def _rule_lines(report: Report, rows: Sequence[str]) -> list[str]:
     for rule in report.rules:
         judged = [
             cost.values.madds[rule] in cell.interval
-            for cell, cost in zip(cells, found, strict=True) if cost is not None and cell.numeric
-        ]  # fmt: skip
+            for cell, cost in zip(cells, found, strict=True)
+            if cost is not None and cell.numeric
+        ]
         out.append(f"MAdds, rule {rule}: {sum(judged)} of {len(judged)} print as they should")
     return out
 
@@ -106,9 +107,14 @@ def _side(report: Report, row: str, column: str, way: str) -> Side | None:
                 said = agreement(value, found.printed, report.ledger.cell(row, column).interval)
                 others.append(f"rule {rule}: {show(value, found.printed)}, {said}")
     return Side(
-        found.printed, found.shown, found.answer.words, found.answer.name, found.answer.sign,
-        f"{way}{found.evidence}" if found.evidence else "", others,
-    )  # fmt: skip
+        found.printed,
+        found.shown,
+        found.answer.words,
+        found.answer.name,
+        found.answer.sign,
+        f"{way}{found.evidence}" if found.evidence else "",
+        others,
+    )
 
 
 def _name(report: Report, row: str) -> str:
@@ -137,12 +143,16 @@ def _pair(this: Report, later: Report, alias: Alias | None, row: str | None, lat
         alias.this if alias else "none",
         alias.later if alias and alias.row else f"{_name(later, later_row)}" if later_row else "none",
         [
-            (column_name(c), _side(this, row, c, way) if row else None,
-             _side(later, later_row, c, way) if later_row else None)
+            (
+                column_name(c),
+                _side(this, row, c, way) if row else None,
+                _side(later, later_row, c, way) if later_row else None,
+            )
             for c in sorted(columns, key=column_place)
         ],
-        finding, alias.note if alias else "",
-    )  # fmt: skip
+        finding,
+        alias.note if alias else "",
+    )
 
 
 def compare(this: Report, later: Report, way: str, hrefs: tuple[str, str]) -> Versions:

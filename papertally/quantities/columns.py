@@ -15,18 +15,77 @@ Kind = Literal["cost", "trained", "measured"]
 #: What an exact count of the network decides.
 COSTS = ("params", "madds", "size")
 _HIGHER = (
-    "top1", "top5", "acc", "AP", "AP50", "AP75", "APM", "APL", "APS", "AR", "miou", "iou", "auc", "f1", "precision",
-    "recall", "bleu", "rouge", "psnr", "ssim", "is", "pck", "pq", "mota", "reward", "score", "kappa", "r2",
-)  # fmt: skip
+    "top1",
+    "top5",
+    "acc",
+    "AP",
+    "AP50",
+    "AP75",
+    "APM",
+    "APL",
+    "APS",
+    "AR",
+    "miou",
+    "iou",
+    "auc",
+    "f1",
+    "precision",
+    "recall",
+    "bleu",
+    "rouge",
+    "psnr",
+    "ssim",
+    "is",
+    "pck",
+    "pq",
+    "mota",
+    "reward",
+    "score",
+    "kappa",
+    "r2",
+)
 _LOWER = (
-    "err", "err1", "err5", "loss", "fid", "kid", "wer", "cer", "ppl", "mae", "mse", "rmse", "nme", "epe", "lpips",
+    "err",
+    "err1",
+    "err5",
+    "loss",
+    "fid",
+    "kid",
+    "wer",
+    "cer",
+    "ppl",
+    "mae",
+    "mse",
+    "rmse",
+    "nme",
+    "epe",
+    "lpips",
     "ece",
-)  # fmt: skip
+)
 _FASTER = ("throughput", "fps", "speedup")
 _DEARER = ("latency", "time", "memory", "energy", "power")
 #: Metrics that are shares of a whole, so that none exceeds 100 %.
-SHARES = ("top1", "top5", "acc", "AP", "AP50", "AP75", "APM", "APL", "APS", "AR", "miou", "iou", "f1", "precision",
-          "recall", "err", "err1", "err5", "pq")  # fmt: skip
+SHARES = (
+    "top1",
+    "top5",
+    "acc",
+    "AP",
+    "AP50",
+    "AP75",
+    "APM",
+    "APL",
+    "APS",
+    "AR",
+    "miou",
+    "iou",
+    "f1",
+    "precision",
+    "recall",
+    "err",
+    "err1",
+    "err5",
+    "pq",
+)
 
 
 def stem(column: str) -> str:

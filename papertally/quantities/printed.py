@@ -17,24 +17,60 @@ from papertally.quantities.interval import Interval
 #: Magnitudes; a percent sign is one point.
 UNITS = {"": Decimal(1), "K": Decimal(10**3), "M": Decimal(10**6), "B": Decimal(10**9), "%": Decimal(1)}
 MAGNITUDES = {
-    **{k: UNITS[k] for k in ("K", "M", "B")}, "k": Decimal(10**3), "G": Decimal(10**9), "T": Decimal(10**12),
+    **{k: UNITS[k] for k in ("K", "M", "B")},
+    "k": Decimal(10**3),
+    "G": Decimal(10**9),
+    "T": Decimal(10**12),
     "P": Decimal(10**15),
-}  # fmt: skip
+}
 #: Units of time in seconds and of memory in bytes; MB is a million bytes, MiB 1024 × 1024.
 SECONDS = {
-    "s": Decimal(1), "sec": Decimal(1), "ms": Decimal("0.001"), "µs": Decimal("0.000001"), "μs": Decimal("0.000001"),
-    "us": Decimal("0.000001"), "ns": Decimal("0.000000001"), "min": Decimal(60), "h": Decimal(3600),
+    "s": Decimal(1),
+    "sec": Decimal(1),
+    "ms": Decimal("0.001"),
+    "µs": Decimal("0.000001"),
+    "μs": Decimal("0.000001"),
+    "us": Decimal("0.000001"),
+    "ns": Decimal("0.000000001"),
+    "min": Decimal(60),
+    "h": Decimal(3600),
     "hours": Decimal(3600),
-}  # fmt: skip
+}
 BYTES = {
-    "bytes": Decimal(1), "kB": Decimal(10**3), "KB": Decimal(10**3), "MB": Decimal(10**6), "GB": Decimal(10**9),
-    "TB": Decimal(10**12), "KiB": Decimal(2**10), "MiB": Decimal(2**20), "GiB": Decimal(2**30),
-}  # fmt: skip
+    "bytes": Decimal(1),
+    "kB": Decimal(10**3),
+    "KB": Decimal(10**3),
+    "MB": Decimal(10**6),
+    "GB": Decimal(10**9),
+    "TB": Decimal(10**12),
+    "KiB": Decimal(2**10),
+    "MiB": Decimal(2**20),
+    "GiB": Decimal(2**30),
+}
 #: Other units that are shown as they stand; each is a kind of its own.
 OTHERS = (
-    "dB", "fps", "FPS", "img/s", "imgs/s", "images/s", "im/s", "samples/s", "tokens/s", "J", "mJ", "W", "mW", "Wh",
-    "kWh", "px", "°", "x", "×", "pp", "points",
-)  # fmt: skip
+    "dB",
+    "fps",
+    "FPS",
+    "img/s",
+    "imgs/s",
+    "images/s",
+    "im/s",
+    "samples/s",
+    "tokens/s",
+    "J",
+    "mJ",
+    "W",
+    "mW",
+    "Wh",
+    "kWh",
+    "px",
+    "°",
+    "x",
+    "×",
+    "pp",
+    "points",
+)
 _COUNTED = r"(?:FLOP[Ss]?|MACs?|M-?Adds?|MAdds|Mult-?Adds|[Pp]arams?|[Pp]arameters|[Oo]ps)"
 _DIGITS = r"(?:[0-9]{1,3}(?:[,\u2009\u202f][0-9]{3})+|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+"
 _SIGN = r"[-−–]?"
@@ -58,9 +94,40 @@ _NUMBER = re.compile(
 #: How papers print a number that they do not have; `ABSENT` is the first paper's.
 ABSENT = "–"
 _ABSENT = frozenset(
-    ["", "-", "–", "—", "−", "--", "---", "n/a", "na", "n.a.", "none", "nan", "null", "oom", "oot", "/", "?", "✗", "×",
-     "✕", "tbd", "tba", "dnf", "fail", "failed", "diverged", "n/r", "nr", "...", "…", "·"]
-)  # fmt: skip
+    [
+        "",
+        "-",
+        "–",
+        "—",
+        "−",
+        "--",
+        "---",
+        "n/a",
+        "na",
+        "n.a.",
+        "none",
+        "nan",
+        "null",
+        "oom",
+        "oot",
+        "/",
+        "?",
+        "✗",
+        "×",
+        "✕",
+        "tbd",
+        "tba",
+        "dnf",
+        "fail",
+        "failed",
+        "diverged",
+        "n/r",
+        "nr",
+        "...",
+        "…",
+        "·",
+    ]
+)
 
 
 def is_absent(text: str) -> bool:
@@ -233,6 +300,9 @@ def parse_printed(text: str, unit: str = "") -> PrintedNumber:
     around = step if match["about"] else step / 2
     spread = match["plus"] or match["paren"]
     return PrintedNumber(
-        low - around, high + around, (low + high) / 2, step if match["to"] or match["about"] else None,
+        low - around,
+        high + around,
+        (low + high) / 2,
+        step if match["to"] or match["about"] else None,
         _decimal(spread)[0] * scale if spread else None,
-    )  # fmt: skip
+    )

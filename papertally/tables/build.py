@@ -244,10 +244,14 @@ def write_tables(
     others: dict[str, tuple[str, tuple[str, ...]]] = {}
     written: list[Written] = []
     lost = [
-        Unread(_rows_of(g), g.line, f"{len(g.rows)} rows without a head: write their columns' names above them",
-               file=g.file)
+        Unread(
+            _rows_of(g),
+            g.line,
+            f"{len(g.rows)} rows without a head: write their columns' names above them",
+            file=g.file,
+        )
         for g in bare
-    ]  # fmt: skip
+    ]
     tables = [
         Table(grid, name, number, task, metric, grid.file or source)
         for grid, number in zip(whole, numbers, strict=True)

@@ -36,8 +36,10 @@ def _paper(name: str, source: str, title: str, tables: list[Written], lost: list
     lines += [f"source: {quoted(source)}", f"title: {quoted(title)}", "authors: []"]
     lines += [f"numeric_cells: {sum(t.cells for t in tables)}"]
     if margins:
-        lines += ["# How far a result may lie from a printed number and still agree: chosen here, printed nowhere.",
-                  "margins:"]  # fmt: skip
+        lines += [
+            "# How far a result may lie from a printed number and still agree: chosen here, printed nowhere.",
+            "margins:",
+        ]
         for column, (amount, why) in margins.items():
             lines.append(f"  {column}: {quoted(amount) if isinstance(amount, str) else amount}  # {why}")
     if any("±" in table.text for table in tables):

@@ -52,8 +52,19 @@ def unit_of(text: str) -> str:
     for known in (*SECONDS, *BYTES, *OTHERS):
         if bare == known or (len(known) > 2 and bare.lower() == known.lower()):
             return known
-    return {"msec": "ms", "milliseconds": "ms", "seconds": "s", "secs": "s", "mb": "MB", "gb": "GB", "kb": "KB",
-            "hours": "hours", "hrs": "h", "minutes": "min", "frames/s": "fps"}.get(bare.lower(), "")  # fmt: skip
+    return {
+        "msec": "ms",
+        "milliseconds": "ms",
+        "seconds": "s",
+        "secs": "s",
+        "mb": "MB",
+        "gb": "GB",
+        "kb": "KB",
+        "hours": "hours",
+        "hrs": "h",
+        "minutes": "min",
+        "frames/s": "fps",
+    }.get(bare.lower(), "")
 
 
 def _parts(text: str) -> tuple[str, str, list[str]]:

@@ -19,13 +19,18 @@ from papertally.tables.vocabulary import CHOSEN
 _SEVERAL = re.compile(r"(?:[-−–]?\d+\.\d+%?|\([-+−–]?\d+\.\d+\)|[-–])(?:\s+\S*\d\S*){1,12}")
 #: Trained metrics of each task, to tell a table's from its columns.
 TASK_OF = (
-    ("classification", ("top1", "top5", "err1", "err5")), ("segmentation", ("miou", "iou", "f1_dice", "pq")),
-    ("detection", ("AP", "AP50", "AP75", "APS", "APM", "APL", "AR")), ("pose", ("pck", "nme")),
-    ("generation", ("fid", "kid", "is")), ("restoration", ("psnr", "ssim", "lpips")),
-    ("language", ("bleu", "ppl", "rouge")), ("speech", ("wer", "cer")),
+    ("classification", ("top1", "top5", "err1", "err5")),
+    ("segmentation", ("miou", "iou", "f1_dice", "pq")),
+    ("detection", ("AP", "AP50", "AP75", "APS", "APM", "APL", "AR")),
+    ("pose", ("pck", "nme")),
+    ("generation", ("fid", "kid", "is")),
+    ("restoration", ("psnr", "ssim", "lpips")),
+    ("language", ("bleu", "ppl", "rouge")),
+    ("speech", ("wer", "cer")),
     ("regression", ("mae", "mse", "rmse", "epe", "r2")),
-    ("control", ("reward",)), ("classification", ("acc", "err", "ece")),
-)  # fmt: skip
+    ("control", ("reward",)),
+    ("classification", ("acc", "err", "ece")),
+)
 
 
 @dataclass

@@ -23,9 +23,19 @@ from papertally.tables.tex import (
 )
 
 ENVIRONMENTS = (
-    "tabular*", "tabularx", "tabulary", "tabular", "longtable", "xltabular", "supertabular", "NiceTabular", "tblr",
-    "longtblr", "tabu", "array",
-)  # fmt: skip
+    "tabular*",
+    "tabularx",
+    "tabulary",
+    "tabular",
+    "longtable",
+    "xltabular",
+    "supertabular",
+    "NiceTabular",
+    "tblr",
+    "longtblr",
+    "tabu",
+    "array",
+)
 _BEGIN = re.compile(r"\\begin\s*\{(" + "|".join(map(re.escape, ENVIRONMENTS)) + r")\}")
 _RULE = re.compile(
     r"\s*\\(?P<name>hline|toprule|midrule|bottomrule|hdashline|firsthline|lasthline|endhead|endfirsthead|endfoot|endlastfoot|morecmidrules|cline|cmidrule|specialrule|addlinespace|Xhline|noalign|cdashline|rowcolor|rowfont|SetRow|arrayrulecolor|thickhline|heavyrule|Xcline|vspace|hdashline|(?!(?:new|under|over|dashu|uu?|base|tabularnew)line)[A-Za-z]+(?:line|rule))(?![A-Za-z])\*?"
@@ -33,8 +43,20 @@ _RULE = re.compile(
 _ENVIRONMENT = re.compile(r"\\(?:begin|end)\s*\{")
 _NO_END = ("toprule", "bottomrule", "cline", "cmidrule", "cdashline", "Xcline", "firsthline", "lasthline")
 _HEAD_ENDS = ("midrule", "hline", "specialrule", "Xhline", "thickhline", "hdashline")
-_TAKES = {"cline": 1, "cmidrule": 1, "specialrule": 3, "Xhline": 1, "noalign": 1, "cdashline": 1, "rowcolor": 1,
-          "SetRow": 1, "rowfont": 1, "arrayrulecolor": 1, "vspace": 1, "Xcline": 2}  # fmt: skip
+_TAKES = {
+    "cline": 1,
+    "cmidrule": 1,
+    "specialrule": 3,
+    "Xhline": 1,
+    "noalign": 1,
+    "cdashline": 1,
+    "rowcolor": 1,
+    "SetRow": 1,
+    "rowfont": 1,
+    "arrayrulecolor": 1,
+    "vspace": 1,
+    "Xcline": 2,
+}
 
 
 _NOT_PRINTED = re.compile(

@@ -17,10 +17,43 @@ _MARK = re.compile(
 
 
 _LINKS = (
-    "model", "models", "link", "links", "download", "downloads", "weights?", "checkpoints?", "ckpt", "config", "cfg",
-    "logs?", "json", "github", "git", "baidu", "onedrive", "google", "drive", "gdrive", "hugging ?face", "hf", "url",
-    "here", "code", "paper", "pdf", "arxiv", "release", "repo", "official", "timm", "script", "yaml", "onnx", "pth",
-)  # fmt: skip
+    "model",
+    "models",
+    "link",
+    "links",
+    "download",
+    "downloads",
+    "weights?",
+    "checkpoints?",
+    "ckpt",
+    "config",
+    "cfg",
+    "logs?",
+    "json",
+    "github",
+    "git",
+    "baidu",
+    "onedrive",
+    "google",
+    "drive",
+    "gdrive",
+    "hugging ?face",
+    "hf",
+    "url",
+    "here",
+    "code",
+    "paper",
+    "pdf",
+    "arxiv",
+    "release",
+    "repo",
+    "official",
+    "timm",
+    "script",
+    "yaml",
+    "onnx",
+    "pth",
+)
 _LINK = re.compile(rf"(?:{'|'.join(_LINKS)})(?:[\s/|,;&+·-]+(?:{'|'.join(_LINKS)}))*", re.I)
 
 

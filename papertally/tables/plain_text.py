@@ -13,9 +13,12 @@ _COLUMNS = re.compile(r"^ {0,3}-{2,}(?: +-{2,})+\s*$")
 _BORDER = re.compile(r"^\s*\+(?:[-=:]+\+)+\s*$")
 #: Box drawing as ASCII has it.
 _BOX = str.maketrans(
-    {**dict.fromkeys("─━═╌╍┄┅", "-"), **dict.fromkeys("│┃║┆┇╎", "|"),
-     **dict.fromkeys("┌┐└┘├┤┬┴┼┏┓┗┛┣┫┳┻╋┡┩╇┢┪╈┠┨┯┷┿┝┥┰┸╂╒╕╘╛╞╡╤╧╪╔╗╚╝╠╣╦╩╬╭╮╰╯╓╖╙╜╟╢╥╨╫", "+")}
-)  # fmt: skip
+    {
+        **dict.fromkeys("─━═╌╍┄┅", "-"),
+        **dict.fromkeys("│┃║┆┇╎", "|"),
+        **dict.fromkeys("┌┐└┘├┤┬┴┼┏┓┗┛┣┫┳┻╋┡┩╇┢┪╈┠┨┯┷┿┝┥┰┸╂╒╕╘╛╞╡╤╧╪╔╗╚╝╠╣╦╩╬╭╮╰╯╓╖╙╜╟╢╥╨╫", "+"),
+    }
+)
 Inline = Callable[[str], tuple[str, bool]]
 
 

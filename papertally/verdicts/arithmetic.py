@@ -17,8 +17,14 @@ MISSING = "…"
 #: From here on a number in an expression is shown with its unit.
 LARGE = 10_000
 _SIGNS = {
-    ast.Lt: "<", ast.LtE: "≤", ast.Gt: ">", ast.GtE: "≥", ast.Eq: "=", ast.NotEq: "≠", ast.In: "within",
-}  # fmt: skip
+    ast.Lt: "<",
+    ast.LtE: "≤",
+    ast.Gt: ">",
+    ast.GtE: "≥",
+    ast.Eq: "=",
+    ast.NotEq: "≠",
+    ast.In: "within",
+}
 
 
 @dataclass(frozen=True)

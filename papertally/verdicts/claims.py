@@ -27,9 +27,13 @@ class Claims:
     """Judge statements. achieved, bits: a cell's estimate, and which images its runs got right (Cells has both)."""
 
     def __init__(
-        self, ledger: Ledger, evidence: Evidence, family: Family, achieved: Callable[[str, str], Estimate | None],
+        self,
+        ledger: Ledger,
+        evidence: Evidence,
+        family: Family,
+        achieved: Callable[[str, str], Estimate | None],
         bits: Callable[[str, str], list[Examples]],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.ledger, self.evidence, self.family = ledger, evidence, family
         self.achieved, self.bits = achieved, bits
 
@@ -84,11 +88,25 @@ class Claims:
         detail = [verdict.note, source.detail if source and not problem else ""]
         lines = worked(claim.expression, self.ledger.printed_value, self.printed, {"computed": achieved})
         return ClaimView(
-            claim.id, claim.section, claim.statement, claim.kind, claim.expression.text, holds, "", achieved,
-            quantity(achieved), verdict.name, self.evidence.paths.get(("claims", claim.id)),
-            "; ".join(filter(None, [*detail, *self.remarks(claim)])), "; ".join(filter(None, detail)),
-            claim.reading or "", claim.issue or "", (), tuple(lines) if achieved is not None else (), own,
-        )  # fmt: skip
+            claim.id,
+            claim.section,
+            claim.statement,
+            claim.kind,
+            claim.expression.text,
+            holds,
+            "",
+            achieved,
+            quantity(achieved),
+            verdict.name,
+            self.evidence.paths.get(("claims", claim.id)),
+            "; ".join(filter(None, [*detail, *self.remarks(claim)])),
+            "; ".join(filter(None, detail)),
+            claim.reading or "",
+            claim.issue or "",
+            (),
+            tuple(lines) if achieved is not None else (),
+            own,
+        )
 
     def for_all(self, always: Expression, achieved: Any, verdict: Verdict) -> Verdict:
         """Return a verdict that holds under some reading as `depends` unless it holds under all of them."""
@@ -126,15 +144,35 @@ class Claims:
         mine = worked(claim.expression, self.value, self.shown, margin=Decimal(str(margin)))
         known = claim.kind != "print" and any(self.achieved(*ref) for ref in claim.expression.refs)
         return ClaimView(
-            claim.id, claim.section, claim.statement, claim.kind, claim.expression.text, outcome.holds,
-            quantity(outcome.quantity), value, quantity(value), verdict.name, None,
-            "; ".join(filter(None, [
-                verdict.note, *self.remarks(claim), *unresolved(self.ledger, claim.expression),
-                *paired_orders(self.ledger, claim.expression, self.bits),
-            ])),
-            verdict.note, claim.reading or "",
-            claim.issue or "", tuple(theirs), tuple(mine) if known else (), printed.word,
-        )  # fmt: skip
+            claim.id,
+            claim.section,
+            claim.statement,
+            claim.kind,
+            claim.expression.text,
+            outcome.holds,
+            quantity(outcome.quantity),
+            value,
+            quantity(value),
+            verdict.name,
+            None,
+            "; ".join(
+                filter(
+                    None,
+                    [
+                        verdict.note,
+                        *self.remarks(claim),
+                        *unresolved(self.ledger, claim.expression),
+                        *paired_orders(self.ledger, claim.expression, self.bits),
+                    ],
+                )
+            ),
+            verdict.note,
+            claim.reading or "",
+            claim.issue or "",
+            tuple(theirs),
+            tuple(mine) if known else (),
+            printed.word,
+        )
 
     def drawn(self, claim: Claim) -> bool:
         """Tell whether a claim reads a cell of a network that this project drew."""

@@ -115,10 +115,12 @@ class _Reader:
 
     def band(self, x: ast.expr, target: ast.expr, tolerance: ast.expr, text: str) -> Node:
         """Return target - tolerance <= x <= target + tolerance."""
-        return Every((
-            self.above(_minus(x, _minus(target, tolerance)), False, text),
-            self.above(_minus(_plus(target, tolerance), x), False, text),
-        ))  # fmt: skip
+        return Every(
+            (
+                self.above(_minus(x, _minus(target, tolerance)), False, text),
+                self.above(_minus(_plus(target, tolerance), x), False, text),
+            )
+        )
 
     def above(self, tree: ast.expr, strict: bool, text: str) -> Node:
         """Return "tree is above 0" with every max, min and abs over trained cells spelled out."""

@@ -116,10 +116,16 @@ def judge(values: Counts, axes: Sequence[str], interval: PrintedNumber, admissib
         deciding = ()
     nearest = min({int(v) for v in flat[_closest(flat, interval.value)]}, key=lambda v: (abs(v - interval.value), v))
     return Finding(
-        int(truths.sum()), int(truths.size), deciding, nearest, off(nearest, interval),
+        int(truths.sum()),
+        int(truths.size),
+        deciding,
+        nearest,
+        off(nearest, interval),
         float((nearest - interval.value) / interval.value * 100) if interval.value else math.inf,
-        bool(holds(flat, interval.cut).any()), int(flat.min()), int(flat.max()),
-    )  # fmt: skip
+        bool(holds(flat, interval.cut).any()),
+        int(flat.min()),
+        int(flat.max()),
+    )
 
 
 def _closest(flat: Counts, target: Decimal) -> list[int]:
@@ -180,8 +186,10 @@ class _Cells:
     def describe(self, index: int) -> str:
         """Return a flattened convention in words."""
         found = np.unravel_index(index, [len(v) for _, v in self.axes]) if self.axes else ()
-        said = [(a, str(v[i]).lower() if isinstance(v[i], bool) else v[i])
-                for (a, v), i in zip(self.axes, found, strict=True)]  # fmt: skip
+        said = [
+            (a, str(v[i]).lower() if isinstance(v[i], bool) else v[i])
+            for (a, v), i in zip(self.axes, found, strict=True)
+        ]
         return ", ".join(f"{a.replace('_', ' ')} {v}" for a, v in said)
 
     def truths(self) -> Truths:
@@ -190,9 +198,14 @@ class _Cells:
 
 
 def _collect(
-    ledger: Ledger, costs: Mapping[str, CostEvidence], rows: Sequence[str], columns: Sequence[str],
-    structure: Sequence[str], counted_too: bool = True, released: Sequence[str] = (),
-) -> _Cells:  # fmt: skip
+    ledger: Ledger,
+    costs: Mapping[str, CostEvidence],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    structure: Sequence[str],
+    counted_too: bool = True,
+    released: Sequence[str] = (),
+) -> _Cells:
     conventions, out, seen = ledger.conventions, _Cells(), set()
     for row in rows:
         found = costs.get(ledger.canonical(row))
@@ -208,8 +221,13 @@ def _collect(
             values = over.madds
             if column == "params":
                 values = over.params.reshape(over.params.shape + (1,) * len(conventions.counting))
-            values = np.broadcast_to(values, (*(len(conventions.axis(a).values) for a in structure),
-                                              *over.madds.shape[-len(conventions.counting):]))  # fmt: skip
+            values = np.broadcast_to(
+                values,
+                (
+                    *(len(conventions.axis(a).values) for a in structure),
+                    *over.madds.shape[-len(conventions.counting) :],
+                ),
+            )
             out.names.append(f"{root[0]}.{column}")
             out.values.append(values)
             out.intervals.append(cell.interval)
@@ -234,9 +252,16 @@ def family(ledger: Ledger, costs: Mapping[str, CostEvidence], entry: Family) -> 
         if entry.counted and (place := cells.place(member.counting)) is not None:
             members[name] = int(satisfied[place])
     return family_view(
-        entry.id, entry.title, entry.tables, cells.names, truths, chance(cells.intervals, cells.values, DRAWS), members,
-        cells.describe(int(np.argmax(satisfied))), _given(entry, cells, truths),
-    )  # fmt: skip
+        entry.id,
+        entry.title,
+        entry.tables,
+        cells.names,
+        truths,
+        chance(cells.intervals, cells.values, DRAWS),
+        members,
+        cells.describe(int(np.argmax(satisfied))),
+        _given(entry, cells, truths),
+    )
 
 
 def family_view(
@@ -256,11 +281,22 @@ def family_view(
     at_best = np.flatnonzero(satisfied == best)
     sets = Counter(tuple(n for n, t in zip(names, truths[:, i], strict=True) if not t) for i in at_best)
     return FamilyView(
-        id_, title, tuple(tables), int(satisfied.size), tuple(names), best, len(at_best),
+        id_,
+        title,
+        tuple(tables),
+        int(satisfied.size),
+        tuple(names),
+        best,
+        len(at_best),
         tuple(sorted(sets.items(), key=lambda s: (-s[1], s[0]))),
-        tuple(n for n, t in zip(names, truths, strict=True) if not t.any()), float(satisfied.mean()), chance, members,
-        tuple(int(n) for n in np.bincount(satisfied, minlength=len(names) + 1)), example, given,
-    )  # fmt: skip
+        tuple(n for n, t in zip(names, truths, strict=True) if not t.any()),
+        float(satisfied.mean()),
+        chance,
+        members,
+        tuple(int(n) for n in np.bincount(satisfied, minlength=len(names) + 1)),
+        example,
+        given,
+    )
 
 
 def _given(entry: Family, cells: _Cells, truths: Truths) -> str:
@@ -322,7 +358,13 @@ def held_out(ledger: Ledger, costs: Mapping[str, CostEvidence], entry: HeldOut) 
     chosen, tried = truths[first].sum(0), truths[second].sum(0)
     at_best = tried[chosen == chosen.max()]
     return HeldOutView(
-        entry.id, entry.title, int(chosen.max()), len(first), int(at_best.size),
-        (float(at_best.mean()), int(at_best.min()), int(at_best.max())), len(second), float(tried.mean()),
+        entry.id,
+        entry.title,
+        int(chosen.max()),
+        len(first),
+        int(at_best.size),
+        (float(at_best.mean()), int(at_best.min()), int(at_best.max())),
+        len(second),
+        float(tried.mean()),
         int(tried.max()),
-    )  # fmt: skip
+    )

@@ -143,8 +143,9 @@ class Counting:
         out = []
         for tables in sets:
             rows = [row for table in tables for row in by_table[table]]
-            found = search(column, [self._printed(r, column) for r in rows], [self._of(r, column) for r in rows],
-                           self.conventions)  # fmt: skip
+            found = search(
+                column, [self._printed(r, column) for r in rows], [self._of(r, column) for r in rows], self.conventions
+            )
             title = f"{column}, table {tables[0]}" if len(tables) == 1 < len(sets) else f"{column}, every counted row"
             out.append(Group(title, tables, found))
         return out
@@ -223,14 +224,23 @@ def _finding(found: Search) -> Finding:
     given = np.unique(broad[truths])
     target = cell.interval.value
     close = int(min(given, key=lambda v: (abs(Decimal(int(v)) - target), v))) if given.size else nearest(found, 0)
-    deciding = tuple(
-        name for i, (name, _) in enumerate(found.axes) if (truths != truths.take([0], axis=i)).any()
-    ) if given.size and not truths.all() else ()  # fmt: skip
+    deciding = (
+        tuple(name for i, (name, _) in enumerate(found.axes) if (truths != truths.take([0], axis=i)).any())
+        if given.size and not truths.all()
+        else ()
+    )
     cut = bool(holds(values, cell.interval.cut).any())
     return Finding(
-        int(truths.sum()), int(truths.size), deciding, close, 0.0 if given.size else off(close, cell.interval),
-        float((close - target) / target * 100) if target else float("inf"), cut, int(values.min()), int(values.max()),
-    )  # fmt: skip
+        int(truths.sum()),
+        int(truths.size),
+        deciding,
+        close,
+        0.0 if given.size else off(close, cell.interval),
+        float((close - target) / target * 100) if target else float("inf"),
+        cut,
+        int(values.min()),
+        int(values.max()),
+    )
 
 
 def _view(group: Group) -> FamilyView:

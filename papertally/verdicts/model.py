@@ -103,12 +103,32 @@ class Cells:
                 half = f"± {show(estimate.half_width, cell.printed, 1, cell.unit)}"
                 width = float(estimate.half_width) / scale
         return CellView(
-            row.table, row.number, row.id, cell.column, cell.printed, cell.bold, achieved, shown, verdict.name, rule,
-            path, note, half, width, deviation, verdict.note, tuple(readings), tuple(known), ground.kind,
-            cell.ground.kind == "repeat", ".".join(self.ledger.root(row.id, cell.column)),
-            (finding.holds, finding.of) if finding and finding.of > 1 else None, finding.deciding if finding else (),
-            finding.units if finding else None, ground.tests,
-        )  # fmt: skip
+            row.table,
+            row.number,
+            row.id,
+            cell.column,
+            cell.printed,
+            cell.bold,
+            achieved,
+            shown,
+            verdict.name,
+            rule,
+            path,
+            note,
+            half,
+            width,
+            deviation,
+            verdict.note,
+            tuple(readings),
+            tuple(known),
+            ground.kind,
+            cell.ground.kind == "repeat",
+            ".".join(self.ledger.root(row.id, cell.column)),
+            (finding.holds, finding.of) if finding and finding.of > 1 else None,
+            finding.deciding if finding else (),
+            finding.units if finding else None,
+            ground.tests,
+        )
 
     def contradicted(self, issue_ids: list[str]) -> bool:
         """Tell whether an issue states a relation that the paper's own numbers break, however they were rounded."""
@@ -171,8 +191,9 @@ class Cells:
         found = self.trained_groups(row.id, cell.column)
         others_say = [
             f"beside it, {run.told}: {run.values[cell.column]:.2f} ({path}); never judged"
-            for path, run in self.evidence.beside.get(("paper", source), []) if cell.column in run.values
-        ]  # fmt: skip
+            for path, run in self.evidence.beside.get(("paper", source), [])
+            if cell.column in run.values
+        ]
         if not found:
             why = self.unfit.get((source, cell.column))
             measured = cell.about.kind == "measured"
@@ -266,10 +287,18 @@ def build(ledger: Ledger, evidence: Evidence, settings: Settings, benches: Seque
     claims = [statements.claim(c) for c in ledger.claims]
     proxy, bits = evidence.runs.get("proxy", {}), partial(evidence.bits, "proxy")
     report = Report(
-        ledger, settings, tables, claims, evidence.problems, rules, orderings(ledger, proxy, settings.alpha, bits),
-        relational_claims(ledger, proxy, settings.alpha), evidence, benches=list(benches),
+        ledger,
+        settings,
+        tables,
+        claims,
+        evidence.problems,
+        rules,
+        orderings(ledger, proxy, settings.alpha, bits),
+        relational_claims(ledger, proxy, settings.alpha),
+        evidence,
+        benches=list(benches),
         statistics=builder.family.told(),
-    )  # fmt: skip
+    )
     conventions = ledger.conventions
     report.families = [f for e in conventions.families if (f := family(ledger, evidence.cost, e))]
     if builder.costs.counting is not None:

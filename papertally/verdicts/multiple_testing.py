@@ -84,9 +84,17 @@ class Family:
             spread = replace(spread, sd=spread.sd / scale)
         unit = cell.about.unit.replace("%", "points") or ("points" if cell.about.share else "units")
         return verdicts.trained(
-            cell.value / cell.scale, [v / scale for v in values], margin_of(cell, settings) / scale, settings.alpha,
-            settings.seeds, spread, self.printed_spread(column) / scale, failed, error, unit,
-        )  # fmt: skip
+            cell.value / cell.scale,
+            [v / scale for v in values],
+            margin_of(cell, settings) / scale,
+            settings.alpha,
+            settings.seeds,
+            spread,
+            self.printed_spread(column) / scale,
+            failed,
+            error,
+            unit,
+        )
 
     @cached_property
     def drawn(self) -> frozenset[tuple[str, str]]:
@@ -144,11 +152,13 @@ class Family:
         if finding is None:
             if truth is None:
                 return Verdict("not-run", f"needs {part}"), None
-            return Verdict(*{
-                Truth.HOLDS: ("reproduced", "under every admissible convention"),
-                Truth.CANNOT: ("differs", f"under no admissible convention: {part}"),
-                Truth.UNDECIDED: ("depends", f"the convention decides {part}"),
-            }[truth]), None  # fmt: skip
+            return Verdict(
+                *{
+                    Truth.HOLDS: ("reproduced", "under every admissible convention"),
+                    Truth.CANNOT: ("differs", f"under no admissible convention: {part}"),
+                    Truth.UNDECIDED: ("depends", f"the convention decides {part}"),
+                }[truth]
+            ), None
         verdict = finding.verdict(self.rule, claim.id in self.failed_statements)
         if truth is None:
             return Verdict("not-run", f"needs {part}"), finding.quantity

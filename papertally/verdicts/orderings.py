@@ -22,9 +22,14 @@ from papertally.verdicts.statements import Rule, family, relation
 COLUMN = "top1"
 #: An ordering's verdicts; a relation's names are translated to them.
 NAMES = {
-    "reproduced": "holds", "not-reproduced": "fails", "differs": "fails", "underpowered": "underpowered",
-    "consistent (n = 1)": "underpowered", "inconsistent (n = 1)": "underpowered", "blocked": "underpowered",
-}  # fmt: skip
+    "reproduced": "holds",
+    "not-reproduced": "fails",
+    "differs": "fails",
+    "underpowered": "underpowered",
+    "consistent (n = 1)": "underpowered",
+    "inconsistent (n = 1)": "underpowered",
+    "blocked": "underpowered",
+}
 
 
 @dataclass(frozen=True)
@@ -127,9 +132,12 @@ def no_bits(row: str, column: str) -> list[Examples]:
 
 
 def orderings(
-    ledger: Any, runs: Mapping[str, Sequence[Any]], alpha: float, bits: Bits = no_bits,
+    ledger: Any,
+    runs: Mapping[str, Sequence[Any]],
+    alpha: float,
+    bits: Bits = no_bits,
     tables: Sequence[str] | None = None,
-) -> list[Ordering]:  # fmt: skip
+) -> list[Ordering]:
     """Return every table (or of `tables` those) of which at least two rows have runs."""
     from scipy.stats import kendalltau
 
@@ -163,12 +171,16 @@ def orderings(
         corrected = adjusted(tests)
         pairs = [
             Pair(
-                found[a][0], found[b][0], *g, judge(g[0], corrected[f"{a} {b}"] <= alpha),
-                *_resolved(ledger, a, found[a][1], found[b][1]), by_images(bits(a, COLUMN), bits(b, COLUMN)),
+                found[a][0],
+                found[b][0],
+                *g,
+                judge(g[0], corrected[f"{a} {b}"] <= alpha),
+                *_resolved(ledger, a, found[a][1], found[b][1]),
+                by_images(bits(a, COLUMN), bits(b, COLUMN)),
                 corrected[f"{a} {b}"],
             )
             for (a, b), g in gaps.items()
-        ]  # fmt: skip
+        ]
         tau = p = None
         if len(judged) > 1:
             printed = [float(cell.value) for _, cell, _, _ in judged.values()]
@@ -207,8 +219,9 @@ def relational_claims(ledger: Any, runs: Mapping[str, list[Any]], alpha: float) 
     rule = Rule(alpha, 2, {}, spreads(runs))
     drawn = {
         (ledger.canonical(row.id), cell.column)
-        for row, cell in ledger.cells() if ledger.ground(row.id, cell.column).constructed
-    }  # fmt: skip
+        for row, cell in ledger.cells()
+        if ledger.ground(row.id, cell.column).constructed
+    }
 
     def values(row: str, column: str) -> list[float] | None:
         if (row, column) in drawn:

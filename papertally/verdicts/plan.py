@@ -124,14 +124,24 @@ class Plan:
         """Return the plan for JSON."""
         runs = [{**asdict(r), "settles": r.settles} for r in self.runs]
         return {
-            "schema": 1, "hardware": self.hardware, "gpu": self.gpu, "throughput": self.source,
-            "published": self.published, "hours": self.hours,
-            "image_passes": self.image_passes, "next": self.next_row, "runs": runs,
+            "schema": 1,
+            "hardware": self.hardware,
+            "gpu": self.gpu,
+            "throughput": self.source,
+            "published": self.published,
+            "hours": self.hours,
+            "image_passes": self.image_passes,
+            "next": self.next_row,
+            "runs": runs,
             "tests": {t: {"cells": c, "runs": n, "hours": h} for t, (c, n, h) in self.hours_by().items()},
-            "items": [asdict(i) for i in self.items], "unplanned": self.unplanned, "power": self.power,
+            "items": [asdict(i) for i in self.items],
+            "unplanned": self.unplanned,
+            "power": self.power,
             "unpriced": [{**asdict(r), "settles": r.settles} for r in self.unpriced],
-            "waiting": self.waiting, "uncounted": self.uncounted, "unmeasured": self.unmeasured,
-        }  # fmt: skip
+            "waiting": self.waiting,
+            "uncounted": self.uncounted,
+            "unmeasured": self.unmeasured,
+        }
 
 
 def read_benches(root: Path, results: Path | None = None) -> list[tuple[str, Bench]]:
@@ -221,8 +231,9 @@ def make_plan(report: Any, evidence: Evidence, bench: tuple[str, Bench] | None) 
         if rates and cost:
             hours = passes * seconds_per_image(row, cost.values.madds[evidence.rule], rates) / 3600
         alone = [name for name, rows in needs.items() if rows == [row]]
-        runs[row] = Run(row, table, budget.dataset, seeds, passes, hours, open_cells.get(row, []), alone,
-                        tested.get(row, TESTS[1]))  # fmt: skip
+        runs[row] = Run(
+            row, table, budget.dataset, seeds, passes, hours, open_cells.get(row, []), alone, tested.get(row, TESTS[1])
+        )
     items = [Item(key, "cell", [row], runs[row].hours) for row, keys in open_cells.items() for key in keys]
     items += [Item(name, "claim", list(rows), _total(runs[row].hours for row in rows)) for name, rows in needs.items()]
 
@@ -232,11 +243,19 @@ def make_plan(report: Any, evidence: Evidence, bench: tuple[str, Bench] | None) 
     ordered = sorted(runs.values(), key=lambda r: (*cheapest(r), r.image_passes, r.row))
     best = max(ordered, key=lambda r: (r.settles, -(r.hours or r.image_passes)), default=None)
     return Plan(
-        bench[1].hardware if bench else "no machine measured", bool(bench and bench[1].gpu),
-        bench[0] if bench else "none; run `make bench`", sorted(items, key=lambda i: (*cheapest(i), i.name)), ordered,
-        best.row if best else None, unplanned, told, bench[1].published if bench else "",
-        sorted(unpriced, key=lambda r: -r.settles), waiting, *_others(report),
-    )  # fmt: skip
+        bench[1].hardware if bench else "no machine measured",
+        bool(bench and bench[1].gpu),
+        bench[0] if bench else "none; run `make bench`",
+        sorted(items, key=lambda i: (*cheapest(i), i.name)),
+        ordered,
+        best.row if best else None,
+        unplanned,
+        told,
+        bench[1].published if bench else "",
+        sorted(unpriced, key=lambda r: -r.settles),
+        waiting,
+        *_others(report),
+    )
 
 
 def _others(report: Any) -> tuple[list[str], dict[str, int]]:

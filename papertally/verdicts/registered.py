@@ -184,12 +184,19 @@ def judge_registered(
     ]
     used = [run for mine in judged.values() for run in mine]
     return Registered(
-        registration, of_pilot, choice, families, spread,
-        statements(ledger, registration.rows, judged, alpha, spread), _twins(registration, ledger, found, len(seeds)),
-        counted, size, sorted({run.code_revision for run in used}),
+        registration,
+        of_pilot,
+        choice,
+        families,
+        spread,
+        statements(ledger, registration.rows, judged, alpha, spread),
+        _twins(registration, ledger, found, len(seeds)),
+        counted,
+        size,
+        sorted({run.code_revision for run in used}),
         Counter(ran_on(run.environment) for run in used),
         settings=_settings(registration, ledger, evidence),
-    )  # fmt: skip
+    )
 
 
 def _settings(registration: Registration, ledger: Ledger, evidence: Evidence) -> list[SettingState]:
@@ -228,9 +235,12 @@ def _bits(evidence: Evidence, judged: Mapping[str, Sequence[TrainingEvidence]]) 
 
 
 def statements(
-    ledger: Ledger, rows: Sequence[str], judged: Mapping[str, Sequence[TrainingEvidence]], alpha: float,
+    ledger: Ledger,
+    rows: Sequence[str],
+    judged: Mapping[str, Sequence[TrainingEvidence]],
+    alpha: float,
     spread: Spread | None,
-) -> list[Decided]:  # fmt: skip
+) -> list[Decided]:
     """Return every statement that orders registered rows alone, decided where all its cells are judged.
 
     Both directions of all judged statements are one family: the chance of any false decision is `alpha` at most.
@@ -250,10 +260,12 @@ def statements(
                 relation(claim.expression, values, lambda row, column: None, rule, ledger.canonical),
             )
     tested = {name: finding for name, (_, finding) in mine.items() if finding.early is None}
-    p = adjusted({
-        **{f"{name} holds": finding.holds for name, finding in tested.items()},
-        **{f"{name} fails": finding.fails for name, finding in tested.items()},
-    })  # fmt: skip
+    p = adjusted(
+        {
+            **{f"{name} holds": finding.holds for name, finding in tested.items()},
+            **{f"{name} fails": finding.fails for name, finding in tested.items()},
+        }
+    )
     out = []
     for name, (claim, finding) in mine.items():
         if name not in tested:

@@ -13,13 +13,23 @@ from papertally.verdicts.spread import Spread, quantile, spread_of, tail, welch
 
 #: Every verdict, worst first, as the report sorts and gates them.
 FAILED = (
-    "not-reproduced", "differs", "inconsistent (n = 1)", "derivation-fails", "built-otherwise", "run-otherwise",
+    "not-reproduced",
+    "differs",
+    "inconsistent (n = 1)",
+    "derivation-fails",
+    "built-otherwise",
+    "run-otherwise",
     "paper-inconsistent",
-)  # fmt: skip
+)
 UNCHECKED = ("invalid-evidence", "underpowered", "depends", "undecided", "blocked", "not-run")
 PASSED = (
-    "consistent (n = 1)", "agrees-with-itself", "derivation-holds", "built-as-stated", "run-as-stated", "reproduced",
-)  # fmt: skip
+    "consistent (n = 1)",
+    "agrees-with-itself",
+    "derivation-holds",
+    "built-as-stated",
+    "run-as-stated",
+    "reproduced",
+)
 #: What a computed statement shows where it agrees, and where it does not.
 SHOWN = {
     "derivation": ("derivation-holds", "derivation-fails"),
@@ -31,9 +41,12 @@ SHOWN = {
 APART = ("not-predicted", "reported-otherwise", "predicted", "reported")
 #: How a verdict reads where nobody of this project saw what its evidence depends on.
 REPORTED = {
-    "reproduced": "reported", "consistent (n = 1)": "reported", "not-reproduced": "reported-otherwise",
-    "differs": "reported-otherwise", "inconsistent (n = 1)": "reported-otherwise",
-}  # fmt: skip
+    "reproduced": "reported",
+    "consistent (n = 1)": "reported",
+    "not-reproduced": "reported-otherwise",
+    "differs": "reported-otherwise",
+    "inconsistent (n = 1)": "reported-otherwise",
+}
 VERDICTS = (*FAILED, *UNCHECKED, *APART, *PASSED)
 
 DETERMINISTIC_RULE = "prints as the printed string under every admissible convention"

@@ -112,12 +112,18 @@ class TableView:
 
 #: What a statement's verdict says was shown; any other leaves it open.
 SHOWN_AS = {
-    "reproduced": "reproduced", "differs": "not reproduced", "not-reproduced": "not reproduced",
-    "derivation-holds": "derivation holds", "derivation-fails": "derivation fails",
-    "agrees-with-itself": "paper agrees with itself", "paper-inconsistent": "paper contradicts itself",
-    "built-as-stated": "built as stated", "built-otherwise": "built otherwise",
-    "run-as-stated": "run as stated", "run-otherwise": "run otherwise",
-}  # fmt: skip
+    "reproduced": "reproduced",
+    "differs": "not reproduced",
+    "not-reproduced": "not reproduced",
+    "derivation-holds": "derivation holds",
+    "derivation-fails": "derivation fails",
+    "agrees-with-itself": "paper agrees with itself",
+    "paper-inconsistent": "paper contradicts itself",
+    "built-as-stated": "built as stated",
+    "built-otherwise": "built otherwise",
+    "run-as-stated": "run as stated",
+    "run-otherwise": "run otherwise",
+}
 
 
 @dataclass(frozen=True)

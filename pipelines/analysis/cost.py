@@ -115,9 +115,12 @@ def input_of(row: str, stated: Sequence[int] | None, config: Any, task: Size) ->
 
 
 def row_cost(
-    row: str, root: Path = ROOT, where: Mapping[str, Any] | None = None, conventions: Conventions | None = None,
+    row: str,
+    root: Path = ROOT,
+    where: Mapping[str, Any] | None = None,
+    conventions: Conventions | None = None,
     stated: Sequence[int] | None = None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Return a row's cost evidence; where: its code revision and environment, if known.
 
     conventions: whose families say which structures are counted; none without. stated: the input by the ledger.

@@ -70,15 +70,25 @@ def factorized() -> dict[str, Any]:
     return {
         "form": "matrices",
         "rows": [
-            {"name": f"Pointwise: W = P Φ Qᵀ at C = {C}, R = {R}, G = {G}", "panels": [
-                panel("W", w, G, block_ranks(w, G)), panel("P", p, G), panel("Φ", shuffle_matrix(C // R, G), G),
-                panel("Qᵀ", q, G),
-            ]},
-            {"name": "Depthwise: a k × k kernel from k × 1 and 1 × k, k = 5", "panels": [
-                panel("kernel", kernel, 1, block_ranks(kernel, 1)), panel("k × 1", column), panel("1 × k", row),
-            ]},
+            {
+                "name": f"Pointwise: W = P Φ Qᵀ at C = {C}, R = {R}, G = {G}",
+                "panels": [
+                    panel("W", w, G, block_ranks(w, G)),
+                    panel("P", p, G),
+                    panel("Φ", shuffle_matrix(C // R, G), G),
+                    panel("Qᵀ", q, G),
+                ],
+            },
+            {
+                "name": "Depthwise: a k × k kernel from k × 1 and 1 × k, k = 5",
+                "panels": [
+                    panel("kernel", kernel, 1, block_ranks(kernel, 1)),
+                    panel("k × 1", column),
+                    panel("1 × k", row),
+                ],
+            },
         ],
-    }  # fmt: skip
+    }
 
 
 def shifted() -> dict[str, Any]:
@@ -126,25 +136,40 @@ def balance() -> dict[str, Any]:
         "x": "groups G",
         "y": "channels, connections",
         "series": [
-            {"name": "C, channels", "line": curve(lambda g: (BALANCE_O * BALANCE_R * g / 2).sqrt()),
-             "points": channels},
-            {"name": "E, connections an output channel", "line": curve(lambda g: BALANCE_O / (2 * g)),
-             "points": connections},
+            {
+                "name": "C, channels",
+                "line": curve(lambda g: (BALANCE_O * BALANCE_R * g / 2).sqrt()),
+                "points": channels,
+            },
+            {
+                "name": "E, connections an output channel",
+                "line": curve(lambda g: BALANCE_O / (2 * g)),
+                "points": connections,
+            },
         ],
         "mark": {"x": shown(meets), "y": shown(BALANCE_O / (2 * meets)), "name": "G = √(C/R)"},
-    }  # fmt: skip
+    }
 
 
 FIGURES = {
-    "2": (factorized, "Micro-Factorized convolutions and the ranks of their blocks",
-          "Random weights for the project's own modules (multiples of 1/128, seed 0). A block bears its exact rank."),
-    "3": (balance, "Channels C and connectivity E over the number of groups G",
-          f"Lines: Eq. 3 at a cost of {BALANCE_O} multiply-adds a position and R = {BALANCE_R}. Points: counted on "
-          "pairs of grouped convolutions."),
-    "4": (shifted, "Group shift between the two convolutions",
-          "y = a₀ x + a₁ shift(x) as the matrix F between Figure 2's convolutions. A block bears its exact rank; "
-          "the paper states 2."),
-}  # fmt: skip
+    "2": (
+        factorized,
+        "Micro-Factorized convolutions and the ranks of their blocks",
+        "Random weights for the project's own modules (multiples of 1/128, seed 0). A block bears its exact rank.",
+    ),
+    "3": (
+        balance,
+        "Channels C and connectivity E over the number of groups G",
+        f"Lines: Eq. 3 at a cost of {BALANCE_O} multiply-adds a position and R = {BALANCE_R}. Points: counted on "
+        "pairs of grouped convolutions.",
+    ),
+    "4": (
+        shifted,
+        "Group shift between the two convolutions",
+        "y = a₀ x + a₁ shift(x) as the matrix F between Figure 2's convolutions. A block bears its exact rank; "
+        "the paper states 2.",
+    ),
+}
 
 
 def results(root: Path = ROOT) -> dict[str, dict[str, Any]]:

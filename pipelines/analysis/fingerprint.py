@@ -39,9 +39,15 @@ def row_fingerprint(row: Row, root: Path = ROOT) -> dict[str, Any]:
     except (ValueError, TypeError, KeyError) as error:
         raise PipelineError(f"{row.config}: cannot be built: {error}") from None
     return {
-        "schema": 1, "kind": "fingerprint", "row": row.id, **own, "recipe": recipe_hash(config),
-        "stated": stated_hash(config), "protocol": PROTOCOL[row.task], **({"recipes": recipes} if recipes else {}),
-    }  # fmt: skip
+        "schema": 1,
+        "kind": "fingerprint",
+        "row": row.id,
+        **own,
+        "recipe": recipe_hash(config),
+        "stated": stated_hash(config),
+        "protocol": PROTOCOL[row.task],
+        **({"recipes": recipes} if recipes else {}),
+    }
 
 
 def _network(config: Any, task: str) -> dict[str, Any]:

@@ -281,20 +281,32 @@ def search(case: Case, ledger: Ledger, evidence: Any) -> dict[str, Any]:
         said = [against(ledger, case, params, structure, arch) for _, structure, params in hits]
         sizes[kind]["uncontradicted"] += "" in said
         best = max(zip(hits, said, strict=True), key=lambda h: (h[1] == "", h[0][0]))
-        found.append({
-            "kind": kind, "changes": words, "structure": best[0][1], "params": best[0][2],
-            "conventions": sum(n for n, _, _ in hits), "against": best[1],
-        })  # fmt: skip
+        found.append(
+            {
+                "kind": kind,
+                "changes": words,
+                "structure": best[0][1],
+                "params": best[0][2],
+                "conventions": sum(n for n, _, _ in hits),
+                "against": best[1],
+            }
+        )
     order = {kind: i for i, kind in enumerate(KINDS)}
     found.sort(key=lambda e: (e["against"] != "", order[e["kind"]], -e["conventions"], e["changes"]))
     return {
-        "schema": 1, "kind": "forensics", "row": case.row, "params": ledger.cell(case.row, "params").printed,
+        "schema": 1,
+        "kind": "forensics",
+        "row": case.row,
+        "params": ledger.cell(case.row, "params").printed,
         "madds": ledger.cell(case.row, "madds").printed,
-        "structures": int(np.prod([len(v) for v in axes.values()])), "admissible": int(mask.sum()), "reason": reason,
-        "sizes": [{"kind": k, **{n: c[n] for n in ("tried", "built", "reached", "uncontradicted")}}
-                  for k, c in sizes.items()],
+        "structures": int(np.prod([len(v) for v in axes.values()])),
+        "admissible": int(mask.sum()),
+        "reason": reason,
+        "sizes": [
+            {"kind": k, **{n: c[n] for n in ("tried", "built", "reached", "uncontradicted")}} for k, c in sizes.items()
+        ],
         "edits": found[:LISTED],
-    }  # fmt: skip
+    }
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -68,8 +68,14 @@ def official(config: Any) -> None:
     config.custom_hooks = [h for h in config.custom_hooks if h["type"] != "SyncBuffersHook"] + hooks
     if script is not None and script.warmup:
         cosine = dict(config.param_scheduler)
-        rise = {"type": "LinearLR", "start_factor": 1e-6, "begin": 0, "end": script.warmup, "by_epoch": True,
-                "convert_to_iter_based": True}  # fmt: skip
+        rise = {
+            "type": "LinearLR",
+            "start_factor": 1e-6,
+            "begin": 0,
+            "end": script.warmup,
+            "by_epoch": True,
+            "convert_to_iter_based": True,
+        }
         config.param_scheduler = [rise, {**cosine, "begin": script.warmup}]
 
 

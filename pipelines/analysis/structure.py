@@ -15,9 +15,23 @@ from pipelines.common import PipelineError, find_row, load_config
 
 #: Keys of a config that say nothing of how a row trains: notes, other readings, and how a run looks and is launched.
 UNRELATED = (
-    "notes", "variants", "construction", "custom_imports", "default_hooks", "env_cfg", "log_level", "log_processor",
-    "vis_backends", "visualizer", "load_from", "resume", "default_scope", "data_root", "auto_scale_lr", "runner_type",
-)  # fmt: skip
+    "notes",
+    "variants",
+    "construction",
+    "custom_imports",
+    "default_hooks",
+    "env_cfg",
+    "log_level",
+    "log_processor",
+    "vis_backends",
+    "visualizer",
+    "load_from",
+    "resume",
+    "default_scope",
+    "data_root",
+    "auto_scale_lr",
+    "runner_type",
+)
 #: Of loaders: what decides speed alone.
 SPEED = ("num_workers", "persistent_workers", "pin_memory", "prefetch_factor", "worker_init_fn")
 
@@ -31,9 +45,10 @@ def structure(model: nn.Module) -> list[list[Any]]:
     for name, module in model.named_modules():
         own = [
             [key, list(value.shape), str(value.dtype).removeprefix("torch.")]
-            for found in (module._parameters, module._buffers) for key, value in found.items()
+            for found in (module._parameters, module._buffers)
+            for key, value in found.items()
             if value is not None and key not in module._non_persistent_buffers_set
-        ]  # fmt: skip
+        ]
         out.append([name, type(module).__name__, module.extra_repr(), own])
     return out
 
@@ -101,8 +116,13 @@ def deciding(config: Any, launch: Collection[str] = ()) -> dict[str, Any]:
 
 def stated_hash(config: Any) -> str:
     """Return the sha256 over a config's construction, notes and variants, which its cost states."""
-    return digest([config.get("construction", ""), _plain(list(config.get("notes", []))),
-                   _plain(dict(config.get("variants", {})))])  # fmt: skip
+    return digest(
+        [
+            config.get("construction", ""),
+            _plain(list(config.get("notes", []))),
+            _plain(dict(config.get("variants", {}))),
+        ]
+    )
 
 
 def deployed(model: Mapping[str, Any]) -> dict[str, Any]:

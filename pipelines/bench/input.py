@@ -76,9 +76,14 @@ def pipelines(folder: Path, packed: Path) -> dict[str, tuple[Dataset, Callable]]
 def rate(dataset: Dataset, collate: Callable, workers: int = 1) -> float:
     """Return a pipeline's images per CPU second of its worker, its first batch left out."""
     loader = DataLoader(
-        dataset, BATCH, shuffle=True, num_workers=workers, collate_fn=Stamp(collate), drop_last=True,
+        dataset,
+        BATCH,
+        shuffle=True,
+        num_workers=workers,
+        collate_fn=Stamp(collate),
+        drop_last=True,
         prefetch_factor=len(dataset) // BATCH,
-    )  # fmt: skip
+    )
     stamps = [batch["cpu"] for batch in loader]
     if len(stamps) < 2 or stamps[-1] <= stamps[0]:
         raise PipelineError(f"{len(dataset)} images are too few to measure; give --images {2 * BATCH} or more")
@@ -176,9 +181,14 @@ def waits(folder: Path, packed: Path, bencher: Any, workers: int, steps: int = 4
     out = {}
     for name, (dataset, collate) in pipelines(folder, packed).items():
         loader = DataLoader(
-            dataset, bencher.batch, sampler=RandomSampler(dataset, True, bencher.batch * steps), num_workers=workers,
-            collate_fn=collate, pin_memory=cuda, drop_last=True,
-        )  # fmt: skip
+            dataset,
+            bencher.batch,
+            sampler=RandomSampler(dataset, True, bencher.batch * steps),
+            num_workers=workers,
+            collate_fn=collate,
+            pin_memory=cuda,
+            drop_last=True,
+        )
         out[name] = round(loader_wait(loader, step, torch.cuda.synchronize if cuda else lambda: None), 2)
     return out
 
@@ -187,9 +197,10 @@ def figures(rounds: int, source: Path | None = None, images: int | None = None) 
     """Return what the bench files of the input pipelines, all on generated images of the photographs of `source`."""
     with drawn(images or BATCH * min(rounds + 1, 8), source) as (folder, packed):
         return {
-            "images_per_core_second": rates(folder, packed, rounds), "cpu_ms": breakdown(folder, packed, rounds),
+            "images_per_core_second": rates(folder, packed, rounds),
+            "cpu_ms": breakdown(folder, packed, rounds),
             "loader_wait_percent": None,
-        }  # fmt: skip
+        }
 
 
 def gpu_figures(bencher: Any, workers: int, source: Path | None = None) -> dict[str, float]:

@@ -63,9 +63,12 @@ def pairs(ours: Sequence[str], printed: Mapping[str, float]) -> list[tuple[str, 
     """Return (one of ours, a row not of ours) of the same printed MAdds, within a factor SAME."""
     others = [row for row in printed if row not in ours]
     return [
-        (own, row) for own in ours if own in printed for row in others
+        (own, row)
+        for own in ours
+        if own in printed
+        for row in others
         if max(printed[own], printed[row]) <= SAME * min(printed[own], printed[row])
-    ]  # fmt: skip
+    ]
 
 
 def calls(row: str, folder: Path) -> dict[str, Call]:
@@ -166,13 +169,21 @@ def measure(rows: Sequence[str], rounds: int) -> dict[str, Any]:
         pair for pair in pairs(ours, printed_madds(rows)) if pair[1] != reference
     ]
     return {
-        "schema": 1, "kind": "latency", "hardware": cpu_model(), "threads": 1, "batch_size": 1, "rounds": rounds,
+        "schema": 1,
+        "kind": "latency",
+        "hardware": cpu_model(),
+        "threads": 1,
+        "batch_size": 1,
+        "rounds": rounds,
         "load": None if before is None or after is None else [before, after],
-        "runtimes": list(RUNTIMES), "reference": reference, "ours": ours,
+        "runtimes": list(RUNTIMES),
+        "reference": reference,
+        "ours": ours,
         "ms": {row: {r: round(1000 * statistics.median(seconds[row, r]), 3) for r in RUNTIMES} for row in rows},
         "ratios": ratios(seconds, wanted, RUNTIMES),
-        "code_revision": revision, "environment": {**environment(), **_versions()},
-    }  # fmt: skip
+        "code_revision": revision,
+        "environment": {**environment(), **_versions()},
+    }
 
 
 def _versions() -> dict[str, str]:

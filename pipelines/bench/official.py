@@ -135,9 +135,10 @@ def forms(theirs: nn.Module, ours: nn.Module) -> dict[tuple[str, str], Callable[
     out: dict[tuple[str, str], Callable[[], object]] = {}
     images = torch.randn(BATCH, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(1))
     for what, make, batch in (
-        ("inference, batch 1", _inference, 1), (f"inference, batch {BATCH}", _inference, BATCH),
+        ("inference, batch 1", _inference, 1),
+        (f"inference, batch {BATCH}", _inference, BATCH),
         (f"training step, batch {BATCH}", _training, BATCH),
-    ):  # fmt: skip
+    ):
         out[what, "official"] = make(theirs, images[:batch])
         call = make(ours, images[:batch])
         out[what, "ours"] = _without_native(call)
@@ -178,10 +179,16 @@ def measure(folder: Path, sizes: list[str], rounds: int) -> dict[str, Any]:
         torch.set_num_threads(threads)
     after = load()
     return {
-        "schema": 1, "kind": "official", "hardware": cpu_model(), "threads": 1, "rounds": rounds,
-        "load": None if before is None or after is None else [before, after], "ratios": ratios,
-        "code_revision": revision, "environment": environment(),
-    }  # fmt: skip
+        "schema": 1,
+        "kind": "official",
+        "hardware": cpu_model(),
+        "threads": 1,
+        "rounds": rounds,
+        "load": None if before is None or after is None else [before, after],
+        "ratios": ratios,
+        "code_revision": revision,
+        "environment": environment(),
+    }
 
 
 def show(found: OfficialSpeed) -> str:

@@ -103,9 +103,12 @@ def compiled_form() -> Callable[..., Tensor]:
 
 
 def operator_ratios(
-    every: list[tuple[int, int, int, int, int]], rounds: int, batch: int, device: torch.device,
+    every: list[tuple[int, int, int, int, int]],
+    rounds: int,
+    batch: int,
+    device: torch.device,
     compiled: Callable[..., Tensor] | None,
-) -> dict[str, float]:  # fmt: skip
+) -> dict[str, float]:
     """Return ratios over all of M1's sites together, forward alone and with the backward pass."""
     speed = copy_speed(device)
     totals: dict[bool, dict[str, float]] = {False: {}, True: {}}
@@ -132,8 +135,9 @@ def network_ratios(rounds: int, batch: int, device: torch.device, compiled: bool
     for row in NETWORKS:
         bencher = Bencher(row, batch, device)
         variants: dict[str, tuple[nn.Module, str]] = {
-            "eager": (bencher.model, "eager"), "auto": (bencher.model, "auto")
-        }  # fmt: skip
+            "eager": (bencher.model, "eager"),
+            "auto": (bencher.model, "auto"),
+        }
         if compiled:
             torch._dynamo.reset()
             variants["compiled"] = (torch.compile(bencher.model, dynamic=False), "eager")

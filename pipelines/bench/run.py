@@ -124,11 +124,18 @@ def main(argv: list[str] | None = None) -> int:
         found, inputs = bench_input.section(args.rounds, device)
         ratios |= found
     bench = {
-        "schema": 1, "kind": "bench", "hardware": hardware(), "gpu": device.type == "cuda", "batch_size": batch,
-        "precision": "AMP" if device.type == "cuda" else "fp32", "models": models, "ratios": ratios,
+        "schema": 1,
+        "kind": "bench",
+        "hardware": hardware(),
+        "gpu": device.type == "cuda",
+        "batch_size": batch,
+        "precision": "AMP" if device.type == "cuda" else "fp32",
+        "models": models,
+        "ratios": ratios,
         "input": inputs,
-        "code_revision": code_revision(ROOT), "environment": environment(),
-    }  # fmt: skip
+        "code_revision": code_revision(ROOT),
+        "environment": environment(),
+    }
     Bench.model_validate(bench)
     out = args.out or ROOT / f"results/bench/{'gpu' if bench['gpu'] else 'cpu'}.json"
     write_json_atomic(out, bench)

@@ -57,9 +57,7 @@ def _csv(tasks: Sequence[Task], values: dict[str, dict[str, float]]) -> str:
     writer.writerow(["table", "row", "seed", *metrics, "evidence"])
     for task in tasks:
         seed = "" if task.seed is None else task.seed
-        writer.writerow([
-            task.table, task.row, seed, *(values[task.id].get(m, "") for m in metrics), task.evidence
-        ])  # fmt: skip
+        writer.writerow([task.table, task.row, seed, *(values[task.id].get(m, "") for m in metrics), task.evidence])
     return out.getvalue()
 
 
@@ -75,9 +73,7 @@ def report(store: Store, gathered: Gathered, tasks: Sequence[Task]) -> str:
         text = ", ".join(f"{key} {value:.2f}" for key, value in sorted(means.items()))
         lines.append(f"{row}: {text} ({len(found)} {'run' if len(found) == 1 else 'runs'})")
     lines += [f"{task}: {fault}" for task, fault in gathered.faults.items()]
-    lines.append(
-        f"{len(gathered.values)} of {len(tasks)} results are there and sound ({store.folder / RESULTS})"
-    )  # fmt: skip
+    lines.append(f"{len(gathered.values)} of {len(tasks)} results are there and sound ({store.folder / RESULTS})")
     return "\n".join(lines)
 
 

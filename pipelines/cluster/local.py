@@ -41,8 +41,14 @@ def gpu_slots(per_task: int, jobs: int, environ: Mapping[str, str]) -> list[str 
     return list(groups[:jobs])
 
 
-def run(store: Store, tasks: Sequence[Task], before: Mapping[str, int], limits: Limits, options: Mapping[str, Any],
-        slots: Sequence[str | None]) -> dict[str, Ending]:  # fmt: skip
+def run(
+    store: Store,
+    tasks: Sequence[Task],
+    before: Mapping[str, int],
+    limits: Limits,
+    options: Mapping[str, Any],
+    slots: Sequence[str | None],
+) -> dict[str, Ending]:
     """Run the tasks, as many at a time as there are slots, and return how each ended.
 
     A killed task runs again, a failing one up to its limit. SIGINT and SIGTERM stop all and leave what is to resume.

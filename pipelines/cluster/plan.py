@@ -27,17 +27,24 @@ def environment() -> dict[str, str]:
     """Return the environment for tasks and for DVC, whose stages call `python`, which must be this one."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     return {
-        **os.environ, "PATH": path, "PYTHONIOENCODING": "utf-8", "DVC_NO_ANALYTICS": "1",
+        **os.environ,
+        "PATH": path,
+        "PYTHONIOENCODING": "utf-8",
+        "DVC_NO_ANALYTICS": "1",
         "NO_ALBUMENTATIONS_UPDATE": "1",
-    }  # fmt: skip
+    }
 
 
 def dvc(root: Path, *arguments: str) -> None:
     """Run DVC, waiting for its lock. Raises PipelineError with its words."""
     done = subprocess.run(
-        [sys.executable, "-m", "dvc", "--wait-for-lock", *arguments], cwd=root, env=environment(),
-        capture_output=True, encoding="utf-8", errors="replace",
-    )  # fmt: skip
+        [sys.executable, "-m", "dvc", "--wait-for-lock", *arguments],
+        cwd=root,
+        env=environment(),
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+    )
     if done.returncode:
         told = last_error(done.stdout + done.stderr).removeprefix("ERROR: ")
         raise PipelineError(f"dvc {arguments[0]}: {told}")
@@ -67,9 +74,12 @@ def _configured(root: Path) -> list[str]:
 
 
 def choose(
-    tasks: Mapping[str, Task], tables: Sequence[str] = (), rows: Sequence[str] = (), seeds: int | None = None,
+    tasks: Mapping[str, Task],
+    tables: Sequence[str] = (),
+    rows: Sequence[str] = (),
+    seeds: int | None = None,
     profile: str = "mini",
-) -> dict[str, Task]:  # fmt: skip
+) -> dict[str, Task]:
     """Return the tasks of the named tables ("4" means 4a to 4c) and rows, with the first `seeds` seeds.
 
     Raises PipelineError naming a table, row or number of seeds that the profile has no tasks for.
@@ -85,9 +95,10 @@ def choose(
     if unknown := set(rows) - {t.row for t in tasks.values()}:
         raise PipelineError(f"--row {sorted(unknown)[0]}: profile {profile} does not train it")
     chosen = {
-        k: t for k, t in tasks.items()
+        k: t
+        for k, t in tasks.items()
         if (not tables or any(fits(t.table, w) for w in tables)) and (not rows or t.row in rows)
-    }  # fmt: skip
+    }
     if not chosen:
         raise PipelineError(f"no row of --row lies in a table of --table {' '.join(tables)}")
     if seeds is not None:

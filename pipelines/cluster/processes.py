@@ -46,9 +46,14 @@ def kill_marked(mark: str, seconds: float = 10) -> None:
 def guarded(mark: str, env: Mapping[str, str]) -> Iterator[None]:
     """Kill what is marked (NAME=value) when this process dies in the block; `env` marks the guard, too."""
     guard = subprocess.Popen(
-        [sys.executable, "-I", __file__, mark], env=env, cwd="/", stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
+        [sys.executable, "-I", __file__, mark],
+        env=env,
+        cwd="/",
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     try:
         yield
     finally:

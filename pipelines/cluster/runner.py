@@ -36,8 +36,9 @@ class Running:
         self.stopping: Ending | None = None
         self.written = False  # how this attempt ended
 
-    def run(self, job: str | None, asked: Callable[[], Ending | None] = lambda: None,
-            extra: Mapping[str, str] | None = None) -> Ending:  # fmt: skip
+    def run(
+        self, job: str | None, asked: Callable[[], Ending | None] = lambda: None, extra: Mapping[str, str] | None = None
+    ) -> Ending:
         """Run the task once and return how it ended.
 
         job: the Slurm job, to be shown. asked: returns why the attempt should stop, or None. extra: environment.
@@ -70,9 +71,14 @@ class Running:
         with log.open("ab") as out:
             begin = out.tell()
             self.process = subprocess.Popen(
-                [sys.executable, *self.task.command(self.amp)], cwd=self.store.root, env=env,
-                stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
-            )  # fmt: skip
+                [sys.executable, *self.task.command(self.amp)],
+                cwd=self.store.root,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
         try:
             while self.process.poll() is None and self.stopping is None:
                 self.stopping = asked() or self._overtaken(token)

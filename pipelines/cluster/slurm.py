@@ -37,9 +37,17 @@ TEARDOWN = [
     "exit $code",
 ]
 ENDED = {
-    "COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "PREEMPTED", "BOOT_FAIL", "DEADLINE", "OUT_OF_MEMORY",
+    "COMPLETED",
+    "FAILED",
+    "CANCELLED",
+    "TIMEOUT",
+    "NODE_FAIL",
+    "PREEMPTED",
+    "BOOT_FAIL",
+    "DEADLINE",
+    "OUT_OF_MEMORY",
     "REVOKED",
-}  # fmt: skip
+}
 
 
 class SlurmTask:
@@ -57,9 +65,7 @@ class SlurmTask:
     def __call__(self) -> None:
         """Run the task; exits with RETRY where the batch script shall requeue it, with 1 where it failed for good."""
         signal.signal(signal.SIGTERM, self._on_term)  # in place of submitit's, which ignores it
-        running = Running(
-            Store(self.root, self.name), Task(**self.task), Limits(**self.limits), self.before, self.amp
-        )  # fmt: skip
+        running = Running(Store(self.root, self.name), Task(**self.task), Limits(**self.limits), self.before, self.amp)
         self._running = running
         ending = running.run(job_id(os.environ), self._asked)
         if ending == "terminated":
@@ -124,16 +130,20 @@ def parameters(name: str, nonce: str, root: Path, options: Mapping[str, Any]) ->
     return out
 
 
-def send(store: Store, tasks: Sequence[Task], before: Mapping[str, int], limits: Limits, nonce: str,
-         options: Mapping[str, Any]) -> dict[str, str]:  # fmt: skip
+def send(
+    store: Store,
+    tasks: Sequence[Task],
+    before: Mapping[str, int],
+    limits: Limits,
+    nonce: str,
+    options: Mapping[str, Any],
+) -> dict[str, str]:
     """Submit the tasks as one array and return their job ids. Raises PipelineError with Slurm's own words."""
     import submitit
     from submitit.core.utils import FailedJobError, FailedSubmissionError
 
     need("sbatch")
-    calls = [
-        SlurmTask(store.root, store.name, task, limits, before.get(task.id, 0), options["amp"]) for task in tasks
-    ]  # fmt: skip
+    calls = [SlurmTask(store.root, store.name, task, limits, before.get(task.id, 0), options["amp"]) for task in tasks]
     try:
         executor = submitit.SlurmExecutor(store.folder / "submitit", max_num_timeout=limits.requeues)
         executor.update_parameters(**parameters(store.name, nonce, store.root, options))

@@ -245,9 +245,11 @@ class Store:
             fault = f"{'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}"
         except ValueError as error:
             fault = f"no valid JSON ({error})"
-        mend = "delete it: the attempts before are forgotten, no result is" if model is Record else (
-            f"delete {self.folder} and submit again; what is finished is not run again"
-        )  # fmt: skip
+        mend = (
+            "delete it: the attempts before are forgotten, no result is"
+            if model is Record
+            else (f"delete {self.folder} and submit again; what is finished is not run again")
+        )
         raise PipelineError(f"{path}: {fault}; {mend}") from None
 
     @contextlib.contextmanager

@@ -34,9 +34,10 @@ class View:
 def look(store: Store, submission: Submission) -> tuple[list[View], str | None]:
     """Return a line a task, and why Slurm does not answer, or None."""
     open_sends = [
-        send for send in submission.sends
+        send
+        for send in submission.sends
         if send.executor == "slurm" and not all(_done(send, store.record(task)) for task in send.tasks)
-    ]  # fmt: skip
+    ]
     queue: dict[str, tuple[str, str]] | None = {}
     fault = None
     try:
@@ -55,9 +56,13 @@ def _done(send: Send, record: Record) -> bool:
 
 
 def _view(
-    store: Store, submission: Submission, task: Task, record: Record, queue: dict[str, tuple[str, str]] | None,
+    store: Store,
+    submission: Submission,
+    task: Task,
+    record: Record,
+    queue: dict[str, tuple[str, str]] | None,
     supervised: bool,
-) -> View:  # fmt: skip
+) -> View:
     send = submission.last_send(task.id)
     mine = record.attempts[send.before.get(task.id, 0) :] if send else record.attempts
     last = mine[-1] if mine else None
@@ -73,9 +78,15 @@ def _view(
 
 
 def _state(
-    store: Store, submission: Submission, task: Task, record: Record, send: Send | None, last: Attempt | None,
-    queue: dict[str, tuple[str, str]] | None, supervised: bool,
-) -> tuple[str, str]:  # fmt: skip
+    store: Store,
+    submission: Submission,
+    task: Task,
+    record: Record,
+    send: Send | None,
+    last: Attempt | None,
+    queue: dict[str, tuple[str, str]] | None,
+    supervised: bool,
+) -> tuple[str, str]:
     """Return a task's state and, where there is one, a word on it."""
     if send is not None and last is not None and last.ending == "done":
         return "done", ""
@@ -146,6 +157,10 @@ def duration(seconds: float | None) -> str:
 def as_json(submission: Submission, views: Sequence[View], fault: str | None) -> dict[str, Any]:
     """Return the status for programs."""
     return {
-        "schema": 1, "name": submission.name, "profile": submission.profile, "recipe": submission.recipe,
-        "slurm_fault": fault, "tasks": [asdict(view) for view in views],
-    }  # fmt: skip
+        "schema": 1,
+        "name": submission.name,
+        "profile": submission.profile,
+        "recipe": submission.recipe,
+        "slurm_fault": fault,
+        "tasks": [asdict(view) for view in views],
+    }

@@ -25,11 +25,17 @@ def submit(args: argparse.Namespace) -> int:
     store = Store(args.root, args.name or default_name(args.profile, args.recipe))
     gpus = args.gpus_per_task if args.gpus_per_task is not None else int(args.profile == "paper")
     options = {
-        "jobs": args.jobs, "gpus_per_task": gpus, "amp": args.amp, "minutes": args.time,
-        "cpus_per_task": args.cpus_per_task or (8 * gpus or 2), "partition": args.partition,
-        "account": args.account, "qos": args.qos, "array_parallelism": args.array_parallelism,
+        "jobs": args.jobs,
+        "gpus_per_task": gpus,
+        "amp": args.amp,
+        "minutes": args.time,
+        "cpus_per_task": args.cpus_per_task or (8 * gpus or 2),
+        "partition": args.partition,
+        "account": args.account,
+        "qos": args.qos,
+        "array_parallelism": args.array_parallelism,
         "signal_delay": args.signal_delay,
-    }  # fmt: skip
+    }
     limits = Limits(attempts=args.attempts, requeues=args.requeues)
     if args.dry_run:
         return dry_run(args, store, params, list(chosen.values()), options)
@@ -41,14 +47,19 @@ def submit(args: argparse.Namespace) -> int:
     with store.held():
         submission = store.load() or Submission(name=store.name, profile=args.profile, recipe=args.recipe)
         if (submission.profile, submission.recipe) != (args.profile, args.recipe):
-            raise PipelineError(f"--name {store.name}: is of profile {submission.profile}, recipe {submission.recipe}; "
-                                "choose another name")  # fmt: skip
+            raise PipelineError(
+                f"--name {store.name}: is of profile {submission.profile}, recipe {submission.recipe}; "
+                "choose another name"
+            )
         submission.tasks |= chosen
         finished, active = sort_out(store, submission, list(chosen.values()))
         submission.current = sorted((set(submission.current) - set(chosen)) | finished)
         todo = [task for name, task in chosen.items() if name not in finished and name not in active]
-        print(f"{store.name}: {len(chosen)} tasks, {len(finished)} finished, {len(active)} on their way, "
-              f"{len(todo)} to send", flush=True)  # fmt: skip
+        print(
+            f"{store.name}: {len(chosen)} tasks, {len(finished)} finished, {len(active)} on their way, "
+            f"{len(todo)} to send",
+            flush=True,
+        )
         send = record_send(store, submission, todo, args.executor, options, limits)
     return finish_send(store, send, todo)
 
@@ -81,9 +92,14 @@ def record_send(
         return None
     before = {task.id: len(store.record(task.id).attempts) for task in todo}
     send = Send(
-        nonce=slurm.new_nonce(), executor=executor, sent=now(), tasks=[t.id for t in todo], before=before,
-        limits=limits, options=options,
-    )  # fmt: skip
+        nonce=slurm.new_nonce(),
+        executor=executor,
+        sent=now(),
+        tasks=[t.id for t in todo],
+        before=before,
+        limits=limits,
+        options=options,
+    )
     for task in todo:
         store.path(task.id, "cancel").unlink(missing_ok=True)
     if executor == "slurm":
@@ -107,8 +123,11 @@ def finish_send(store: Store, send: Send | None, todo: list[Task], out: TextIO |
         return 0
     if send.executor == "slurm":
         jobs = sorted({job.split("_")[0] for job in send.jobs.values()})
-        print(f"sent {len(todo)} tasks as job {', '.join(jobs)}; `python -m pipelines cluster status --name "
-              f"{store.name} --watch` follows them", file=out)  # fmt: skip
+        print(
+            f"sent {len(todo)} tasks as job {', '.join(jobs)}; `python -m pipelines cluster status --name "
+            f"{store.name} --watch` follows them",
+            file=out,
+        )
         return 0
     slots = local.gpu_slots(send.options["gpus_per_task"], send.options["jobs"], os.environ)
     with flock(store.folder / "local.lock") as got:
@@ -142,8 +161,9 @@ def requeue(store: Store) -> int:
     return len(lost)
 
 
-def dry_run(args: argparse.Namespace, store: Store, params: dict[str, Any], tasks: list[Task],
-            options: dict[str, Any]) -> int:  # fmt: skip
+def dry_run(
+    args: argparse.Namespace, store: Store, params: dict[str, Any], tasks: list[Task], options: dict[str, Any]
+) -> int:
     """Print what `submit` would send: the tasks with their commands, and the job's parameters."""
     for task in tasks:
         print(f"{task.id}: python {' '.join(task.command(options['amp']))}")

@@ -67,9 +67,11 @@ class CifarSet:
 
 
 CIFAR10 = CifarSet(
-    OWN, ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
-    (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616),
-)  # fmt: skip
+    OWN,
+    ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+    (0.4914, 0.4822, 0.4465),
+    (0.2470, 0.2435, 0.2616),
+)
 #: CIFAR-100's fine labels, as its own `meta` file spells and orders them.
 FINE = (
     "apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can "
@@ -222,10 +224,21 @@ def load_pinned(known: CifarSet, root: Path, names: Collection[str]) -> tuple[di
 
 def file_pin(known: CifarSet, pin: str, root: Path) -> None:
     """File a set's first pin, to which all later ones are held."""
-    write_json_atomic(root / known.manifest, formed(ManifestEvidence, {
-        "schema": 1, "kind": "manifest", "dataset": known.name, "files": sum(COUNTS.values()), "sha256": pin,
-        "counts": {f"{split}_images": count for split, count in COUNTS.items()}, "code_revision": code_revision(root),
-    }))  # fmt: skip
+    write_json_atomic(
+        root / known.manifest,
+        formed(
+            ManifestEvidence,
+            {
+                "schema": 1,
+                "kind": "manifest",
+                "dataset": known.name,
+                "files": sum(COUNTS.values()),
+                "sha256": pin,
+                "counts": {f"{split}_images": count for split, count in COUNTS.items()},
+                "code_revision": code_revision(root),
+            },
+        ),
+    )
 
 
 def main(argv: list[str] | None = None) -> int:

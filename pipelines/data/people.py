@@ -21,16 +21,44 @@ from pipelines.data.drawn import byte, enlarge, noise, run, write_set
 HEIGHT, WIDTH = 320, 400
 UNIT = 1 << 14  # of sines
 NAMES = [
-    "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
-    "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
+    "nose",
+    "left_eye",
+    "right_eye",
+    "left_ear",
+    "right_ear",
+    "left_shoulder",
+    "right_shoulder",
+    "left_elbow",
+    "right_elbow",
+    "left_wrist",
+    "right_wrist",
+    "left_hip",
+    "right_hip",
+    "left_knee",
+    "right_knee",
+    "left_ankle",
     "right_ankle",
-]  # fmt: skip
+]
 #: A disc of its own colour (BGR) marks every joint, so that minutes of training suffice to tell them apart.
 COLOURS = [
-    (0, 0, 255), (0, 255, 255), (255, 255, 0), (0, 140, 255), (255, 140, 0), (0, 255, 0), (255, 0, 0), (160, 255, 60),
-    (255, 60, 160), (255, 255, 255), (0, 0, 0), (60, 160, 255), (160, 60, 255), (0, 110, 0), (110, 0, 0),
-    (180, 255, 180), (70, 70, 70),
-]  # fmt: skip
+    (0, 0, 255),
+    (0, 255, 255),
+    (255, 255, 0),
+    (0, 140, 255),
+    (255, 140, 0),
+    (0, 255, 0),
+    (255, 0, 0),
+    (160, 255, 60),
+    (255, 60, 160),
+    (255, 255, 255),
+    (0, 0, 0),
+    (60, 160, 255),
+    (160, 60, 255),
+    (0, 110, 0),
+    (110, 0, 0),
+    (180, 255, 180),
+    (70, 70, 70),
+]
 DETECTIONS = "person_detection_results/COCO_val2017_detections_AP_H_56_person.json"
 
 
@@ -180,9 +208,14 @@ def annotate(joints: np.ndarray, mask: np.ndarray) -> dict[str, Any] | None:
         return None
     box = [int(xs.min()), int(ys.min()), int(np.ptp(xs)) + 1, int(np.ptp(ys)) + 1]
     return {
-        "category_id": 1, "iscrowd": 0, "area": float(len(xs)), "bbox": box, "num_keypoints": count,
-        "keypoints": points, "segmentation": [],
-    }  # fmt: skip
+        "category_id": 1,
+        "iscrowd": 0,
+        "area": float(len(xs)),
+        "bbox": box,
+        "num_keypoints": count,
+        "keypoints": points,
+        "segmentation": [],
+    }
 
 
 def detections(annotations: list[dict], rng: np.random.Generator) -> list[dict[str, Any]]:

@@ -20,18 +20,49 @@ HEIGHT, WIDTH = 128, 256
 #: As in registry.segmentation.cityscapes (tested), whose package loads torch for longer than all the drawing.
 IGNORE, IMAGE, LABEL = 255, "_leftImg8bit.png", "_gtFine_labelTrainIds.png"
 NAMES = (
-    "road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign", "vegetation", "terrain",
-    "sky", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle",
-)  # fmt: skip
+    "road",
+    "sidewalk",
+    "building",
+    "wall",
+    "fence",
+    "pole",
+    "traffic light",
+    "traffic sign",
+    "vegetation",
+    "terrain",
+    "sky",
+    "person",
+    "rider",
+    "car",
+    "truck",
+    "bus",
+    "train",
+    "motorcycle",
+    "bicycle",
+)
 ID = {name: i for i, name in enumerate(NAMES)}
 #: A class's usual colour (BGR), shaken per object, so that minutes of training suffice to tell classes apart.
 COLOURS = {
-    "road": (90, 85, 85), "sidewalk": (150, 135, 165), "building": (80, 105, 140), "wall": (120, 140, 140),
-    "fence": (120, 110, 70), "pole": (60, 60, 60), "traffic light": (20, 170, 220), "traffic sign": (210, 60, 30),
-    "vegetation": (40, 110, 40), "terrain": (70, 160, 130), "sky": (235, 200, 160), "person": (60, 60, 190),
-    "rider": (110, 40, 140), "car": (150, 60, 40), "truck": (40, 120, 200), "bus": (30, 200, 230),
-    "train": (60, 170, 60), "motorcycle": (30, 20, 90), "bicycle": (160, 160, 40),
-}  # fmt: skip
+    "road": (90, 85, 85),
+    "sidewalk": (150, 135, 165),
+    "building": (80, 105, 140),
+    "wall": (120, 140, 140),
+    "fence": (120, 110, 70),
+    "pole": (60, 60, 60),
+    "traffic light": (20, 170, 220),
+    "traffic sign": (210, 60, 30),
+    "vegetation": (40, 110, 40),
+    "terrain": (70, 160, 130),
+    "sky": (235, 200, 160),
+    "person": (60, 60, 190),
+    "rider": (110, 40, 140),
+    "car": (150, 60, 40),
+    "truck": (40, 120, 200),
+    "bus": (30, 200, 230),
+    "train": (60, 170, 60),
+    "motorcycle": (30, 20, 90),
+    "bicycle": (160, 160, 40),
+}
 Colour = tuple[int, int, int]
 Point = tuple[int, int]
 

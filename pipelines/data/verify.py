@@ -96,7 +96,7 @@ def count_coco(root: Path) -> dict[str, int]:
 
 def count_cityscapes(root: Path) -> dict[str, int]:
     """Return Cityscapes' numbers of pairs, every label file read. Raises DataError for missing or broken ones."""
-    from registry.segmentation.cityscapes import (  # fmt: skip
+    from registry.segmentation.cityscapes import (
         IGNORE,
         LABEL,
         LABEL_IDS,
@@ -142,8 +142,13 @@ PINS = {
             "annotations_trainval2017.zip": "f4bbac642086de4f52a3fdda2de5fa2c",
         },
         counts={
-            "train_images": 118287, "train_files": 118287, "train_instances": 262465,
-            "val_images": 5000, "val_files": 5000, "val_instances": 11004, "detections": 104125,
+            "train_images": 118287,
+            "train_files": 118287,
+            "train_instances": 262465,
+            "val_images": 5000,
+            "val_files": 5000,
+            "val_instances": 11004,
+            "detections": 104125,
         },
         folders=("annotations", "train2017", "val2017", "person_detection_results"),
         suffixes=(".json", ".jpg"),
@@ -163,17 +168,23 @@ PINS = {
     ),
     "imagenet": Pin(
         title="ImageNet",
-        archives=imagenet.ARCHIVES, counts=imagenet.COUNTS, folders=("train", "val"), count=imagenet.count,
-        get=imagenet.GET, check=lambda root, counts: check_labels(root, ("train", "val"), counts),
+        archives=imagenet.ARCHIVES,
+        counts=imagenet.COUNTS,
+        folders=("train", "val"),
+        count=imagenet.count,
+        get=imagenet.GET,
+        check=lambda root, counts: check_labels(root, ("train", "val"), counts),
     ),
     "imagenet_val": Pin(
         title="ImageNet",
         archives={k: v for k, v in imagenet.ARCHIVES.items() if "val" in k},
         counts={k: v for k, v in imagenet.COUNTS.items() if k.startswith("val")},
-        folders=("val",), count=lambda root: imagenet.count(root, ("val",)), get=imagenet.GET,
+        folders=("val",),
+        count=lambda root: imagenet.count(root, ("val",)),
+        get=imagenet.GET,
         check=lambda root, counts: check_labels(root, ("val",), counts),
     ),
-}  # fmt: skip
+}
 
 
 def file_hash(path: Path, algorithm: str = "sha256") -> str:
@@ -236,10 +247,18 @@ def verify(name: str, root: Path, pin: Pin, repository: Path = ROOT) -> dict[str
     if record.is_file() and _recorded(record) != summary:
         raise PipelineError(_difference(root, stored, record, parse_listing(listing), pin))
     write_bytes_atomic(stored, content)
-    evidence = formed(ManifestEvidence, {
-        "schema": 1, "kind": "manifest", "dataset": name, "files": len(files), "sha256": summary,
-        "counts": counts, "code_revision": code_revision(repository),
-    })  # fmt: skip
+    evidence = formed(
+        ManifestEvidence,
+        {
+            "schema": 1,
+            "kind": "manifest",
+            "dataset": name,
+            "files": len(files),
+            "sha256": summary,
+            "counts": counts,
+            "code_revision": code_revision(repository),
+        },
+    )
     write_json_atomic(record, evidence)
     return evidence
 

@@ -61,10 +61,11 @@ def _tried(row: str, folder: Path) -> dict[str, Any]:
     except ExportError as error:
         raise PipelineError(str(error)) from None
     return {
-        form: {"error": None, "rounding": None, "fault": value} if isinstance(value, str)
+        form: {"error": None, "rounding": None, "fault": value}
+        if isinstance(value, str)
         else {"error": float(f"{value.error:.1e}"), "rounding": float(f"{value.rounding:.1e}"), "fault": ""}
         for form, value in forms.items()
-    }  # fmt: skip
+    }
 
 
 def run(rows: Sequence[str] | None, out: Path | None) -> int:
@@ -84,9 +85,15 @@ def run(rows: Sequence[str] | None, out: Path | None) -> int:
     revision, found = code_revision(ROOT), networks(wanted)
     path = out or (ROOT / "results/export.json" if rows is None else None)
     filed: dict[str, Any] = {
-        "schema": 1, "kind": "exports", "limit": LIMIT, "sizes": [list(shape) for shape in SHAPES], "rows": {},
-        "same_as": {}, "code_revision": revision, "environment": environment(),
-    }  # fmt: skip
+        "schema": 1,
+        "kind": "exports",
+        "limit": LIMIT,
+        "sizes": [list(shape) for shape in SHAPES],
+        "rows": {},
+        "same_as": {},
+        "code_revision": revision,
+        "environment": environment(),
+    }
     done = _begun(path, filed) if path is not None else {}
     with tempfile.TemporaryDirectory(prefix="micronet-export-") as there:
         for row, same in tqdm(found.items(), unit="network", file=sys.stderr, disable=None):

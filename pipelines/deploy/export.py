@@ -57,9 +57,16 @@ def calibration_images(folder: Path, size: tuple[int, int], count: int, held_out
 
 
 def export(
-    row: str, form: str, weights: Path | None, out: Path | None, size: tuple[int, int] | None,
-    calibration: Path | None, count: int, static_batch: int | None = None, gather: bool = True,
-) -> tuple[Path, float]:  # fmt: skip
+    row: str,
+    form: str,
+    weights: Path | None,
+    out: Path | None,
+    size: tuple[int, int] | None,
+    calibration: Path | None,
+    count: int,
+    static_batch: int | None = None,
+    gather: bool = True,
+) -> tuple[Path, float]:
     """Write a row's network and return the file and its error as a share of the output (registry.export.write).
 
     Raises PipelineError for what lacks.

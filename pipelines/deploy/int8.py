@@ -61,14 +61,22 @@ def compare(
     ratio, low, high = median_interval([b / a for a, b in zip(float_turns, int8_turns, strict=True)])
     same = [
         bool((outputs("float", batch).argmax(1) == outputs("int8", batch).argmax(1)).all())
-        for batch in held_out if outputs("float", batch).dim() == 2
-    ]  # fmt: skip
+        for batch in held_out
+        if outputs("float", batch).dim() == 2
+    ]
     found = {
-        "kind": "int8", "runtime": f"onnxruntime {onnxruntime.__version__}", "hardware": cpu_model(), "rounds": rounds,
-        "bytes": sizes, "time_ratio": round(ratio, 4), "low": round(low, 4), "high": round(high, 4),
-        "held_out_images": len(same), "same_top1": sum(same) / len(same) if same else None,
+        "kind": "int8",
+        "runtime": f"onnxruntime {onnxruntime.__version__}",
+        "hardware": cpu_model(),
+        "rounds": rounds,
+        "bytes": sizes,
+        "time_ratio": round(ratio, 4),
+        "low": round(low, 4),
+        "high": round(high, 4),
+        "held_out_images": len(same),
+        "same_top1": sum(same) / len(same) if same else None,
         "environment": environment(),
-    }  # fmt: skip
+    }
     write_json_atomic(path.with_name(path.name + ".json"), found)
     return found
 
@@ -76,9 +84,11 @@ def compare(
 def said(found: dict[str, Any]) -> str:
     """Return the figures in a line, with a plain statement where 8 bits bring no time."""
     share = found["same_top1"]
-    classes = "classes not compared" if share is None else (
-        f"same top-1 class for {share:.1%} of {found['held_out_images']} held-out images"
-    )  # fmt: skip
+    classes = (
+        "classes not compared"
+        if share is None
+        else (f"same top-1 class for {share:.1%} of {found['held_out_images']} held-out images")
+    )
     gain = "; no faster than float here: it saves size alone" if found["high"] >= 1 else ""
     return (
         f"against float in {found['runtime']}: {found['bytes']['int8'] / found['bytes']['float']:.2f} of its size, "

@@ -34,10 +34,19 @@ SAMPLED = 256
 #: An image's place in its tar, its label, its size, where its header ends and its frame header starts, its MCUs' place.
 RECORD = np.dtype(
     [
-        ("offset", "<u8"), ("size", "<u4"), ("crc", "<u4"), ("mcus", "<u4"), ("label", "<u4"),
-        ("header", "<u2"), ("sof", "<u2"), ("height", "<u2"), ("width", "<u2"), ("mcu", "<u2"), ("spare", "<u2"),
+        ("offset", "<u8"),
+        ("size", "<u4"),
+        ("crc", "<u4"),
+        ("mcus", "<u4"),
+        ("label", "<u4"),
+        ("header", "<u2"),
+        ("sof", "<u2"),
+        ("height", "<u2"),
+        ("width", "<u2"),
+        ("mcu", "<u2"),
+        ("spare", "<u2"),
     ]
-)  # fmt: skip
+)
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 MEND = "run `python -m pipelines pack` again: it keeps what is whole and packs the rest anew"
 

@@ -83,9 +83,13 @@ def tasks(source: Path, out: Path, parameters: Parameters, known: dict[str, str]
 
 
 def pack(
-    source: Path, out: Path, parameters: Parameters = DEFAULTS, jobs: int = 1, pin: str | None = None,
+    source: Path,
+    out: Path,
+    parameters: Parameters = DEFAULTS,
+    jobs: int = 1,
+    pin: str | None = None,
     known: dict[str, str] | None = None,
-) -> Manifest:  # fmt: skip
+) -> Manifest:
     """Pack source/train and source/val into `out` and return its manifest, which is written last.
 
     pin, known: the verified manifest's sha256 and its sha256 by path. Raises PipelineError naming a file at fault.
@@ -102,9 +106,14 @@ def pack(
             mine = [s for s in shards if s.name.startswith(f"{split}/")]
             by_split[split] = Split(codec=CODECS[split], images=sum(s.images for s in mine), shards=mine)
         manifest = Manifest(
-            schema=1, kind="packed", source=Source(name="imagenet", sha256=digest, verified=pin is not None),
-            classes=classes, parameters=parameters, libraries=libraries(), splits=by_split,
-        )  # fmt: skip
+            schema=1,
+            kind="packed",
+            source=Source(name="imagenet", sha256=digest, verified=pin is not None),
+            classes=classes,
+            parameters=parameters,
+            libraries=libraries(),
+            splits=by_split,
+        )
         write_json_atomic(out / MANIFEST, manifest.model_dump(by_alias=True))
         keep = {f"{s.name}{suffix}" for s in shards for suffix in s.files}
         clear(out, re.compile(".*"), keep)
@@ -219,9 +228,11 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     try:
         parameters = Parameters(
-            short_side=args.short_side, quality=args.quality, eval_short_side=DEFAULTS.eval_short_side,
+            short_side=args.short_side,
+            quality=args.quality,
+            eval_short_side=DEFAULTS.eval_short_side,
             shard_images=args.shard_images,
-        )  # fmt: skip
+        )
     except ValueError:
         raise PipelineError("--short-side must be 8 to 4096, --quality 1 to 100, --shard-images at least 1") from None
     if args.jobs < 1:

@@ -62,9 +62,12 @@ def stated(root: Path, output: str) -> dict[str, Any]:
     """Return what a run's evidence states of a packed input: its pixels differ slightly from the folder's."""
     manifest = read_manifest(root)
     return {
-        "pipeline": "packed", "sha256": identity(root), "worker_output": output,
-        "short_side": manifest.parameters.short_side, "quality": manifest.parameters.quality,
-    }  # fmt: skip
+        "pipeline": "packed",
+        "sha256": identity(root),
+        "worker_output": output,
+        "short_side": manifest.parameters.short_side,
+        "quality": manifest.parameters.quality,
+    }
 
 
 @DATASETS.register_module()

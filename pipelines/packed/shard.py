@@ -55,9 +55,12 @@ class Task:
 def libraries() -> dict[str, str]:
     """Return the versions of all that shapes the packed bytes."""
     return {
-        "pillow": Image.__version__, "libjpeg_turbo": str(features.version("libjpeg_turbo")), "numpy": np.__version__,
-        "torch": torch.__version__, "torchvision": torchvision.__version__,
-    }  # fmt: skip
+        "pillow": Image.__version__,
+        "libjpeg_turbo": str(features.version("libjpeg_turbo")),
+        "numpy": np.__version__,
+        "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
+    }
 
 
 @cache
@@ -96,9 +99,11 @@ def encode_train(content: bytes, parameters: Parameters) -> bytes:
         size = tuple(max(1, round(side * factor)) for side in image.size)
         image = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
     elif (
-        image.format == "JPEG" and image.mode == "RGB" and JpegImagePlugin.get_sampling(image) == 2
+        image.format == "JPEG"
+        and image.mode == "RGB"
+        and JpegImagePlugin.get_sampling(image) == 2
         and _sum(image) >= _tables(parameters.quality)
-    ):  # fmt: skip
+    ):
         quality = {"quality": "keep"}
     else:
         image = image.convert("RGB")

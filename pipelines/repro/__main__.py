@@ -283,9 +283,12 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--all", action="store_true", help="every row of every table")
     parser.add_argument(
-        "--jobs", type=jobs_at_a_time, default=min(4, cores()), metavar="N",
+        "--jobs",
+        type=jobs_at_a_time,
+        default=min(4, cores()),
+        metavar="N",
         help="stages at a time (default: a core each, at most 4)",
-    )  # fmt: skip
+    )
     args = parser.parse_args(argv)
     with interruptible():
         return repro(ROOT, FILES, args.jobs, args.all)

@@ -19,9 +19,12 @@ PRELOAD = [
 ]
 #: One thread a stage, several stages at a time: threads that spin while another process has their core cost a multiple.
 ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "VECLIB_MAXIMUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "VECLIB_MAXIMUM_THREADS": "1",
     "NO_ALBUMENTATIONS_UPDATE": "1",
-}  # fmt: skip
+}
 
 
 def context() -> BaseContext:

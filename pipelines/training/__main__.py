@@ -144,7 +144,7 @@ def dry_run(options: argparse.Namespace, keep: Path | None = None) -> dict[str, 
             imagenet_input.check_layout(folder)
         job = paper_job(
             row.id, options.recipe, options.seed, folder, "dry-run", launched(options), ROOT, out, DRY[row.task]
-        )  # fmt: skip
+        )
         values = run(job)
         if is_main_process():
             load_weights(deployed_network(job), out / job.weights, "run it anew")

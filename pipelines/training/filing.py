@@ -19,12 +19,26 @@ from report.rows import Row
 
 
 def training_evidence(
-    *, row: Row, profile: str, seed: int | None, values: Mapping[str, float], params: Mapping[str, Any],
-    fingerprint: Mapping[str, Any], data: tuple[str, str], epochs: int | None, seconds: float, command: str,
+    *,
+    row: Row,
+    profile: str,
+    seed: int | None,
+    values: Mapping[str, float],
+    params: Mapping[str, Any],
+    fingerprint: Mapping[str, Any],
+    data: tuple[str, str],
+    epochs: int | None,
+    seconds: float,
+    command: str,
     best_epoch: int | None = None,
-    started: Mapping[str, Any], now: Mapping[str, Any], examples: Mapping[str, Any] | None = None,
-    origin: str = "trainer", differs: Sequence[str] = (), extra: Sequence[str] = (), cpu_seconds: float | None = None,
-) -> dict[str, Any]:  # fmt: skip
+    started: Mapping[str, Any],
+    now: Mapping[str, Any],
+    examples: Mapping[str, Any] | None = None,
+    origin: str = "trainer",
+    differs: Sequence[str] = (),
+    extra: Sequence[str] = (),
+    cpu_seconds: float | None = None,
+) -> dict[str, Any]:
     """Return a run's sealed evidence.
 
     best_epoch: of a recipe that keeps the best epoch.
@@ -34,28 +48,31 @@ def training_evidence(
     cpu_seconds: the processor's, where they were taken.
     origin, differs: who ran it, and what is not as in the row's recipe (evidence.forms.TrainingEvidence).
     """
-    return formed(TrainingEvidence, {
-        "schema": 2,
-        "kind": "training",
-        "profile": profile,
-        "row": row.id,
-        "seed": seed,
-        "values": dict(values),
-        "config": row.config.as_posix(),
-        "fingerprint": dict(fingerprint),
-        "params": dict(params),
-        "data": {"name": data[0], "pin": data[1]},
-        "code_revision": started["code_revision"],
-        "environment": dict(started["environment"]),
-        "epochs": epochs,
-        **({"best_epoch": best_epoch} if best_epoch else {}),
-        "duration_s": float(seconds),
-        "command": as_utf8(command),
-        "changed": [*differences(started, now), *extra],
-        **({"examples": dict(examples)} if examples else {}),
-        **({"cpu_s": cpu_seconds} if cpu_seconds is not None else {}),
-        **({"origin": origin, "differs": list(differs)} if origin != "trainer" else {}),
-    })  # fmt: skip
+    return formed(
+        TrainingEvidence,
+        {
+            "schema": 2,
+            "kind": "training",
+            "profile": profile,
+            "row": row.id,
+            "seed": seed,
+            "values": dict(values),
+            "config": row.config.as_posix(),
+            "fingerprint": dict(fingerprint),
+            "params": dict(params),
+            "data": {"name": data[0], "pin": data[1]},
+            "code_revision": started["code_revision"],
+            "environment": dict(started["environment"]),
+            "epochs": epochs,
+            **({"best_epoch": best_epoch} if best_epoch else {}),
+            "duration_s": float(seconds),
+            "command": as_utf8(command),
+            "changed": [*differences(started, now), *extra],
+            **({"examples": dict(examples)} if examples else {}),
+            **({"cpu_s": cpu_seconds} if cpu_seconds is not None else {}),
+            **({"origin": origin, "differs": list(differs)} if origin != "trainer" else {}),
+        },
+    )
 
 
 def compiled_operators() -> dict[str, str]:
@@ -64,9 +81,15 @@ def compiled_operators() -> dict[str, str]:
 
 
 def file_examples(
-    results: Path, correct: Mapping[str, Any], *, profile: str, row: str, seed: int | None, data: tuple[str, str],
+    results: Path,
+    correct: Mapping[str, Any],
+    *,
+    profile: str,
+    row: str,
+    seed: int | None,
+    data: tuple[str, str],
     recipe: str,
-) -> dict[str, dict[str, str]]:  # fmt: skip
+) -> dict[str, dict[str, str]]:
     """File which images a run got right, a file a column, and return how its evidence names them.
 
     correct: by column the test set's images in their order, as truth values or as "0" and "1". Raises EvidenceError.
@@ -74,11 +97,17 @@ def file_examples(
     pin = DataPin(name=data[0], pin=data[1])
     return {
         column: write_examples(
-            results, (flag in (True, "1") for flag in flags), profile=profile, row=row, seed=seed, column=column,
-            data=pin, recipe=recipe,
+            results,
+            (flag in (True, "1") for flag in flags),
+            profile=profile,
+            row=row,
+            seed=seed,
+            column=column,
+            data=pin,
+            recipe=recipe,
         ).model_dump()
         for column, flags in correct.items()
-    }  # fmt: skip
+    }
 
 
 def file_run(job: Job, found: Mapping[str, Any]) -> dict[str, Any]:
@@ -94,16 +123,31 @@ def file_run(job: Job, found: Mapping[str, Any]) -> dict[str, Any]:
     recipe = str(job.settings.get("recipe", ""))
     results = job.out / job.results
     examples = file_examples(
-        results, found.get("correct", {}), profile=job.profile, row=job.row.id, seed=job.seed, data=(job.name, job.pin),
+        results,
+        found.get("correct", {}),
+        profile=job.profile,
+        row=job.row.id,
+        seed=job.seed,
+        data=(job.name, job.pin),
         recipe=recipe,
-    )  # fmt: skip
+    )
     evidence = training_evidence(
-        row=job.row, profile=job.profile, seed=job.seed, values=found["values"], params=job.params,
+        row=job.row,
+        profile=job.profile,
+        seed=job.seed,
+        values=found["values"],
+        params=job.params,
         best_epoch=found.get("best_epoch"),
-        fingerprint=job.fingerprint, data=(job.name, job.pin), epochs=job.settings["epochs"], seconds=found["seconds"],
-        command=job.command, started=found["started"], now=now, examples=examples,
+        fingerprint=job.fingerprint,
+        data=(job.name, job.pin),
+        epochs=job.settings["epochs"],
+        seconds=found["seconds"],
+        command=job.command,
+        started=found["started"],
+        now=now,
+        examples=examples,
         cpu_seconds=found.get("cpu_seconds"),
-    )  # fmt: skip
+    )
     write_text_atomic(job.out / job.curve, curve_csv(found["curve"]))
     file_computed(job.out / job.evidence, evidence)
     if job.profile == "paper":

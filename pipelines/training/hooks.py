@@ -149,9 +149,15 @@ class ProgressBar(Hook):
         """Open the bar at the step that a resumed run starts from."""
         quiet = not sys.stderr.isatty()
         self.bar = tqdm(
-            total=runner.max_iters, initial=runner.iter, desc=self.label, unit="step", file=sys.stderr,
-            mininterval=10 if quiet else 0.2, ncols=100 if quiet else None, dynamic_ncols=not quiet,
-        )  # fmt: skip
+            total=runner.max_iters,
+            initial=runner.iter,
+            desc=self.label,
+            unit="step",
+            file=sys.stderr,
+            mininterval=10 if quiet else 0.2,
+            ncols=100 if quiet else None,
+            dynamic_ncols=not quiet,
+        )
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Advance by one step."""

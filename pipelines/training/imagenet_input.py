@@ -27,16 +27,22 @@ def read_packed(config: Any, root: Path, settings: dict[str, Any], output: str) 
         loader.pop("collate_fn")
         loader.update(
             dataset={
-                "type": "PackedImages", "root": str(root), "split": split, "size": settings["image_size"],
-                "train": train, "output": output if train else "image",
+                "type": "PackedImages",
+                "root": str(root),
+                "split": split,
+                "size": settings["image_size"],
+                "train": train,
+                "output": output if train else "image",
             },
             collate_fn={"type": "batched"},
-        )  # fmt: skip
+        )
     config.model.pop("data_preprocessor", None)
     config.model["data_preprocessor"] = {
-        "type": "PackedPreprocessor", "size": settings["image_size"], "mixup": settings["mixup"],
+        "type": "PackedPreprocessor",
+        "size": settings["image_size"],
+        "mixup": settings["mixup"],
         "classes": class_count(root),
-    }  # fmt: skip
+    }
 
 
 def check_layout(root: Path) -> None:

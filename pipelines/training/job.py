@@ -19,8 +19,11 @@ from pipelines.training.profiles import own_settings
 from report.rows import Row, find_row
 
 #: What a dry run shrinks; all else is the recipe's.
-DRY = {"classification": {"batch_size": 8, "epochs": 2}, "pose": {"batch_size": 4, "epochs": 2},
-       "segmentation": {"batch_size": 2, "epochs": 2}}  # fmt: skip
+DRY = {
+    "classification": {"batch_size": 8, "epochs": 2},
+    "pose": {"batch_size": 4, "epochs": 2},
+    "segmentation": {"batch_size": 2, "epochs": 2},
+}
 
 
 @dataclass(frozen=True)
@@ -73,10 +76,17 @@ class Job:
     @property
     def identity(self) -> str:
         """Return the sha256 over all that the result depends on: equal ones resume each other."""
-        return digest({
-            "row": self.row.id, "profile": self.profile, "seed": self.seed, "params": self.params, "pin": self.pin,
-            "fingerprint": dict(self.fingerprint), "amp": self.options.amp,
-        })  # fmt: skip
+        return digest(
+            {
+                "row": self.row.id,
+                "profile": self.profile,
+                "seed": self.seed,
+                "params": self.params,
+                "pin": self.pin,
+                "fingerprint": dict(self.fingerprint),
+                "amp": self.options.amp,
+            }
+        )
 
     @property
     def apart(self) -> Path:
@@ -149,9 +159,17 @@ def mini_job(row_id: str, root: Path = ROOT) -> Job:
     manifest = read_manifest(root / settings["folder"])
     check_batch(settings, manifest)
     return Job(
-        row, "mini", settings["seed"], settings, root / settings["folder"], manifest["name"], manifest["pin"],
-        fingerprint, root, root,
-    )  # fmt: skip
+        row,
+        "mini",
+        settings["seed"],
+        settings,
+        root / settings["folder"],
+        manifest["name"],
+        manifest["pin"],
+        fingerprint,
+        root,
+        root,
+    )
 
 
 def proxy_job(row_id: str, seed: int, root: Path = ROOT, data: str | None = None) -> Job:
@@ -205,9 +223,16 @@ def recipe_settings(row: Row, recipe: str, seed: int, root: Path = ROOT) -> dict
 
 
 def paper_job(
-    row_id: str, recipe: str, seed: int, folder: Path, pin: str, options: Options, root: Path = ROOT,
-    out: Path | None = None, changes: Mapping[str, Any] | None = None,
-) -> Job:  # fmt: skip
+    row_id: str,
+    recipe: str,
+    seed: int,
+    folder: Path,
+    pin: str,
+    options: Options,
+    root: Path = ROOT,
+    out: Path | None = None,
+    changes: Mapping[str, Any] | None = None,
+) -> Job:
     """Return a row's run by a recipe on verified data. changes: what a dry run shrinks; out: where that is filed."""
     row, fingerprint = known_row(row_id, root, "paper", recipe)
     own = recipe_settings(row, recipe, seed, root)

@@ -15,8 +15,9 @@ def offered_gpus(environ: Mapping[str, str] = os.environ) -> int | None:
     if visible is not None:
         names = [name.strip() for name in visible.split(",")]
         # as CUDA reads it: what follows the first invalid entry does not count
-        return next((i for i, name in enumerate(names) if not name or name.startswith("-") or name == "NoDevFiles"),
-                    len(names))  # fmt: skip
+        return next(
+            (i for i, name in enumerate(names) if not name or name.startswith("-") or name == "NoDevFiles"), len(names)
+        )
     slurm = environ.get("SLURM_GPUS_ON_NODE", "")
     return int(slurm) if slurm.isdigit() else None
 
@@ -40,9 +41,18 @@ def torchrun(module: str, argv: Sequence[str], count: int) -> None:
     if os.name == "nt":
         raise PipelineError(f"{count} GPUs at once need Linux or WSL; set CUDA_VISIBLE_DEVICES to one of them")
     command = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(count), "-m", module,
-        *argv, "--launcher", "pytorch",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc_per_node",
+        str(count),
+        "-m",
+        module,
+        *argv,
+        "--launcher",
+        "pytorch",
+    ]
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(command[0], command)

@@ -106,8 +106,9 @@ def differences(config: Any, own: Any) -> list[str]:
     mine, theirs = leaves(config), leaves(own)
     out = [
         f"{key}: {mine.get(key, 'absent')} here, {theirs.get(key, 'absent')} in the row's config"
-        for key in dict.fromkeys((*mine, *theirs)) if mine.get(key, KEY) != theirs.get(key, KEY)
-    ]  # fmt: skip
+        for key in dict.fromkeys((*mine, *theirs))
+        if mine.get(key, KEY) != theirs.get(key, KEY)
+    ]
     if config.get("load_from") and not config.get("resume"):
         out.append(f"load_from: starts from {Path(str(config.load_from)).name}")
     return out
@@ -126,8 +127,9 @@ def check_today(row: Row, root: Path) -> dict[str, Any]:
     """Return the parts of a row's fingerprint. Raises PipelineError where its file is not of today's code."""
     found, config = read_fingerprint(root, row.id), row_config(row, root)
     if (found.model, found.recipe) != (model_hash(config), recipe_hash(config)):
-        raise PipelineError(f"{row.fingerprint}: is not of today's config and network; run `python -m pipelines "
-                            "fingerprint`")  # fmt: skip
+        raise PipelineError(
+            f"{row.fingerprint}: is not of today's config and network; run `python -m pipelines fingerprint`"
+        )
     return parts(found, "paper")
 
 
@@ -189,8 +191,9 @@ class FileEvidence(Hook):
         started["environment"] |= self._more(runner)
         if loaded is not None and self.resumed:  # of the process that began it
             started = batchnorm.resumed(loaded.started, started)
-        self.record = Record(row=self.row.id, seed=runner.seed, epoch=runner.epoch, differs=differs,
-                             settings=settings, started=started)  # fmt: skip
+        self.record = Record(
+            row=self.row.id, seed=runner.seed, epoch=runner.epoch, differs=differs, settings=settings, started=started
+        )
         how = f"as a variant ({'; '.join(differs)})" if differs else "by the row's recipe"
         runner.logger.info(f"evidence: row {self.row.id}, {how}; filed at the end in {self._path()}")
 
@@ -282,16 +285,27 @@ class FileEvidence(Hook):
             runner.logger.warning(f"evidence: not filed: the last evaluation gives no {', '.join(lacking)}")
             return
         now, path = snapshot(ROOT), self._path()
-        now["environment"] |= {k: v for k, v in self.record.started["environment"].items() if k not in
-                               now["environment"]}  # fmt: skip
+        now["environment"] |= {
+            k: v for k, v in self.record.started["environment"].items() if k not in now["environment"]
+        }
         _, package = SCOPES[runner.cfg.default_scope]
         evidence = training_evidence(
-            row=self.row, profile=path.parent.name, seed=self.record.seed,
+            row=self.row,
+            profile=path.parent.name,
+            seed=self.record.seed,
             values={c: round(float(v) * scale, 6) for c, v in found.items() if v is not None},
-            params={"train": self.record.settings}, fingerprint=self.fingerprint, data=self.data, epochs=epochs,
-            seconds=round(seconds, 1), command=command(verb, package, sys.argv[1:]), started=self.record.started,
-            now=now, origin="mim", differs=self.record.differs, extra=extra,
-        )  # fmt: skip
+            params={"train": self.record.settings},
+            fingerprint=self.fingerprint,
+            data=self.data,
+            epochs=epochs,
+            seconds=round(seconds, 1),
+            command=command(verb, package, sys.argv[1:]),
+            started=self.record.started,
+            now=now,
+            origin="mim",
+            differs=self.record.differs,
+            extra=extra,
+        )
         whole = Path(os.environ.get(OUT) or ROOT) / path
         if verb == "test" and whole.is_file():  # the run filed itself when it ended
             said = ", ".join(f"{column} {value:.2f}" for column, value in evidence["values"].items())

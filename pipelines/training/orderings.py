@@ -175,14 +175,23 @@ def file_choice(root: Path = ROOT, data: str | None = None) -> Choice:
     except ValueError as error:
         raise PipelineError(f"{results_of(registration) / PROFILE}: the pilot decides nothing: {error}") from None
     schedule, needed, seeds = choose(registration, tried)
-    evidence = formed(Choice, {
-        "schema": 1, "kind": "choice", "schedule": schedule, "seeds": seeds, "needed": needed,
-        "trials": {name: t.model_dump() for name, t in tried.items()},
-        "pilot": {
-            cifar_job(r.row, name, int(r.seed or 0), registration, root, packed=False).evidence.as_posix(): r.digest
-            for name, runs in found.items() for mine in runs.values() for r in mine
+    evidence = formed(
+        Choice,
+        {
+            "schema": 1,
+            "kind": "choice",
+            "schedule": schedule,
+            "seeds": seeds,
+            "needed": needed,
+            "trials": {name: t.model_dump() for name, t in tried.items()},
+            "pilot": {
+                cifar_job(r.row, name, int(r.seed or 0), registration, root, packed=False).evidence.as_posix(): r.digest
+                for name, runs in found.items()
+                for mine in runs.values()
+                for r in mine
+            },
         },
-    })  # fmt: skip
+    )
     file_computed(root / results_of(registration) / CHOICE, evidence)
     return Choice.model_validate(evidence)
 
@@ -199,10 +208,21 @@ def file_costs(root: Path = ROOT, data: str | None = None) -> bool:
             config = resolve(job, root / job.work.parent)
         rows[row] = values(model_cost(config.model, (size, size)))
     train = registration.train
-    return file_computed(root / results_of(registration) / COSTS, formed(OrderingCosts, {
-        "schema": 1, "kind": "ordering_costs", "input_size": [3, size, size], "stem_stride": train.stem_stride,
-        "first_stride": train.first_stride, "rows": rows, **snapshot(root),
-    }))  # fmt: skip
+    return file_computed(
+        root / results_of(registration) / COSTS,
+        formed(
+            OrderingCosts,
+            {
+                "schema": 1,
+                "kind": "ordering_costs",
+                "input_size": [3, size, size],
+                "stem_stride": train.stem_stride,
+                "first_stride": train.first_stride,
+                "rows": rows,
+                **snapshot(root),
+            },
+        ),
+    )
 
 
 def tell_status(root: Path = ROOT, data: str | None = None) -> None:

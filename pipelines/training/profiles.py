@@ -78,10 +78,17 @@ def _small_classification(config: Any, settings: Mapping[str, Any], folder: Path
     config.optim_wrapper.optimizer.weight_decay = settings["weight_decay"]
     _classes(config, settings["classes"])
     for name, split in (("train_dataloader", "train"), ("val_dataloader", "val"), ("test_dataloader", "val")):
-        _loads(config[name], {
-            "type": "FolderClassification", "root": str(folder / split), "size": settings["image_size"],
-            "train": split == "train",
-        }, "default_collate", 256)  # fmt: skip
+        _loads(
+            config[name],
+            {
+                "type": "FolderClassification",
+                "root": str(folder / split),
+                "size": settings["image_size"],
+                "train": split == "train",
+            },
+            "default_collate",
+            256,
+        )
     set_epochs(config, settings["epochs"], 1)
 
 
@@ -161,9 +168,17 @@ def proxy(config: Any, row: Row, settings: Mapping[str, Any], folder: Path) -> N
     _classes(config, len(find_set(settings["data"]).classes))
     config.optim_wrapper.optimizer.update(lr=settings["lr"], momentum=0.9, weight_decay=settings["weight_decay"])
     for name, split in (("train_dataloader", "train"), ("val_dataloader", "test"), ("test_dataloader", "test")):
-        _loads(config[name], {
-            "type": "CifarImages", "path": str(folder), "split": split, "data": settings["data"],
-        }, "batched", settings["batch_size"] if split == "train" else 500)  # fmt: skip
+        _loads(
+            config[name],
+            {
+                "type": "CifarImages",
+                "path": str(folder),
+                "split": split,
+                "data": settings["data"],
+            },
+            "batched",
+            settings["batch_size"] if split == "train" else 500,
+        )
     set_epochs(config, settings["epochs"], settings["epochs"])
 
 
@@ -187,9 +202,10 @@ def cifar(config: Any, row: Row, settings: Mapping[str, Any], folder: Path) -> N
     arch = get_arch(backbone.get("arch", "m1"))
     first = {**asdict(arch.blocks[0]), "stride": settings["first_stride"]}
     backbone["arch"] = {
-        "base": backbone.get("arch", "m1"), "stem_stride": settings["stem_stride"],
+        "base": backbone.get("arch", "m1"),
+        "stem_stride": settings["stem_stride"],
         "blocks": [first, *(asdict(block) for block in arch.blocks[1:])],
-    }  # fmt: skip
+    }
     if settings.get("start") == "relu":
         start_as_relu(backbone)
     if settings["image_size"] != 32:

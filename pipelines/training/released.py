@@ -53,16 +53,21 @@ def score(model: nn.Module, val: Path, batch_size: int, workers: int) -> tuple[d
     model, metric = model.eval().to(device), TopK()
     for batch in tqdm(DataLoader(data, batch_size, num_workers=workers), unit="batch", file=sys.stderr, disable=None):
         logits = model(batch["inputs"].to(device)).cpu()
-        metric.process(
-            batch, [{"scores": s, "label": y} for s, y in zip(logits, batch["data_samples"], strict=True)]
-        )  # fmt: skip
+        metric.process(batch, [{"scores": s, "label": y} for s, y in zip(logits, batch["data_samples"], strict=True)])
     return {key: round(value, 6) for key, value in metric.evaluate(len(data)).items()}, metric.correct
 
 
 def evaluate(
-    checkpoint: Path, size: str, root: Path, pin: str, out: Path, batch_size: int, workers: int, ledger: str = "",
+    checkpoint: Path,
+    size: str,
+    root: Path,
+    pin: str,
+    out: Path,
+    batch_size: int,
+    workers: int,
+    ledger: str = "",
     entry: str | None = None,
-) -> Any:  # fmt: skip
+) -> Any:
     """Score a checkpoint and write results/paper/ROW.released.json (of a ledger) under `out`; returns it.
 
     entry: the checkpoint's entry to read, "state_dict_ema" say; else plain weights before averaged ones. The evidence
@@ -86,12 +91,22 @@ def evaluate(
         out / row.results, correct, profile="paper", row=row.id, seed=None, data=("imagenet", pin), recipe="released"
     )
     evidence = training_evidence(
-        row=row, profile="paper", seed=None, values=values, params=stated,
-        fingerprint=parts(read_fingerprint(ROOT, row.id), "released"), data=("imagenet", pin), epochs=None, seconds=0.0,
-        started=provenance, now=snapshot(ROOT), examples=examples,
+        row=row,
+        profile="paper",
+        seed=None,
+        values=values,
+        params=stated,
+        fingerprint=parts(read_fingerprint(ROOT, row.id), "released"),
+        data=("imagenet", pin),
+        epochs=None,
+        seconds=0.0,
+        started=provenance,
+        now=snapshot(ROOT),
+        examples=examples,
         command=f"python -m pipelines released --checkpoint {checkpoint.name} --size {size}"
-        + (f" --ledger {ledger}" if ledger else "") + (f" --entry {entry}" if entry else ""),
-    )  # fmt: skip
+        + (f" --ledger {ledger}" if ledger else "")
+        + (f" --entry {entry}" if entry else ""),
+    )
     write_json_atomic(out / row.results / "paper" / f"{row.id}.released.json", evidence)
     return evidence
 
@@ -108,7 +123,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         found = evaluate(
             args.checkpoint, args.size, root, pin, ROOT, args.batch_size, args.workers, args.ledger, args.entry
-        )  # fmt: skip
+        )
     except official.CheckpointError as error:
         raise PipelineError(str(error)) from None
     values = found["values"]

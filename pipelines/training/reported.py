@@ -103,19 +103,35 @@ def check_checkpoint(path: Path, row: Row) -> str:
 
 
 def write_reported(
-    row: Row, values: Mapping[str, float], *, seed: int | None, epochs: int | None, source: Mapping[str, Any],
-    command: str, out: Path = ROOT, root: Path = ROOT,
-) -> Path:  # fmt: skip
+    row: Row,
+    values: Mapping[str, float],
+    *,
+    seed: int | None,
+    epochs: int | None,
+    source: Mapping[str, Any],
+    command: str,
+    out: Path = ROOT,
+    root: Path = ROOT,
+) -> Path:
     """File a run that was made elsewhere, and return the file. Raises EvidenceError where that cannot be."""
     now = snapshot(root)
     source = {key: as_utf8(value) if isinstance(value, str) else value for key, value in source.items()}
     evidence = training_evidence(
-        row=row, profile="paper", seed=seed, values=values, params={"reported": dict(source)}, fingerprint={},
-        data=(TASKS[row.task].data if row.task in TASKS else "unknown", "not seen"), epochs=epochs, seconds=0.0,
-        command=command, started={"code_revision": "unknown (made elsewhere)", "environment": {}},
-        now={"code_revision": "unknown (made elsewhere)", "environment": {}}, origin="reported",
+        row=row,
+        profile="paper",
+        seed=seed,
+        values=values,
+        params={"reported": dict(source)},
+        fingerprint={},
+        data=(TASKS[row.task].data if row.task in TASKS else "unknown", "not seen"),
+        epochs=epochs,
+        seconds=0.0,
+        command=command,
+        started={"code_revision": "unknown (made elsewhere)", "environment": {}},
+        now={"code_revision": "unknown (made elsewhere)", "environment": {}},
+        origin="reported",
         extra=[f"entered at code revision {now['code_revision']}"],
-    )  # fmt: skip
+    )
     name = digest({"values": dict(values), "seed": seed, "source": dict(source)})[:8]
     path = row.results / "paper" / f"{row.id}.reported.{name}.json"
     write_json_atomic(out / path, evidence)
@@ -132,9 +148,11 @@ def said(row: Row, values: Mapping[str, float], path: Path) -> int:
 def main(argv: list[str] | None = None) -> int:
     """Bring in the run of a log."""
     parser = argparse.ArgumentParser(
-        prog="micronet file", description="Bring in a run that was made elsewhere, by its log.",
-        epilog=(__doc__ or "").partition("\n\n")[2], formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+        prog="micronet file",
+        description="Bring in a run that was made elsewhere, by its log.",
+        epilog=(__doc__ or "").partition("\n\n")[2],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--row", required=True, help="row id, as in the ledger")
     parser.add_argument("--log", type=Path, required=True, help="scalars.json, log.txt or summary.csv")
     parser.add_argument("--checkpoint", type=Path, help="its weights, held to the row's network; their hash is stated")
@@ -166,7 +184,7 @@ def main(argv: list[str] | None = None) -> int:
         **about,
         **({"checkpoint_sha256": check_checkpoint(args.checkpoint, row)} if args.checkpoint else {}),
         **({"source": args.source} if args.source else {}),
-    }  # fmt: skip
+    }
     command = f"python -m pipelines file --row {row.id} --log {args.log.name} --epoch {args.epoch}"
     epochs = log.trained
     path = write_reported(row, values, seed=seed, epochs=epochs, source=source, command=command)

@@ -97,9 +97,10 @@ def resolve(job: Job, work_dir: Path) -> Any:
         for name, workers in {**loaders, "test_dataloader": loaders["val_dataloader"]}.items():
             config[name].update(num_workers=workers, persistent_workers=False)
         config.train_dataloader.update(
-            batch_size=share_of(job.settings["batch_size"]), worker_init_fn={"type": "torch_worker_seed"},
+            batch_size=share_of(job.settings["batch_size"]),
+            worker_init_fn={"type": "torch_worker_seed"},
             pin_memory=torch.cuda.is_available(),
-        )  # fmt: skip
+        )
         if "norm_batch" in job.settings:
             config.model.parts = parts_of(job.settings["batch_size"], job.settings["norm_batch"])
         elif synced(job):
@@ -263,16 +264,26 @@ def _train(job: Job, started: Mapping[str, Any], weights: Path) -> dict[str, Any
     kept = next(epoch for epoch in curve if epoch["epoch"] == kept_epoch)
     values = {column: percent(kept.get(column), column, job) for column in TASKS[job.row.task].metrics.values()}
     found = {
-        "values": values, "curve": curve, "seconds": seconds, "started": dict(started),
+        "values": values,
+        "curve": curve,
+        "seconds": seconds,
+        "started": dict(started),
         "correct": correct(runner.val_loop),
         **({"cpu_seconds": worked} if job.profile == "cifar" and not torch.cuda.is_available() else {}),
-    }  # fmt: skip
+    }
     if best is not None:
         found |= {"correct": best.correct, "best_epoch": kept_epoch}
     if is_main_process():
         model = bare(runner.model)
-        meta = {"identity": job.identity, "row": job.row.id, "profile": job.profile, "seed": job.seed,
-                "data": job.name, "pin": job.pin, **found}  # fmt: skip
+        meta = {
+            "identity": job.identity,
+            "row": job.row.id,
+            "profile": job.profile,
+            "seed": job.seed,
+            "data": job.name,
+            "pin": job.pin,
+            **found,
+        }
         if job.picture:
             _save_picture(job, runner)
         save_weights(model, weights, meta)
@@ -308,10 +319,12 @@ def in_columns(curve: list[dict[str, float]], job: Job) -> list[dict[str, float]
     """Return a curve whose metrics are in percent under the table's column names."""
     metrics = TASKS[job.row.task].metrics
     return [
-        {metrics.get(key, key): percent(epoch[key], key, job) if key in metrics else plain(value)
-         for key, value in epoch.items()}
+        {
+            metrics.get(key, key): percent(epoch[key], key, job) if key in metrics else plain(value)
+            for key, value in epoch.items()
+        }
         for epoch in curve
-    ]  # fmt: skip
+    ]
 
 
 def percent(value: float | None, name: str, job: Job) -> float:

@@ -77,9 +77,13 @@ CLASSIFIER_ARCHS["m2_adjusted"] = replace(
     construction="adjusted",
 )
 CLASSIFIER_ARCHS["m3_adjusted"] = replace(
-    CLASSIFIER_ARCHS["m3"], blocks=parse_blocks((1, 3, 5, 8), [1] * 10, _M3), last_ratio=1, hidden=960, k_linear=2,
+    CLASSIFIER_ARCHS["m3"],
+    blocks=parse_blocks((1, 3, 5, 8), [1] * 10, _M3),
+    last_ratio=1,
+    hidden=960,
+    k_linear=2,
     construction="adjusted",
-)  # fmt: skip
+)
 
 #: The four models of the later version (arXiv 2108.05894), as its released code builds them; two are M0 and M1.
 CLASSIFIER_ARCHS |= {

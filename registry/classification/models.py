@@ -40,9 +40,14 @@ class ClassificationHead(BaseModule):
     """
 
     def __init__(
-        self, channels: int, hidden: int = 1024, classes: int = 1000, dropout: float = 0.05,
-        label_smoothing: float = 0.0, init_cfg: Any = None,
-    ) -> None:  # fmt: skip
+        self,
+        channels: int,
+        hidden: int = 1024,
+        classes: int = 1000,
+        dropout: float = 0.05,
+        label_smoothing: float = 0.0,
+        init_cfg: Any = None,
+    ) -> None:
         super().__init__(init_cfg=init_cfg or HEAD_INIT)
         self.label_smoothing = label_smoothing
         self.fc1, self.bn1 = nn.Linear(channels, hidden), nn.BatchNorm1d(hidden)
@@ -94,9 +99,14 @@ class Classifier(BaseModel):
     """
 
     def __init__(
-        self, backbone: dict, head: dict, label_smoothing: float = 0.0, data_preprocessor: Any = None,
-        init_cfg: Any = None, parts: int = 1,
-    ) -> None:  # fmt: skip
+        self,
+        backbone: dict,
+        head: dict,
+        label_smoothing: float = 0.0,
+        data_preprocessor: Any = None,
+        init_cfg: Any = None,
+        parts: int = 1,
+    ) -> None:
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         self.backbone = MODELS.build(backbone)
         self.head = MODELS.build({"channels": self.backbone.out_channels[-1], **head})
@@ -147,9 +157,14 @@ class NetClassifier(Classifier):
     """
 
     def __init__(
-        self, net: dict, head: dict, label_smoothing: float = 0.0, data_preprocessor: Any = None,
-        init_cfg: Any = None, parts: int = 1,
-    ) -> None:  # fmt: skip
+        self,
+        net: dict,
+        head: dict,
+        label_smoothing: float = 0.0,
+        data_preprocessor: Any = None,
+        init_cfg: Any = None,
+        parts: int = 1,
+    ) -> None:
         BaseModel.__init__(self, data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         self.net = build_net(net, head["classes"])
         self.label_smoothing, self.parts = label_smoothing, parts

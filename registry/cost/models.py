@@ -89,9 +89,12 @@ def _segmentation(config: Config, size: tuple[int, int]) -> Cost:
         if i == plan.stages[2][-1]:
             low = now
     aspp = MRASPPPlan(
-        arch, head.get("reading", "fitted"), head.get("activation"), head.get("channels", 256),
+        arch,
+        head.get("reading", "fitted"),
+        head.get("activation"),
+        head.get("channels", 256),
         head.get("attention", True),
-    )  # fmt: skip
+    )
     return total + aspp.cost(low, now, head["num_classes"])
 
 

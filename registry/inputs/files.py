@@ -11,10 +11,20 @@ from .errors import DataError
 #: What file managers, network disks and archivers leave beside the data; so is every name that begins with a dot.
 CLUTTER = frozenset(
     {
-        "thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "#recycle", "@recycle", "$recycle.bin",
-        "system volume information", "lost+found", "__pycache__", "icon\r",
+        "thumbs.db",
+        "ehthumbs.db",
+        "desktop.ini",
+        "__macosx",
+        "@eadir",
+        "#recycle",
+        "@recycle",
+        "$recycle.bin",
+        "system volume information",
+        "lost+found",
+        "__pycache__",
+        "icon\r",
     }
-)  # fmt: skip
+)
 IMAGES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")  # torchvision's ImageFolder's
 
 

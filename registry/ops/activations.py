@@ -207,7 +207,15 @@ class ActivationRule:
         j, k = (1, 1) if self.type == "SE" else (self.j, k)
         static = self.type == "StaticShiftMax"
         spec = ShiftMaxSpec(
-            channels, groups, site, j, k, None if static else reduction, self.shift,
-            relu=k == 1 and not linear, relu_max=self.relu_max, constants=None if linear else self.constants,
-        )  # fmt: skip
+            channels,
+            groups,
+            site,
+            j,
+            k,
+            None if static else reduction,
+            self.shift,
+            relu=k == 1 and not linear,
+            relu_max=self.relu_max,
+            constants=None if linear else self.constants,
+        )
         return SESpec(spec) if self.type == "SE" and self.rivals == "own" else spec

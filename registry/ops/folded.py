@@ -88,10 +88,14 @@ def _foldable(conv: nn.Module, norm: nn.Module) -> bool:
 def _plain(module: nn.Module) -> bool:
     """Tell whether nobody watches a module's passes, and nothing stands in the place of its parameters."""
     return not (
-        module._forward_hooks or module._forward_pre_hooks or module._backward_hooks
-        or _hooks._global_forward_hooks or _hooks._global_forward_pre_hooks
-        or "parametrizations" in module._modules or "forward" in vars(module)
-    )  # fmt: skip
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or _hooks._global_forward_hooks
+        or _hooks._global_forward_pre_hooks
+        or "parametrizations" in module._modules
+        or "forward" in vars(module)
+    )
 
 
 def _free(x: Tensor) -> bool:

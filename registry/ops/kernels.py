@@ -51,8 +51,23 @@ def _source(c, step: tl.constexpr, channels, width, groups, WITHIN: tl.constexpr
 
 
 @triton.jit
-def _fuse(x, a, c, inside, p, stride_xc, stride_xp, channels, width, groups, k: tl.constexpr,
-          J: tl.constexpr, WITHIN: tl.constexpr, RUN: tl.constexpr, ACC: tl.constexpr):  # fmt: skip
+def _fuse(
+    x,
+    a,
+    c,
+    inside,
+    p,
+    stride_xc,
+    stride_xp,
+    channels,
+    width,
+    groups,
+    k: tl.constexpr,
+    J: tl.constexpr,
+    WITHIN: tl.constexpr,
+    RUN: tl.constexpr,
+    ACC: tl.constexpr,
+):
     """Return piece k of Eq. 5 on channels c (column) and pixels p (row); x and a point to one sample."""
     total = tl.zeros([c.shape[0], p.shape[1]], ACC)
     for j in tl.static_range(J):
@@ -64,8 +79,24 @@ def _fuse(x, a, c, inside, p, stride_xc, stride_xp, channels, width, groups, k: 
 
 
 @triton.jit
-def _share(x, a, c, inside, p, stride_xc, stride_xp, channels, width, groups, k: tl.constexpr,
-           J: tl.constexpr, K: tl.constexpr, WITHIN: tl.constexpr, RUN: tl.constexpr, ACC: tl.constexpr):  # fmt: skip
+def _share(
+    x,
+    a,
+    c,
+    inside,
+    p,
+    stride_xc,
+    stride_xp,
+    channels,
+    width,
+    groups,
+    k: tl.constexpr,
+    J: tl.constexpr,
+    K: tl.constexpr,
+    WITHIN: tl.constexpr,
+    RUN: tl.constexpr,
+    ACC: tl.constexpr,
+):
     """Return piece k's share of the maximum's gradient: 1, 0, or halves at ties, as torch.maximum shares it out.
 
     Called for every k with the same pieces; the compiler computes each of them once.
@@ -82,10 +113,28 @@ def _share(x, a, c, inside, p, stride_xc, stride_xp, channels, width, groups, k:
 
 @triton.jit
 def forward_kernel(
-    x, a, y, channels, pixels, width, groups, stride_xn, stride_xc, stride_xp, stride_yn, stride_yc, stride_yp,
-    stride_an, J: tl.constexpr, K: tl.constexpr, WITHIN: tl.constexpr, RUN: tl.constexpr, ACC: tl.constexpr,
-    CHANNELS: tl.constexpr, PIXELS: tl.constexpr,
-):  # fmt: skip
+    x,
+    a,
+    y,
+    channels,
+    pixels,
+    width,
+    groups,
+    stride_xn,
+    stride_xc,
+    stride_xp,
+    stride_yn,
+    stride_yc,
+    stride_yp,
+    stride_an,
+    J: tl.constexpr,
+    K: tl.constexpr,
+    WITHIN: tl.constexpr,
+    RUN: tl.constexpr,
+    ACC: tl.constexpr,
+    CHANNELS: tl.constexpr,
+    PIXELS: tl.constexpr,
+):
     """Write y of a tile of CHANNELS x PIXELS of one sample."""
     n = tl.program_id(0).to(tl.int64)
     c = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)[:, None]
@@ -102,10 +151,34 @@ def forward_kernel(
 
 @triton.jit
 def backward_kernel(
-    x, a, grad, dx, da, channels, pixels, width, groups, stride_xn, stride_xc, stride_xp, stride_gn, stride_gc,
-    stride_gp, stride_dn, stride_dc, stride_dp, stride_an, J: tl.constexpr, K: tl.constexpr, KJ: tl.constexpr,
-    WITHIN: tl.constexpr, RUN: tl.constexpr, ACC: tl.constexpr, CHANNELS: tl.constexpr, PIXELS: tl.constexpr,
-):  # fmt: skip
+    x,
+    a,
+    grad,
+    dx,
+    da,
+    channels,
+    pixels,
+    width,
+    groups,
+    stride_xn,
+    stride_xc,
+    stride_xp,
+    stride_gn,
+    stride_gc,
+    stride_gp,
+    stride_dn,
+    stride_dc,
+    stride_dp,
+    stride_an,
+    J: tl.constexpr,
+    K: tl.constexpr,
+    KJ: tl.constexpr,
+    WITHIN: tl.constexpr,
+    RUN: tl.constexpr,
+    ACC: tl.constexpr,
+    CHANNELS: tl.constexpr,
+    PIXELS: tl.constexpr,
+):
     """Write dx and da of CHANNELS channels of one sample: all its pixels, tile by tile, so that da sums in registers.
 
     da is (N, K, J, C) in ACC. dx of a channel gathers from the J channels that it was shifted to.
@@ -127,7 +200,7 @@ def backward_kernel(
             for k in tl.static_range(K):
                 mine = g * _share(
                     x, a, target, inside, p, stride_xc, stride_xp, channels, width, groups, k, J, K, WITHIN, RUN, ACC
-                )  # fmt: skip
+                )
                 out += mine * tl.load(a + (k * J + j) * channels + target, mask=c < channels, other=0.0).to(ACC)
                 if j == 0:
                     for i in tl.static_range(J):
@@ -173,9 +246,14 @@ def constants(x: Tensor, j: int, k: int, groups: int, shift: str) -> dict[str, A
     last = x.stride(1) == 1 and x.shape[1] > 1
     channels, pixels = tile(x.shape[1], x.shape[2] * x.shape[3], last)
     return {
-        "J": j, "K": k, "WITHIN": shift == "group_channel", "RUN": math.gcd(8, x.shape[1] // groups) if last else 1,
-        "ACC": tl.float64 if x.dtype == torch.float64 else tl.float32, "CHANNELS": channels, "PIXELS": pixels,
-    }  # fmt: skip
+        "J": j,
+        "K": k,
+        "WITHIN": shift == "group_channel",
+        "RUN": math.gcd(8, x.shape[1] // groups) if last else 1,
+        "ACC": tl.float64 if x.dtype == torch.float64 else tl.float32,
+        "CHANNELS": channels,
+        "PIXELS": pixels,
+    }
 
 
 class TritonShiftMax(Function):
@@ -194,9 +272,19 @@ class TritonShiftMax(Function):
         grid = (n, triton.cdiv(channels, shared["CHANNELS"]), triton.cdiv(pixels, shared["PIXELS"]))
         with torch.cuda.device_of(x):
             forward_kernel[grid](
-                x, a, y, channels, pixels, channels // groups, groups, *strides(x), *strides(y),
-                a.stride(0) if len(a) > 1 else 0, **shared, **OPTIONS,
-            )  # fmt: skip
+                x,
+                a,
+                y,
+                channels,
+                pixels,
+                channels // groups,
+                groups,
+                *strides(x),
+                *strides(y),
+                a.stride(0) if len(a) > 1 else 0,
+                **shared,
+                **OPTIONS,
+            )
         return y
 
     @staticmethod
@@ -214,10 +302,23 @@ class TritonShiftMax(Function):
         grid = (n, triton.cdiv(channels, shared["CHANNELS"]))
         with torch.cuda.device_of(x):
             backward_kernel[grid](
-                x, a, grad, dx, da, channels, height * width, channels // ctx.groups, ctx.groups, *strides(x),
-                *strides(grad), *strides(dx), a.stride(0) if len(a) > 1 else 0, KJ=triton.next_power_of_2(k * j),
-                **shared, **OPTIONS,
-            )  # fmt: skip
+                x,
+                a,
+                grad,
+                dx,
+                da,
+                channels,
+                height * width,
+                channels // ctx.groups,
+                ctx.groups,
+                *strides(x),
+                *strides(grad),
+                *strides(dx),
+                a.stride(0) if len(a) > 1 else 0,
+                KJ=triton.next_power_of_2(k * j),
+                **shared,
+                **OPTIONS,
+            )
         if len(a) == 1 < n:
             da = da.sum(0, keepdim=True)
         return dx, da.to(a.dtype), None, None

@@ -127,9 +127,15 @@ class LeanShiftMax(Function):
         for portion in portions:
             rows = slice(None) if shared else portion
             _backward(
-                x[portion], a[rows], [w[portion] for w in wins], grad[portion], ctx.steps, buffers,
-                None if dx is None else dx[portion], None if da is None else da[rows],
-            )  # fmt: skip
+                x[portion],
+                a[rows],
+                [w[portion] for w in wins],
+                grad[portion],
+                ctx.steps,
+                buffers,
+                None if dx is None else dx[portion],
+                None if da is None else da[rows],
+            )
         return dx, da, None, None
 
 
@@ -142,9 +148,15 @@ class _Buffers:
 
 
 def _backward(
-    x: Tensor, a: Tensor, wins: list[Tensor], grad: Tensor, steps: Steps, buffers: _Buffers,
-    dx: Tensor | None, da: Tensor | None,
-) -> None:  # fmt: skip
+    x: Tensor,
+    a: Tensor,
+    wins: list[Tensor],
+    grad: Tensor,
+    steps: Steps,
+    buffers: _Buffers,
+    dx: Tensor | None,
+    da: Tensor | None,
+) -> None:
     """Fill dx (N, C, H, W) and da (N or 1, K, J, C) where wanted."""
     _, k, j, _ = a.shape
     product, spare = buffers.product[: len(x)], buffers.part[: len(x)]

@@ -211,9 +211,18 @@ def _forward(found: ctypes.CDLL, x: Tensor, a: Tensor, groups: int, shift: str) 
     _, k, j, _ = a.shape
     y = torch.empty_like(x)
     getattr(found, f"shift_max_{DTYPES[x.dtype]}")(
-        x.data_ptr(), a.data_ptr(), y.data_ptr(), _index(channels, groups, j, shift), n, channels, height * width, k, j,
-        len(a) == 1, threads(x),
-    )  # fmt: skip
+        x.data_ptr(),
+        a.data_ptr(),
+        y.data_ptr(),
+        _index(channels, groups, j, shift),
+        n,
+        channels,
+        height * width,
+        k,
+        j,
+        len(a) == 1,
+        threads(x),
+    )
     return y
 
 
@@ -226,9 +235,20 @@ def _backward(
     dx = torch.empty_like(x) if wants_x else None
     da = x.new_empty(n, k, j, channels)
     getattr(found, f"shift_max_backward_{DTYPES[x.dtype]}")(
-        x.data_ptr(), a.data_ptr(), grad.data_ptr(), None if dx is None else dx.data_ptr(), da.data_ptr(),
-        _index(channels, groups, j, shift), n, channels, height * width, k, j, len(a) == 1, threads(x),
-    )  # fmt: skip
+        x.data_ptr(),
+        a.data_ptr(),
+        grad.data_ptr(),
+        None if dx is None else dx.data_ptr(),
+        da.data_ptr(),
+        _index(channels, groups, j, shift),
+        n,
+        channels,
+        height * width,
+        k,
+        j,
+        len(a) == 1,
+        threads(x),
+    )
     return dx, da.sum(0, keepdim=True) if len(a) == 1 < n else da
 
 

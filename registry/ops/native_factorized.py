@@ -38,8 +38,16 @@ class Axis:
         n, cin, height, width = shape
         sizes = (1, height, width) if self.axis == 2 else (height, width, 1)
         return (
-            n, cin, self.groups, channels, *sizes, self.out(shape[self.axis]), self.kernel, self.stride, self.padding,
-        )  # fmt: skip
+            n,
+            cin,
+            self.groups,
+            channels,
+            *sizes,
+            self.out(shape[self.axis]),
+            self.kernel,
+            self.stride,
+            self.padding,
+        )
 
     def out(self, length: int) -> int:
         """Return the output's length along the axis."""
@@ -99,9 +107,13 @@ def _forward(library: ctypes.CDLL, x: Tensor, weight: Tensor, bias: Tensor | Non
     shape[axis.axis] = axis.out(shape[axis.axis])
     y = x.new_empty(shape)
     failed = getattr(library, f"axis_conv_{DTYPES[x.dtype]}")(
-        x.data_ptr(), weight.data_ptr(), _pointer(bias), y.data_ptr(), *axis.arguments(tuple(x.shape), len(weight)),
+        x.data_ptr(),
+        weight.data_ptr(),
+        _pointer(bias),
+        y.data_ptr(),
+        *axis.arguments(tuple(x.shape), len(weight)),
         threads(y),
-    )  # fmt: skip
+    )
     if failed:
         raise MemoryError("no memory for a factorized convolution")
     return y
@@ -113,9 +125,14 @@ def _backward(
     grad, weight = grad.contiguous(), weight.contiguous()
     dx, dw = torch.empty_like(x) if wants[0] else None, torch.empty_like(weight) if wants[1] else None
     failed = getattr(library, f"axis_conv_backward_{DTYPES[x.dtype]}")(
-        x.data_ptr(), weight.data_ptr(), grad.data_ptr(), _pointer(dx), _pointer(dw),
-        *axis.arguments(tuple(x.shape), len(weight)), threads(grad),
-    )  # fmt: skip
+        x.data_ptr(),
+        weight.data_ptr(),
+        grad.data_ptr(),
+        _pointer(dx),
+        _pointer(dw),
+        *axis.arguments(tuple(x.shape), len(weight)),
+        threads(grad),
+    )
     if failed:
         raise MemoryError("no memory for a factorized convolution's gradient")
     return dx, dw
@@ -176,6 +193,9 @@ def fault(library: ctypes.CDLL) -> str | None:
 
 #: By stride, expansion and groups, as the paper's layers have them: (along, the weight's shape).
 _CASES = (
-    (Axis(2, 3, 2, 1, 1), (4, 4, 3, 1)), (Axis(3, 3, 2, 1, 4), (8, 1, 1, 3)), (Axis(2, 5, 1, 2, 4), (4, 1, 5, 1)),
-    (Axis(3, 5, 1, 2, 4), (4, 1, 1, 5)), (Axis(2, 1, 1, 0, 2), (6, 2, 1, 1)),
-)  # fmt: skip
+    (Axis(2, 3, 2, 1, 1), (4, 4, 3, 1)),
+    (Axis(3, 3, 2, 1, 4), (8, 1, 1, 3)),
+    (Axis(2, 5, 1, 2, 4), (4, 1, 5, 1)),
+    (Axis(3, 5, 1, 2, 4), (4, 1, 1, 5)),
+    (Axis(2, 1, 1, 0, 2), (6, 2, 1, 1)),
+)

@@ -54,9 +54,14 @@ def _forward(
     weight, bias = weight.contiguous(), bias.contiguous()
     y, mean, variance = torch.empty_like(x), torch.empty_like(weight), torch.empty_like(weight)
     getattr(library, f"batch_norm_{DTYPES[x.dtype]}")(
-        x.data_ptr(), weight.data_ptr(), bias.data_ptr(), y.data_ptr(), mean.data_ptr(), variance.data_ptr(),
+        x.data_ptr(),
+        weight.data_ptr(),
+        bias.data_ptr(),
+        y.data_ptr(),
+        mean.data_ptr(),
+        variance.data_ptr(),
         *_sizes(x, eps),
-    )  # fmt: skip
+    )
     return y, mean, variance
 
 
@@ -67,9 +72,16 @@ def _backward(
     weight, grad = weight.contiguous(), grad.contiguous()
     dx, dw, db = torch.empty_like(x) if wants_x else None, torch.empty_like(weight), torch.empty_like(weight)
     getattr(library, f"batch_norm_backward_{DTYPES[x.dtype]}")(
-        x.data_ptr(), weight.data_ptr(), grad.data_ptr(), mean.data_ptr(), variance.data_ptr(),
-        None if dx is None else dx.data_ptr(), dw.data_ptr(), db.data_ptr(), *_sizes(x, eps),
-    )  # fmt: skip
+        x.data_ptr(),
+        weight.data_ptr(),
+        grad.data_ptr(),
+        mean.data_ptr(),
+        variance.data_ptr(),
+        None if dx is None else dx.data_ptr(),
+        dw.data_ptr(),
+        db.data_ptr(),
+        *_sizes(x, eps),
+    )
     return dx, dw, db
 
 

@@ -88,9 +88,16 @@ class DynamicShiftMax(ConstantsModule):
     """
 
     def __init__(
-        self, channels: int, groups: int, j: int = 2, k: int = 2, hidden: int = 4, shift: str = "group", site: str = "",
+        self,
+        channels: int,
+        groups: int,
+        j: int = 2,
+        k: int = 2,
+        hidden: int = 4,
+        shift: str = "group",
+        site: str = "",
         constants: Constants | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
         self.channels, self.groups, self.j, self.k, self.shift, self.site = channels, groups, j, k, shift, site
         self.hyper = HyperFunction(channels, hidden, channels * j * k)

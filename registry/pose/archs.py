@@ -11,24 +11,39 @@ from ..specs import ArchSpec, BlockSpec
 #: Rows read as Table 10 prints them: Block, k, C, C/R, G1 [G2]; `a` is a Micro-A whose depthwise does not expand.
 #: The stride follows from the resolution: `/` before a row halves it.
 _BACKBONES: dict[str, tuple[int, str]] = {
-    "m0": (12, "a 3 12 12 3 | / A 3 48 16 4 | A 5 64 24 4 | / B 5 192 32 4 8 | C 7 288 48 6 8"
-               " | / C 5 384 64 8 8 | C 7 576 96 8 12"),
-    "m1": (12, "a 3 12 12 3 | / A 3 48 16 4 | A 5 64 24 4 | / B 5 192 32 4 8 | C 7 288 48 6 8 | C 5 384 64 8 8"
-               " | / C 5 576 96 8 12 | C 7 768 128 8 16 | C 5 768 128 8 16"),
-    "m2": (16, "a 3 16 16 4 | / A 3 64 24 4 | B 5 192 32 4 8"
-               " | / C 5 288 48 6 8 | C 7 384 64 8 8 | C 5 480 80 8 10"
-               " | / C 5 720 120 10 12 | C 7 720 120 10 12 | C 5 720 120 10 12 | C 7 864 144 12 12"),
+    "m0": (
+        12,
+        "a 3 12 12 3 | / A 3 48 16 4 | A 5 64 24 4 | / B 5 192 32 4 8 | C 7 288 48 6 8"
+        " | / C 5 384 64 8 8 | C 7 576 96 8 12",
+    ),
+    "m1": (
+        12,
+        "a 3 12 12 3 | / A 3 48 16 4 | A 5 64 24 4 | / B 5 192 32 4 8 | C 7 288 48 6 8 | C 5 384 64 8 8"
+        " | / C 5 576 96 8 12 | C 7 768 128 8 16 | C 5 768 128 8 16",
+    ),
+    "m2": (
+        16,
+        "a 3 16 16 4 | / A 3 64 24 4 | B 5 192 32 4 8"
+        " | / C 5 288 48 6 8 | C 7 384 64 8 8 | C 5 480 80 8 10"
+        " | / C 5 720 120 10 12 | C 7 720 120 10 12 | C 5 720 120 10 12 | C 7 864 144 12 12",
+    ),
     # Two group counts of the printed column do not divide (384 -> 120 by 10; the head's 1024 -> 192 by 12): the
     # nearest that does stands in, the smaller of two equally near.
-    "m2_printed": (16, "a 3 16 16 4 | / A 3 64 24 4 | B 5 192 32 4 8 | C 3 192 48 8 6"
-                       " | / C 5 288 48 6 8 | C 7 384 64 8 8 | C 5 480 80 8 10 | C 5 384 96 8 12 | C 5 384 96 8 12"
-                       " | / C 5 720 120 8 12 | C 7 720 120 10 12 | C 5 720 120 10 12 | C 7 864 144 12 12"
-                       " | C 5 768 192 12 16 | C 5 1024 256 16 16"),
-    "m3": (16, "a 3 16 16 4 | / A 3 64 24 4 | B 5 128 32 4 8 | C 3 192 48 8 6"
-               " | / C 5 256 64 8 8 | C 7 256 64 8 8 | C 7 256 64 8 8 | C 5 384 96 8 12 | C 5 384 96 8 12"
-               " | / C 5 576 144 12 12 | C 5 576 144 12 12 | C 5 576 144 12 12 | C 7 768 192 12 16"
-               " | C 5 768 192 12 16 | C 5 1024 256 16 16"),
-}  # fmt: skip
+    "m2_printed": (
+        16,
+        "a 3 16 16 4 | / A 3 64 24 4 | B 5 192 32 4 8 | C 3 192 48 8 6"
+        " | / C 5 288 48 6 8 | C 7 384 64 8 8 | C 5 480 80 8 10 | C 5 384 96 8 12 | C 5 384 96 8 12"
+        " | / C 5 720 120 8 12 | C 7 720 120 10 12 | C 5 720 120 10 12 | C 7 864 144 12 12"
+        " | C 5 768 192 12 16 | C 5 1024 256 16 16",
+    ),
+    "m3": (
+        16,
+        "a 3 16 16 4 | / A 3 64 24 4 | B 5 128 32 4 8 | C 3 192 48 8 6"
+        " | / C 5 256 64 8 8 | C 7 256 64 8 8 | C 7 256 64 8 8 | C 5 384 96 8 12 | C 5 384 96 8 12"
+        " | / C 5 576 144 12 12 | C 5 576 144 12 12 | C 5 576 144 12 12 | C 7 768 192 12 16"
+        " | C 5 768 192 12 16 | C 5 1024 256 16 16",
+    ),
+}
 _HEADS = {
     "m0": "C 5 480 120 12 10 | C 5 320 80 8 10 | a 5 320 48 8",
     "m1": "C 5 640 160 16 10 | C 7 384 96 8 12 | a 5 384 64 8",
@@ -73,10 +88,15 @@ class HeadSpec:
 
 #: Reductions follow Table 1's rule: ratio 1 for the first four blocks, then 2. Heads take 2.
 POSE_ARCHS: dict[str, ArchSpec] = {
-    f"pose_{name}": ArchSpec((stem, 4), _rows(rows, [1] * 4), last_ratio=2, ends=False,
-                             construction="repaired" if name == "m2" else "printed")
+    f"pose_{name}": ArchSpec(
+        (stem, 4),
+        _rows(rows, [1] * 4),
+        last_ratio=2,
+        ends=False,
+        construction="repaired" if name == "m2" else "printed",
+    )
     for name, (stem, rows) in _BACKBONES.items()
-}  # fmt: skip
+}
 POSE_HEADS: dict[str, HeadSpec] = {f"pose_{name}": HeadSpec(_rows(rows, [2] * 3)) for name, rows in _HEADS.items()}
 
 

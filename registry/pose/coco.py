@@ -28,10 +28,24 @@ from .coco_places import check_boxes, check_points, check_sizes
 KEYPOINTS = 17
 #: COCO's keypoints in their order, as mmpose and the sigmas of the evaluation take them.
 NAMES = (
-    "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
-    "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
+    "nose",
+    "left_eye",
+    "right_eye",
+    "left_ear",
+    "right_ear",
+    "left_shoulder",
+    "right_shoulder",
+    "left_elbow",
+    "right_elbow",
+    "left_wrist",
+    "right_wrist",
+    "left_hip",
+    "right_hip",
+    "left_knee",
+    "right_knee",
+    "left_ankle",
     "right_ankle",
-)  # fmt: skip
+)
 PERSON = 1
 LARGEST = sys.float_info.max
 DETECTIONS = "person_detection_results/COCO_val2017_detections_AP_H_56_person.json"
@@ -99,13 +113,15 @@ def _check_image_entries(images: Entries) -> dict[int, tuple[int, int]]:
     names = [image["file_name"] for image in images.all]
     images.refuse(
         [i for i, name in enumerate(names) if not _names_file(name)],
-        lambda i: f"'file_name' is {short(names[i])}, not a file's name in the image folder", f"name its file, {ANEW}",
-    )  # fmt: skip
+        lambda i: f"'file_name' is {short(names[i])}, not a file's name in the image folder",
+        f"name its file, {ANEW}",
+    )
     first: dict[str, int] = {}
     images.refuse(
         [i for i, name in enumerate(names) if first.setdefault(normpath(name), i) != i],
-        lambda i: f"is the file of images[{first[normpath(names[i])]}] again", f"list each image once, {ANEW}",
-    )  # fmt: skip
+        lambda i: f"is the file of images[{first[normpath(names[i])]}] again",
+        f"list each image once, {ANEW}",
+    )
     width, height = (images.whole(key, "write its pixels", 1) for key in ("width", "height"))
     return dict(zip_strict(ids, zip_strict(width, height)))
 
@@ -113,9 +129,12 @@ def _check_image_entries(images: Entries) -> dict[int, tuple[int, int]]:
 def _names_file(name: Any) -> bool:
     """Tell whether a value can name a file in a folder, and none elsewhere: what lies elsewhere is in no pin."""
     return (
-        isinstance(name, str) and bool(name) and not re.search("[\0\ud800-\udfff]", name)
-        and not name.startswith("/") and ".." not in name.split("/")
-    )  # fmt: skip
+        isinstance(name, str)
+        and bool(name)
+        and not re.search("[\0\ud800-\udfff]", name)
+        and not name.startswith("/")
+        and ".." not in name.split("/")
+    )
 
 
 def _check_categories(categories: Entries) -> set[int]:
@@ -134,9 +153,10 @@ def _check_categories(categories: Entries) -> set[int]:
         for place, (name, known) in enumerate(zip_strict(names, NAMES)):
             if name != known:
                 categories.stop(
-                    i, f"keypoint {place + 1} is {short(name)}, COCO's is {known!r}",
+                    i,
+                    f"keypoint {place + 1} is {short(name)}, COCO's is {known!r}",
                     f"put every person's keypoints in COCO's order, {ANEW}",
-                )  # fmt: skip
+                )
     return set(ids)
 
 
@@ -148,21 +168,25 @@ def _check_annotations(entries: Entries, sizes: Mapping[int, tuple[int, int]], c
     image_ids, category_ids = (entries.whole(key, REQUIRED[key]) for key in ("image_id", "category_id"))
     entries.refuse(
         [i for i, v in enumerate(image_ids) if v not in sizes],
-        lambda i: f"is of image {image_ids[i]}, which the file does not list", f"list the image, {ANEW}",
-    )  # fmt: skip
+        lambda i: f"is of image {image_ids[i]}, which the file does not list",
+        f"list the image, {ANEW}",
+    )
     entries.refuse(
         [i for i, v in enumerate(category_ids) if v not in categories],
-        lambda i: f"is of category {category_ids[i]}, which the file does not list", f"mend it, {ANEW}",
-    )  # fmt: skip
+        lambda i: f"is of category {category_ids[i]}, which the file does not list",
+        f"mend it, {ANEW}",
+    )
     entries.refuse(
         [i for i, v in enumerate(crowds) if v not in (0, 1) or type(v) is float],
-        lambda i: f"'iscrowd' is {short(crowds[i])}, not 0 or 1", f"{REQUIRED['iscrowd']}, {ANEW}",
-    )  # fmt: skip
+        lambda i: f"'iscrowd' is {short(crowds[i])}, not 0 or 1",
+        f"{REQUIRED['iscrowd']}, {ANEW}",
+    )
     if set(map(type, areas)) - {int, float} or not all(0 <= v <= LARGEST for v in areas):
         entries.refuse(
             [i for i, v in enumerate(areas) if not is_number(v) or v < 0],
-            lambda i: f"'area' is {short(areas[i])}, not a number of pixels", f"{REQUIRED['area']}, {ANEW}",
-        )  # fmt: skip
+            lambda i: f"'area' is {short(areas[i])}, not a number of pixels",
+            f"{REQUIRED['area']}, {ANEW}",
+        )
     boxes = entries.numbers("bbox", boxed, 4, "box of four numbers", range(len(boxed)))
     limits = np.array([sizes[i] for i in image_ids], np.float64)
     check_boxes(entries, boxes, limits, "mend the box or the image's width and height")
@@ -192,7 +216,7 @@ def _check_keypoints(entries: Entries, persons: list[int]) -> tuple[list[int], n
         [places[i] for i in np.flatnonzero(wrong.any(1))],
         lambda i: f"has visibility {visible[places.index(i)][wrong[places.index(i)]][0]:g}, not 0, 1 or 2",
         f"mend it, {ANEW}",
-    )  # fmt: skip
+    )
     labelled = dict(zip_strict(places, np.count_nonzero(visible, axis=1).tolist()))
     counts = {i: entries.all[i]["num_keypoints"] for i in persons}
     sound = {i for i, v in counts.items() if type(v) is int and 0 <= v <= KEYPOINTS and (v > 0) == (labelled[i] > 0)}
@@ -200,7 +224,7 @@ def _check_keypoints(entries: Entries, persons: list[int]) -> tuple[list[int], n
         [i for i in counts if i not in sound],
         lambda i: f"'num_keypoints' is {short(counts[i])}, but {labelled[i]} have a visibility above 0",
         f"write their number, {ANEW}",
-    )  # fmt: skip
+    )
     crowd = (entries.all[i]["iscrowd"] for i in persons if labelled[i])
     if all(crowd):
         raise DataError(
@@ -220,8 +244,11 @@ def _check_detections(path: str, known: Mapping[int, tuple[int, int]], people: S
     found = _load(path)
     need = {"category_id", "image_id", "bbox", "score"}
     if not isinstance(found, list) or not all(isinstance(d, dict) and need <= d.keys() for d in found):
-        first = next((i for i, d in enumerate(found) if not isinstance(d, dict) or not need <= d.keys()), None) \
-            if isinstance(found, list) else None  # fmt: skip
+        first = (
+            next((i for i, d in enumerate(found) if not isinstance(d, dict) or not need <= d.keys()), None)
+            if isinstance(found, list)
+            else None
+        )
         where = "" if first is None else f"[{first}]: "
         raise DataError(
             f"error: {shown(path)}: {where}is no list of detections with {', '.join(sorted(need))}; fetch it anew"
@@ -240,8 +267,9 @@ def _check_detections(path: str, known: Mapping[int, tuple[int, int]], people: S
     scores = [d["score"] for d in found]
     boxes.refuse(
         [i for i, v in enumerate(scores) if not is_number(v) or not 0 <= v <= 1],
-        lambda i: f"'score' is {short(scores[i])}, no finite number from 0 to 1", "fetch the file anew",
-    )  # fmt: skip
+        lambda i: f"'score' is {short(scores[i])}, no finite number from 0 to 1",
+        "fetch the file anew",
+    )
     corners = boxes.numbers("bbox", [d["bbox"] for d in found], 4, "box of four numbers", range(len(found)))
     limits = np.array([known[i] for i in image_ids], np.float64)
     check_boxes(boxes, corners, limits, "take boxes of these images", "or fetch the file anew")

@@ -56,17 +56,20 @@ class Entries:
         if set(map(type, values)) - {int}:
             self.refuse(
                 [i for i, v in enumerate(values) if type(v) is not int],
-                lambda i: f"{key!r} is {short(values[i])}, not a whole number", f"write it as one, {ANEW}",
-            )  # fmt: skip
+                lambda i: f"{key!r} is {short(values[i])}, not a whole number",
+                f"write it as one, {ANEW}",
+            )
         self.refuse(
             [i for i, v in enumerate(values) if abs(v) > MOST],
-            lambda i: f"{key!r} is {short(values[i])}, beyond 2**53", f"{mend}, {ANEW}",
-        )  # fmt: skip
+            lambda i: f"{key!r} is {short(values[i])}, beyond 2**53",
+            f"{mend}, {ANEW}",
+        )
         if least is not None:
             self.refuse(
-                [i for i, v in enumerate(values) if v < least], lambda i: f"{key!r} is {values[i]}, below {least}",
+                [i for i, v in enumerate(values) if v < least],
+                lambda i: f"{key!r} is {values[i]}, below {least}",
                 f"{mend}, {ANEW}",
-            )  # fmt: skip
+            )
         return values
 
     def ids(self) -> list[int]:
@@ -76,9 +79,10 @@ class Entries:
             first: dict[int, int] = {}
             again = [i for i, v in enumerate(values) if first.setdefault(v, i) != i]
             self.refuse(
-                again, lambda i: f"has the id of {self.key}[{first[values[i]]}]",
+                again,
+                lambda i: f"has the id of {self.key}[{first[values[i]]}]",
                 f"{OWN_ID}, {ANEW}",
-            )  # fmt: skip
+            )
         return values
 
     def numbers(self, key: str, values: list[Any], width: int, what: str, places: Sequence[int]) -> np.ndarray:

@@ -35,17 +35,17 @@ def check_sizes(entries: Entries, boxes: np.ndarray, areas: np.ndarray, limits: 
         np.flatnonzero(areas > 1.1 * limits.prod(1)),
         lambda i: f"'area' is {areas[i]:g}, more than the {limits[i].prod():g} pixels of its image",
         f"write its segment's area in pixels, {ANEW}",
-    )  # fmt: skip
+    )
     entries.refuse(
         np.flatnonzero(single & (boxes[:, 2:] < 1).any(1)),
         lambda i: f"has labelled keypoints in a box of less than a pixel, {short(boxes[i].tolist())}",
         f"write its box in pixels, {ANEW}",
-    )  # fmt: skip
+    )
     entries.refuse(
         np.flatnonzero(single & (areas < 1)),
         lambda i: f"has labelled keypoints on an 'area' of {areas[i]:g}, by which their distances are judged",
         f"write its segment's area in pixels, {ANEW}",
-    )  # fmt: skip
+    )
 
 
 def check_points(
@@ -60,10 +60,11 @@ def check_points(
     far = labelled & ((xy < -limits[:, None]) | (xy > 2 * limits[:, None])).any(2)
     entries.refuse(
         [places[i] for i in np.flatnonzero(far.any(1))],
-        lambda i: f"has a keypoint at {short(xy[places.index(i)][far[places.index(i)]][0].tolist())}, far outside its "
-        "image",
+        lambda i: (
+            f"has a keypoint at {short(xy[places.index(i)][far[places.index(i)]][0].tolist())}, far outside its image"
+        ),
         f"write its place in pixels, {ANEW}",
-    )  # fmt: skip
+    )
     low, high = boxes[:, None, :2] - SLACK, boxes[:, None, :2] + boxes[:, None, 2:] + SLACK
     near = labelled & ((xy >= low) & (xy <= high)).all(2)
     apart = labelled.any(1) & ~near.any(1)
@@ -72,4 +73,4 @@ def check_points(
             [places[i] for i in np.flatnonzero(apart)],
             lambda i: f"all its keypoints lie apart from its box {short(boxes[places.index(i)].tolist())}",
             f"write both in pixels of the image, {ANEW}",
-        )  # fmt: skip
+        )

@@ -41,9 +41,13 @@ class _BlocksHead(HeatmapHead):
 
     def __init__(self, blocks: nn.Module, channels: int, out_channels: int, init_cfg: Any, **kwargs: Any) -> None:
         super().__init__(
-            channels, out_channels, deconv_out_channels=None, final_layer={"kernel_size": 1},
-            init_cfg=INIT if init_cfg is None else init_cfg, **kwargs,
-        )  # fmt: skip
+            channels,
+            out_channels,
+            deconv_out_channels=None,
+            final_layer={"kernel_size": 1},
+            init_cfg=INIT if init_cfg is None else init_cfg,
+            **kwargs,
+        )
         self.blocks = blocks
 
     def init_weights(self) -> None:
@@ -72,9 +76,14 @@ class MicroPoseHead(_BlocksHead):
     """
 
     def __init__(
-        self, arch: Any = "pose_m0", head: Any = None, activation: dict | None = None, out_channels: int = KEYPOINTS,
-        init_cfg: Any = None, **kwargs: Any,
-    ) -> None:  # fmt: skip
+        self,
+        arch: Any = "pose_m0",
+        head: Any = None,
+        activation: dict | None = None,
+        out_channels: int = KEYPOINTS,
+        init_cfg: Any = None,
+        **kwargs: Any,
+    ) -> None:
         plan = HeadPlan(get_arch(arch), arch if head is None else head, activation)
         super().__init__(plan.build(), plan.out_channels, out_channels, init_cfg, **kwargs)
 
@@ -100,9 +109,13 @@ class MobilePoseHead(_BlocksHead):
     """Upsample by three Mobile-Blocks: our construction of Table 8's head, whose widths the paper does not print."""
 
     def __init__(
-        self, in_channels: int, dynamic: str | None = None, out_channels: int = KEYPOINTS, init_cfg: Any = None,
+        self,
+        in_channels: int,
+        dynamic: str | None = None,
+        out_channels: int = KEYPOINTS,
+        init_cfg: Any = None,
         **kwargs: Any,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(mobile_head(in_channels, dynamic), 128, out_channels, init_cfg, **kwargs)
 
 

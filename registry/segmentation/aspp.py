@@ -80,9 +80,13 @@ class MRASPPPlan:
     """
 
     def __init__(
-        self, arch: Any, reading: str = "fitted", activation: Mapping[str, Any] | None = None, channels: int = CHANNELS,
+        self,
+        arch: Any,
+        reading: str = "fitted",
+        activation: Mapping[str, Any] | None = None,
+        channels: int = CHANNELS,
         attention: bool = True,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.reading, self.channels, self.attention = get_reading(reading), channels, attention
         if any((channels // self.reading.reduction) % g for g in self.reading.groups):
             raise ValueError(f"MR-ASPP's {channels} channels are not divisible as {self.reading} needs")

@@ -14,8 +14,14 @@ NETS = ("MobileNetV2x0.5", "MobileNetV3Small")
 FILTERS = 128
 #: Expansion, channels before the width multiplier, repeats, stride: 160 and 320 halved, the last stride 1.
 V2_SETTING = [
-    [1, 16, 1, 1], [6, 24, 2, 2], [6, 32, 3, 2], [6, 64, 4, 2], [6, 96, 3, 1], [6, 80, 3, 1], [6, 160, 1, 1],
-]  # fmt: skip
+    [1, 16, 1, 1],
+    [6, 24, 2, 2],
+    [6, 32, 3, 2],
+    [6, 64, 4, 2],
+    [6, 96, 3, 1],
+    [6, 80, 3, 1],
+    [6, 160, 1, 1],
+]
 
 
 class StridedFeatures(nn.Module):

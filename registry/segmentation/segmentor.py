@@ -72,15 +72,26 @@ class MRASPPHead(_FiniteHead):
     """
 
     def __init__(
-        self, arch: Any = "seg_m0", reading: str = "fitted", activation: Mapping[str, Any] | None = None,
-        channels: int = CHANNELS, attention: bool = True, dropout_ratio: float = 0.0, init_cfg: Any = None,
+        self,
+        arch: Any = "seg_m0",
+        reading: str = "fitted",
+        activation: Mapping[str, Any] | None = None,
+        channels: int = CHANNELS,
+        attention: bool = True,
+        dropout_ratio: float = 0.0,
+        init_cfg: Any = None,
         **kwargs: Any,
-    ) -> None:  # fmt: skip
+    ) -> None:
         plan = MRASPPPlan(arch, reading, activation, channels, attention)
         super().__init__(
-            (plan.low_channels, plan.high_channels), channels, in_index=(0, 1), input_transform="multiple_select",
-            dropout_ratio=dropout_ratio, init_cfg=INIT if init_cfg is None else init_cfg, **kwargs,
-        )  # fmt: skip
+            (plan.low_channels, plan.high_channels),
+            channels,
+            in_index=(0, 1),
+            input_transform="multiple_select",
+            dropout_ratio=dropout_ratio,
+            init_cfg=INIT if init_cfg is None else init_cfg,
+            **kwargs,
+        )
         self.aspp = plan.build()
 
     def init_weights(self) -> None:
@@ -117,9 +128,15 @@ class LiteRASPPHead(_FiniteHead):
 
     def __init__(self, in_channels: Sequence[int], num_classes: int = 19, init_cfg: Any = None, **kwargs: Any) -> None:
         super().__init__(
-            in_channels, FILTERS, num_classes=num_classes, in_index=(0, 1), input_transform="multiple_select",
-            dropout_ratio=0.0, init_cfg=INIT[:-1] if init_cfg is None else init_cfg, **kwargs,
-        )  # fmt: skip
+            in_channels,
+            FILTERS,
+            num_classes=num_classes,
+            in_index=(0, 1),
+            input_transform="multiple_select",
+            dropout_ratio=0.0,
+            init_cfg=INIT[:-1] if init_cfg is None else init_cfg,
+            **kwargs,
+        )
         self.aspp = LRASPP(*in_channels, num_classes)
         self.conv_seg = nn.Identity()  # LR-ASPP has a classifier on each branch
 
@@ -141,11 +158,14 @@ class CityscapesScenes(CityscapesDataset):
         check_headers(found)
         listed = [
             {
-                "img_path": str(image), "seg_map_path": str(label), "label_map": self.label_map,
-                "reduce_zero_label": self.reduce_zero_label, "seg_fields": [],
+                "img_path": str(image),
+                "seg_map_path": str(label),
+                "label_map": self.label_map,
+                "reduce_zero_label": self.reduce_zero_label,
+                "seg_fields": [],
             }
             for image, label in found
-        ]  # fmt: skip
+        ]
         return sorted(listed, key=lambda item: item["img_path"])
 
 

@@ -166,8 +166,10 @@ def grade(each: int = EACH, invented: int = INVENTED) -> Grades:
 
 def table(grades: Grades) -> str:
     """Return the grades as Markdown."""
-    lines = ["| Planted fault | Planted | Found | Impossible | Undecided by rounding | Suspicious | Found by |",
-             "|---|--:|--:|--:|--:|--:|---|"]  # fmt: skip
+    lines = [
+        "| Planted fault | Planted | Found | Impossible | Undecided by rounding | Suspicious | Found by |",
+        "|---|--:|--:|--:|--:|--:|---|",
+    ]
     for name, g in grades.kinds.items():
         counts = " | ".join(str(g.severities[s]) for s in ALARMS)
         by = ", ".join(c for c in about() if c in g.checks)

@@ -23,8 +23,21 @@ from papertally.tables.command import write_ledger
 EACH, CLEAN, FIRST_SEED = 15, 20, 5000
 Fault = Callable[[Manuscript, Random], set[str]]
 #: Sentences whose number at a place gets another digit, and those whose two names change places.
-NUMBERS = {"accuracy": 1, "parameters": 1, "cost": 1, "difference": 2, "ratio": 2, "percent fewer": 2, "pronoun": 1,
-           "change": 2, "t": 2, "F": 2, "chi2": 2, "r": 2, "share": 2}  # fmt: skip
+NUMBERS = {
+    "accuracy": 1,
+    "parameters": 1,
+    "cost": 1,
+    "difference": 2,
+    "ratio": 2,
+    "percent fewer": 2,
+    "pronoun": 1,
+    "change": 2,
+    "t": 2,
+    "F": 2,
+    "chi2": 2,
+    "r": 2,
+    "share": 2,
+}
 SWAPPED = ("order", "fewer")
 RENAMED = ("accuracy", "best", "fewest")
 #: Cells that get another digit: (table, column).
@@ -95,8 +108,9 @@ KINDS: dict[str, Fault] = {
     **{f"{kind}: names swapped": _swap(kind) for kind in SWAPPED},
     **{f"{kind}: another row named": _rename(kind) for kind in RENAMED},
     **{f"table, {kind}: another digit": _cell(*where) for kind, where in CELLS.items()},
-    "table: column copied": _copied, "table: ± a hundredfold": _spread,
-}  # fmt: skip
+    "table: column copied": _copied,
+    "table: ± a hundredfold": _spread,
+}
 
 
 def findings(text: str, tex: bool) -> list[Finding]:
@@ -132,10 +146,11 @@ def grade(each: int = EACH, clean: int = CLEAN) -> tuple[dict[str, int], list[li
             marks = plant(paper, Random(f"{name} {seed}"))
             before = {(f.check, f.cells, f.arithmetic) for f in right[seed]}
             new = [
-                f for f in findings(paper.text(seed % 2 == 1), seed % 2 == 1)
+                f
+                for f in findings(paper.text(seed % 2 == 1), seed % 2 == 1)
                 if (f.check, f.cells, f.arithmetic) not in before
                 and any(m[:40] in f"{f.subject} {f.arithmetic}" for m in marks)
-            ]  # fmt: skip
+            ]
             caught[name] += bool(new)
             checks[name].update({f.check for f in new})
     return caught, [right[seed] for seed in seeds[:clean]], checks

@@ -62,13 +62,22 @@ class Manuscript:
             return text.replace("%", r"\%").replace("±", r"$\pm$").replace("×", r"$\times$").replace("Δ", r"$\Delta$")
 
         tables = [
-            "\n".join([
-                r"\begin{table}", rf"\caption{{{t.title}}}", rf"\begin{{tabular}}{{{'l' * len(t.head)}}}", r"\toprule",
-                escaped(" & ".join(t.head)) + r" \\", r"\midrule", *(escaped(" & ".join(r)) + r" \\" for r in t.rows),
-                r"\bottomrule", r"\end{tabular}", r"\end{table}",
-            ])
+            "\n".join(
+                [
+                    r"\begin{table}",
+                    rf"\caption{{{t.title}}}",
+                    rf"\begin{{tabular}}{{{'l' * len(t.head)}}}",
+                    r"\toprule",
+                    escaped(" & ".join(t.head)) + r" \\",
+                    r"\midrule",
+                    *(escaped(" & ".join(r)) + r" \\" for r in t.rows),
+                    r"\bottomrule",
+                    r"\end{tabular}",
+                    r"\end{table}",
+                ]
+            )
             for t in self.tables.values()
-        ]  # fmt: skip
+        ]
         body = [r"\documentclass{article}", r"\begin{document}", *map(escaped, said), *tables, r"\end{document}"]
         return "\n\n".join(body) + "\n"
 
@@ -151,8 +160,16 @@ def _prose(paper: Manuscript, random: Random) -> None:
     def add(kind: str, forms: tuple[str, ...], *parts: str) -> None:
         paper.prose.append(Sentence(kind, random.choice(forms), list(parts)))
 
-    add("accuracy", ("{0} reaches {1}% top-1 accuracy.", "On ImageNet {0} obtains a top-1 accuracy of {1}%.",
-                     "We find that {0} achieves {1} top-1."), one[0], one[3])  # fmt: skip
+    add(
+        "accuracy",
+        (
+            "{0} reaches {1}% top-1 accuracy.",
+            "On ImageNet {0} obtains a top-1 accuracy of {1}%.",
+            "We find that {0} achieves {1} top-1.",
+        ),
+        one[0],
+        one[3],
+    )
     add(
         "parameters",
         ("{0} has {1}M parameters.", "In total {0} uses {1}M params.", "{0} needs {1} million parameters."),
@@ -165,26 +182,60 @@ def _prose(paper: Manuscript, random: Random) -> None:
         three[0],
         three[2],
     )
-    add("difference", ("{0} outperforms {1} by {2} points top-1.",
-                       "{0} is {2} points better than {1} in top-1 accuracy.",
-                       "In top-1, {0} improves over {1} by {2}%."), better[0], worse[0], gap)  # fmt: skip
-    add("order", ("{0} outperforms {1} in top-1 accuracy.", "The top-1 accuracy of {0} surpasses {1}.",
-                  "{0} performs better than {1} in top-1."),
-        better[0], worse[0])  # fmt: skip
-    add("ratio", ("{0} has {2}× fewer parameters than {1}.",
-                  "{0} needs {2} times fewer parameters than {1}.",
-                  "Compared with {1}, {0} uses {2}x fewer parameters."),
-        light[0], heavy[0], f"{ratio:.1f}")  # fmt: skip
-    add("percent fewer", ("{0} has {2}% fewer parameters than {1}.", "{0} uses {2}% less parameters than {1}."),
-        light[0], heavy[0], f"{fewer:.0f}")  # fmt: skip
+    add(
+        "difference",
+        (
+            "{0} outperforms {1} by {2} points top-1.",
+            "{0} is {2} points better than {1} in top-1 accuracy.",
+            "In top-1, {0} improves over {1} by {2}%.",
+        ),
+        better[0],
+        worse[0],
+        gap,
+    )
+    add(
+        "order",
+        (
+            "{0} outperforms {1} in top-1 accuracy.",
+            "The top-1 accuracy of {0} surpasses {1}.",
+            "{0} performs better than {1} in top-1.",
+        ),
+        better[0],
+        worse[0],
+    )
+    add(
+        "ratio",
+        (
+            "{0} has {2}× fewer parameters than {1}.",
+            "{0} needs {2} times fewer parameters than {1}.",
+            "Compared with {1}, {0} uses {2}x fewer parameters.",
+        ),
+        light[0],
+        heavy[0],
+        f"{ratio:.1f}",
+    )
+    add(
+        "percent fewer",
+        ("{0} has {2}% fewer parameters than {1}.", "{0} uses {2}% less parameters than {1}."),
+        light[0],
+        heavy[0],
+        f"{fewer:.0f}",
+    )
     add(
         "fewer",
         ("{0} has fewer parameters than {1}.", "{0} has a lower number of parameters than {1}."),
         light[0],
         heavy[0],
     )
-    add("best", ("{0} has the highest top-1 accuracy.", "{0} reaches the best top-1 accuracy in Table 1.",
-                 "In Table 1, {0} achieves the highest top-1."), by_top1[-1][0])  # fmt: skip
+    add(
+        "best",
+        (
+            "{0} has the highest top-1 accuracy.",
+            "{0} reaches the best top-1 accuracy in Table 1.",
+            "In Table 1, {0} achieves the highest top-1.",
+        ),
+        by_top1[-1][0],
+    )
     add("fewest", ("{0} has the fewest parameters.", "{0} uses the fewest params of all models."), by_params[0][0])
     first = Sentence("named", "We turn to {0}.", [by_top1[-1][0]])
     paper.prose.append(first)
@@ -195,9 +246,16 @@ def _prose(paper: Manuscript, random: Random) -> None:
         step,
     )
     a, b = round(random.uniform(40, 60), 1), round(random.uniform(61, 80), 1)
-    add("change", ("The score rises from {0} to {1}, a gain of {2} points.",
-                   "Recall grows from {0}% to {1}%, that is by {2} points."),
-        f"{a}", f"{b}", f"{b - a:.1f}")  # fmt: skip
+    add(
+        "change",
+        (
+            "The score rises from {0} to {1}, a gain of {2} points.",
+            "Recall grows from {0}% to {1}%, that is by {2} points.",
+        ),
+        f"{a}",
+        f"{b}",
+        f"{b - a:.1f}",
+    )
 
 
 def _statistics(paper: Manuscript, random: Random) -> None:

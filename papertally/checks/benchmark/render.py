@@ -15,17 +15,28 @@ def _cell(cell: Cell, tex: bool) -> str:
 def _table(table: Table, tex: bool) -> str:
     head = [*table.label_columns, *table.columns]
     rows = [
-        [*(label.replace("✓", r"\checkmark") if tex else label for label in row.labels),
-         *(_cell(cell, tex) for cell in row.cells.values())]
+        [
+            *(label.replace("✓", r"\checkmark") if tex else label for label in row.labels),
+            *(_cell(cell, tex) for cell in row.cells.values()),
+        ]
         for row in table.rows
-    ]  # fmt: skip
+    ]
     if tex:
         lines = [" & ".join(row) + r" \\" for row in (head, *rows)]
-        return "\n".join([
-            r"\begin{table}", rf"\begin{{tabular}}{{{'l' * len(head)}}}",
-            r"\toprule", lines[0], r"\midrule", *lines[1:],
-            r"\bottomrule", r"\end{tabular}", rf"\caption{{{table.title}.}}", r"\end{table}",
-        ])  # fmt: skip
+        return "\n".join(
+            [
+                r"\begin{table}",
+                rf"\begin{{tabular}}{{{'l' * len(head)}}}",
+                r"\toprule",
+                lines[0],
+                r"\midrule",
+                *lines[1:],
+                r"\bottomrule",
+                r"\end{tabular}",
+                rf"\caption{{{table.title}.}}",
+                r"\end{table}",
+            ]
+        )
     lines = ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows)]
     return "\n".join([*lines, "", f"Table {table.id}. **{table.title}.**"])
 

@@ -185,11 +185,14 @@ def _pose(p: Paper) -> None:
     for i in range(9):
         ap = 48 + 2.2 * i + p.random.uniform(-0.8, 0.8)
         values = {
-            "params": (1.2 + 0.5 * i) * 1e6 * p.random.uniform(0.9, 1.1), "madds": (80 + 55 * i) * 1e6, "AP": ap,
+            "params": (1.2 + 0.5 * i) * 1e6 * p.random.uniform(0.9, 1.1),
+            "madds": (80 + 55 * i) * 1e6,
+            "AP": ap,
             "AP50": 79 + 0.55 * (ap - 48) + p.random.gauss(0, 0.15),
             "AP75": 52 + 1.3 * (ap - 48) + p.random.gauss(0, 0.25),
-            "APM": ap - 2.4 + p.random.gauss(0, 0.15), "APL": ap + 5 + p.random.gauss(0, 0.2),
-        }  # fmt: skip
+            "APM": ap - 2.4 + p.random.gauss(0, 0.15),
+            "APL": ap + 5 + p.random.gauss(0, 0.2),
+        }
         rows.append(p.row("4", f"pose_{i}", [f"Pose {i}"], values, print_as))
     p.add("4", "pose", ("Model",), rows, {"AP": [list(range(9))]})
     p.gain("pose_8", "pose_0", "AP")
@@ -214,10 +217,16 @@ def _totals(p: Paper) -> None:
     """Add a table of architectures that repeats the costs of the main results."""
     print_as = {"madds": (0, "M"), "params": (1, "M")}
     rows = [
-        p.row("6", f"total_{i}", [f"Ours {i}"], {c: p.true[f"ours_{i}"][c] for c in ("madds", "params")}, print_as,
-              f"ours_{i}")
+        p.row(
+            "6",
+            f"total_{i}",
+            [f"Ours {i}"],
+            {c: p.true[f"ours_{i}"][c] for c in ("madds", "params")},
+            print_as,
+            f"ours_{i}",
+        )
         for i in range(3)
-    ]  # fmt: skip
+    ]
     p.add("6", "classification", ("Model",), rows, {})
 
 
@@ -232,28 +241,43 @@ def right_ledger(seed: int) -> Ledger:
     _totals(p)
     rows = {row.id: row for table in p.tables.values() for row in table.rows}
     because = "the cost of each part adds"
-    checks = RawChecks.model_validate({
-        "bold": [{"table": "1", "columns": ["top1", "top5"], "blocks": blocks, "stated": bool(seed % 2)}],
-        "linear": [
-            {"table": "2", "columns": ["params", "madds"], "terms": ["A", "B", "C"], "because": because},
-            {"table": "3", "columns": ["params", "madds"], "terms": ["J*K"], "because": because},
-            {"table": "3", "columns": ["madds"], "terms": ["J"], "where": {"K": "2"}, "because": because},
-        ],
-        "monotone": [
-            {"table": "2", "columns": ["params", "madds"], "along": a, "fixed": [b for b in "ABC" if b != a],
-             "because": because}
-            for a in "ABC"
-        ] + [
-            {"table": "3", "columns": ["params", "madds"], "along": a, "fixed": [b], "because": because}
-            for a, b in (("J", "K"), ("K", "J"))
-        ],
-        "examples": [{"tables": ["5"], "columns": ["top1"], "images": images},
-                     {"tables": ["1", "2", "3"], "columns": ["top1", "top5"], "images": 50000}],
-        "quoted": [
-            {"row": row, "source": "the baseline's paper", "cells": {c: x.printed for c, x in rows[row].cells.items()}}
-            for row in rows if row.startswith("base")
-        ],
-    })  # fmt: skip
+    checks = RawChecks.model_validate(
+        {
+            "bold": [{"table": "1", "columns": ["top1", "top5"], "blocks": blocks, "stated": bool(seed % 2)}],
+            "linear": [
+                {"table": "2", "columns": ["params", "madds"], "terms": ["A", "B", "C"], "because": because},
+                {"table": "3", "columns": ["params", "madds"], "terms": ["J*K"], "because": because},
+                {"table": "3", "columns": ["madds"], "terms": ["J"], "where": {"K": "2"}, "because": because},
+            ],
+            "monotone": [
+                {
+                    "table": "2",
+                    "columns": ["params", "madds"],
+                    "along": a,
+                    "fixed": [b for b in "ABC" if b != a],
+                    "because": because,
+                }
+                for a in "ABC"
+            ]
+            + [
+                {"table": "3", "columns": ["params", "madds"], "along": a, "fixed": [b], "because": because}
+                for a, b in (("J", "K"), ("K", "J"))
+            ],
+            "examples": [
+                {"tables": ["5"], "columns": ["top1"], "images": images},
+                {"tables": ["1", "2", "3"], "columns": ["top1", "top5"], "images": 50000},
+            ],
+            "quoted": [
+                {
+                    "row": row,
+                    "source": "the baseline's paper",
+                    "cells": {c: x.printed for c, x in rows[row].cells.items()},
+                }
+                for row in rows
+                if row.startswith("base")
+            ],
+        }
+    )
     return Ledger(
         f"0000.{seed:05d}v1", f"Invented paper {seed}", ("Nobody",), p.tables, tuple(p.claims), {}, (), None, (), checks
     )

@@ -89,9 +89,11 @@ def row_copied(ledger: Ledger, random: Random) -> Planted | None:
 def metrics_exchanged(ledger: Ledger, random: Random) -> Planted | None:
     pairs = [("top1", "top5"), ("AP50", "AP75"), ("APM", "APL"), ("AP", "AP50")]
     found = [
-        (row, a, b) for row in ledger.rows.values() for a, b in pairs
+        (row, a, b)
+        for row in ledger.rows.values()
+        for a, b in pairs
         if a in row.cells and b in row.cells and row.cells[a].numeric and row.cells[b].numeric
-    ]  # fmt: skip
+    ]
     if not found:
         return None
     row, a, b = random.choice(found)

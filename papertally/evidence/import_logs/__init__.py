@@ -108,6 +108,11 @@ def read_log(path: Path, columns: Sequence[str | Target], named: Mapping[str, st
             raise EvidenceError(f"--column {column}={metric}: {path} logs no such metric; mend the name")
     whens = ["of a test" if r.split == "test" and r.at is None else r.when for r, _ in found]
     return Log(
-        form=log.form, epochs=[(record.at, values) for record, values in found], trained=log.trained, whens=whens,
-        signs={target.name: target.sign for target in targets}, base=log.base, notes=log.notes,
-    )  # fmt: skip
+        form=log.form,
+        epochs=[(record.at, values) for record, values in found],
+        trained=log.trained,
+        whens=whens,
+        signs={target.name: target.sign for target in targets},
+        base=log.base,
+        notes=log.notes,
+    )

@@ -17,14 +17,38 @@ from papertally.quantities.columns import SHARES, stem, usual_better
 
 #: What logs call a usual column.
 LOGGED = {
-    "top1": "top1", "top5": "top5", "accuracy/top1": "top1", "accuracy/top5": "top5", "eval_top1": "top1",
-    "eval_top5": "top5", "Valid Acc.": "top1", "Valid Acc5.": "top5", "mIoU": "miou", "coco/AP": "AP",
-    "coco/AP .5": "AP50", "coco/AP .75": "AP75", "coco/AP (M)": "APM", "coco/AP (L)": "APL", "coco/AR": "AR",
-    "coco/bbox_mAP": "AP", "coco/bbox_mAP_50": "AP50", "coco/bbox_mAP_75": "AP75", "coco/bbox_mAP_s": "APS",
-    "coco/bbox_mAP_m": "APM", "coco/bbox_mAP_l": "APL", "accuracy": "acc", "accuracy_top-1": "top1",
-    "accuracy_top-5": "top5", "Acc@1": "top1", "Acc@5": "top5", "metrics/accuracy_top1": "top1",
-    "metrics/accuracy_top5": "top5", "coco/segm_mAP": "AP", "bbox/AP": "AP", "segm/AP": "AP",
-}  # fmt: skip
+    "top1": "top1",
+    "top5": "top5",
+    "accuracy/top1": "top1",
+    "accuracy/top5": "top5",
+    "eval_top1": "top1",
+    "eval_top5": "top5",
+    "Valid Acc.": "top1",
+    "Valid Acc5.": "top5",
+    "mIoU": "miou",
+    "coco/AP": "AP",
+    "coco/AP .5": "AP50",
+    "coco/AP .75": "AP75",
+    "coco/AP (M)": "APM",
+    "coco/AP (L)": "APL",
+    "coco/AR": "AR",
+    "coco/bbox_mAP": "AP",
+    "coco/bbox_mAP_50": "AP50",
+    "coco/bbox_mAP_75": "AP75",
+    "coco/bbox_mAP_s": "APS",
+    "coco/bbox_mAP_m": "APM",
+    "coco/bbox_mAP_l": "APL",
+    "accuracy": "acc",
+    "accuracy_top-1": "top1",
+    "accuracy_top-5": "top5",
+    "Acc@1": "top1",
+    "Acc@5": "top5",
+    "metrics/accuracy_top1": "top1",
+    "metrics/accuracy_top5": "top5",
+    "coco/segm_mAP": "AP",
+    "bbox/AP": "AP",
+    "segm/AP": "AP",
+}
 #: What else a table may call it, the nearest first; what stands in ERRORS is the whole less it.
 CALLED = {"top1": ("top1", "acc", "err1", "err"), "top5": ("top5", "err5")}
 ERRORS = ("err1", "err5", "err")

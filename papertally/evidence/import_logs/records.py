@@ -19,9 +19,17 @@ LOSS = re.compile(r"(^|[\W_])loss", re.IGNORECASE)
 #: How trainers write that nothing was evaluated.
 BLANK = frozenset({"", "NA"})
 _SPLITS: dict[str, Split] = {
-    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "eval": "val",
-    "evaluation": "val", "dev": "val", "test": "test", "testing": "test",
-}  # fmt: skip
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "eval": "val",
+    "evaluation": "val",
+    "dev": "val",
+    "test": "test",
+    "testing": "test",
+}
 _WORD = re.compile(r"[A-Za-z]+")
 
 

@@ -44,9 +44,14 @@ def _file(folder: Path, name: str, **more: Any) -> dict[str, Any]:
     """Return what the crate says of one file: its size in bytes, media type and sha256."""
     content = (folder / name).read_bytes()
     return {
-        "@id": name, "@type": "File", "name": name, "contentSize": str(len(content)),
-        "encodingFormat": media_type(Path(name)), "sha256": hashlib.sha256(content).hexdigest(), **more,
-    }  # fmt: skip
+        "@id": name,
+        "@type": "File",
+        "name": name,
+        "contentSize": str(len(content)),
+        "encodingFormat": media_type(Path(name)),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        **more,
+    }
 
 
 def _copied(root: Path, folder: Path, name: str) -> str:
@@ -58,13 +63,16 @@ def _copied(root: Path, folder: Path, name: str) -> str:
 def _paper(report: Report) -> dict[str, Any]:
     ledger = report.ledger
     return {
-        "@id": ledger.address or f"#{ledger.name or 'paper'}", "@type": "ScholarlyArticle", "name": ledger.title,
+        "@id": ledger.address or f"#{ledger.name or 'paper'}",
+        "@type": "ScholarlyArticle",
+        "name": ledger.title,
         "author": [{"@id": f"#author-{i}"} for i, _ in enumerate(ledger.authors)],
-    }  # fmt: skip
+    }
 
 
-def metadata(report: Report, folder: Path, reports: Iterable[str], ledgers: Iterable[str], evidence: Iterable[str],
-             date: str) -> dict[str, Any]:  # fmt: skip
+def metadata(
+    report: Report, folder: Path, reports: Iterable[str], ledgers: Iterable[str], evidence: Iterable[str], date: str
+) -> dict[str, Any]:
     """Return the crate's JSON-LD; the files lie under `folder` by then. date: ISO 8601, of the newest evidence."""
     paper, title = _paper(report), short_title(report.ledger.title)
     ledgers, evidence = list(ledgers), list(evidence)
@@ -72,23 +80,33 @@ def metadata(report: Report, folder: Path, reports: Iterable[str], ledgers: Iter
     made = [{"@id": name} for name in reports]
     parts += [_file(folder, name, about={"@id": paper["@id"]}) for name in reports]
     action = {
-        "@id": "#judging", "@type": "CreateAction", "name": f"Verdicts on {title}",
-        "instrument": {"@id": "#harness"}, "object": [{"@id": name} for name in (*ledgers, *evidence)], "result": made,
-    }  # fmt: skip
+        "@id": "#judging",
+        "@type": "CreateAction",
+        "name": f"Verdicts on {title}",
+        "instrument": {"@id": "#harness"},
+        "object": [{"@id": name} for name in (*ledgers, *evidence)],
+        "result": made,
+    }
     root = {
-        "@id": "./", "@type": "Dataset", "name": f"{title}, checked number by number",
+        "@id": "./",
+        "@type": "Dataset",
+        "name": f"{title}, checked number by number",
         "description": f"Verdicts on {len(report.cells)} printed numbers and {len(report.claims)} statements of "
         f"{report.ledger.title} ({report.ledger.cited}), with the evidence that they rest on.",
-        "datePublished": date, "license": {"@id": LICENSE}, "about": {"@id": paper["@id"]},
-        "hasPart": [{"@id": part["@id"]} for part in parts], "mentions": {"@id": "#judging"},
-    }  # fmt: skip
+        "datePublished": date,
+        "license": {"@id": LICENSE},
+        "about": {"@id": paper["@id"]},
+        "hasPart": [{"@id": part["@id"]} for part in parts],
+        "mentions": {"@id": "#judging"},
+    }
     people = [{"@id": f"#author-{i}", "@type": "Person", "name": name} for i, name in enumerate(report.ledger.authors)]
     descriptor = {
-        "@id": METADATA, "@type": "CreativeWork", "about": {"@id": "./"},
+        "@id": METADATA,
+        "@type": "CreativeWork",
+        "about": {"@id": "./"},
         "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"},
-    }  # fmt: skip
-    harness = {"@id": "#harness", "@type": "SoftwareApplication", "name": "papertally",
-               "license": {"@id": LICENSE}}  # fmt: skip
+    }
+    harness = {"@id": "#harness", "@type": "SoftwareApplication", "name": "papertally", "license": {"@id": LICENSE}}
     licence = {"@id": LICENSE, "@type": "CreativeWork", "name": "Apache License 2.0"}
     return {"@context": CONTEXT, "@graph": [descriptor, root, *parts, action, harness, paper, *people, licence]}
 

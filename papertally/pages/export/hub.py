@@ -46,11 +46,14 @@ def eval_results(report: Report, row_id: str, cells: list[CellView]) -> list[dic
     source = {"source": {"url": report.ledger.address, "name": report.ledger.cited}} if report.ledger.address else {}
     return [
         {
-            "dataset": {"id": dataset, "task_id": cell.column}, "value": round(float(cell.achieved), 3), **source,
+            "dataset": {"id": dataset, "task_id": cell.column},
+            "value": round(float(cell.achieved), 3),
+            **source,
             "notes": f"printed {cell.printed}; verdict: {cell.verdict}",
         }
-        for cell in cells if cell.achieved is not None
-    ]  # fmt: skip
+        for cell in cells
+        if cell.achieved is not None
+    ]
 
 
 def card(report: Report, row_id: str, cells: list[CellView]) -> str:
@@ -62,18 +65,27 @@ def card(report: Report, row_id: str, cells: list[CellView]) -> str:
     task = TASKS.get(table.task, table.task)
     head = {
         "tags": [task, short_title(ledger.title).lower()],
-        "model-index": [{
-            "name": row_id,
-            "results": [{
-                "task": {"type": task},
-                "dataset": {"type": hub or dataset or "not stated", "name": dataset or "not stated"},
-                "metrics": [
-                    {"type": cell.column, "name": column_name(cell.column), "value": round(float(cell.achieved), 3)}
-                    for cell in cells if cell.achieved is not None
+        "model-index": [
+            {
+                "name": row_id,
+                "results": [
+                    {
+                        "task": {"type": task},
+                        "dataset": {"type": hub or dataset or "not stated", "name": dataset or "not stated"},
+                        "metrics": [
+                            {
+                                "type": cell.column,
+                                "name": column_name(cell.column),
+                                "value": round(float(cell.achieved), 3),
+                            }
+                            for cell in cells
+                            if cell.achieved is not None
+                        ],
+                    }
                 ],
-            }],
-        }],
-    }  # fmt: skip
+            }
+        ],
+    }
     reported = [cell.column for cell in cells if cell.verdict.startswith("reported")]
     told = f"\nReported from elsewhere, not reproduced: {', '.join(reported)}.\n" if reported else ""
     front = yaml.safe_dump(head, sort_keys=False, allow_unicode=True)

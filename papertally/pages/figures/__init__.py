@@ -101,13 +101,17 @@ def scatter_figure(report: Report, spec: ScatterSpec) -> Figure:
     nothing = "" if trained else f" No {y} has been achieved yet: that takes the profile paper."
     name = f"figure-{spec.figure}"
     return Figure(
-        name, f"Figure {spec.figure}", spec.title,
+        name,
+        f"Figure {spec.figure}",
+        spec.title,
         f"Filled points are printed in Table {spec.table}; the line to a ring is how far the {x} computed here lie "
         f"from the printed ones.{nothing}",
-        "wide", [Panel("", scatter.draw(name, spec, found))] if found else [], legend,
+        "wide",
+        [Panel("", scatter.draw(name, spec, found))] if found else [],
+        legend,
         ["Row", f"{x} printed", f"{x} computed", f"{y} printed", f"{y} achieved"],
         [[p.name, p.x.printed, p.x.shown or "–", p.y.printed, p.achieved] for p in found],
-    )  # fmt: skip
+    )
 
 
 def time_figure(report: Report, spec: ScatterSpec, sources: Sources, up: str) -> Figure | None:
@@ -127,9 +131,17 @@ def time_figure(report: Report, spec: ScatterSpec, sources: Sources, up: str) ->
     ]
     columns, rows = latency.numbers(found, table)
     return Figure(
-        name, f"Figure {spec.figure}, by the clock", f"Time of one image against {column_name(spec.y)} as printed",
-        latency.told(table, spec, found, drawn), "stack", panels, [], columns, rows, [Value(path, link(up, path))],
-    )  # fmt: skip
+        name,
+        f"Figure {spec.figure}, by the clock",
+        f"Time of one image against {column_name(spec.y)} as printed",
+        latency.told(table, spec, found, drawn),
+        "stack",
+        panels,
+        [],
+        columns,
+        rows,
+        [Value(path, link(up, path))],
+    )
 
 
 def evidence_figure(path: str, figure: FigureEvidence, up: str) -> Figure:
@@ -143,18 +155,26 @@ def evidence_figure(path: str, figure: FigureEvidence, up: str) -> Figure:
             [series.name, f"{x:g}", f"{y:g}", _at(series.line, x)] for series in figure.series for x, y in series.points
         ]
         return common(
-            layout="wide", panels=[Panel("", curves.draw(name, figure))] if figure.series else [],
+            layout="wide",
+            panels=[Panel("", curves.draw(name, figure))] if figure.series else [],
             legend=[("line", "by the paper's formula"), ("dot", "counted on the project's modules")],
-            columns=["Curve", figure.x, "counted", "by formula"], rows=rows,
-        )  # fmt: skip
+            columns=["Curve", figure.x, "counted", "by formula"],
+            rows=rows,
+        )
     panels, rows = [], []
     for i, row in enumerate(figure.rows):
         panels.append(Panel(row.name, matrices.draw(f"{name}-{i}", row.name, row)))
         rows += [
-            [row.name, panel.name, f"{len(panel.values)} × {len(panel.values[0])}", f"{panel.groups} × {panel.groups}",
-             ", ".join(map(str, sorted({r for line in panel.ranks for r in line})))]
-            for panel in row.panels if panel.ranks
-        ]  # fmt: skip
+            [
+                row.name,
+                panel.name,
+                f"{len(panel.values)} × {len(panel.values[0])}",
+                f"{panel.groups} × {panel.groups}",
+                ", ".join(map(str, sorted({r for line in panel.ranks for r in line}))),
+            ]
+            for panel in row.panels
+            if panel.ranks
+        ]
     legend = [("pos", "above zero"), ("neg", "below zero"), ("rank", "rank of a block")]
     columns = ["Case", "Matrix", "Size", "Blocks", "Ranks found"]
     return common(layout="grid", panels=panels, legend=legend, columns=columns, rows=rows)
@@ -183,19 +203,28 @@ def _forest(
     name, head = f"forest-{table}", column_name(column)
     values = {n: float(report.ledger.cell(c.row_id, c.column).value) for n, c in rows}
     lines = [
-        forest.Line(n, values[n], None if c.achieved is None else float(c.achieved), c.half_width,
-                    f"{c.shown} {c.half}".strip() or c.printed)
+        forest.Line(
+            n,
+            values[n],
+            None if c.achieved is None else float(c.achieved),
+            c.half_width,
+            f"{c.shown} {c.half}".strip() or c.printed,
+        )
         for n, c in rows
-    ]  # fmt: skip
+    ]
     done = sum(c.achieved is not None for _, c in rows)
     what = f"{done} of {count(len(rows), 'row')} trained with the paper's data" if done else "no row trained yet"
     panels = [
         Panel(
             f"{head} in percent, printed and achieved: {what}",
-            forest.draw(f"{name}-paper", f"Table {table}: printed and achieved {head}",
-                        f"{count(len(rows), 'row')}; {what}. The numbers stand below.", lines),
+            forest.draw(
+                f"{name}-paper",
+                f"Table {table}: printed and achieved {head}",
+                f"{count(len(rows), 'row')}; {what}. The numbers stand below.",
+                lines,
+            ),
         )
-    ]  # fmt: skip
+    ]
     columns, table_rows = ["Row", "printed", "achieved", "verdict"], []
     small = {} if order is None else {label: (mean, half, n) for label, _, mean, half, n in order.rows}
     if order is not None:
@@ -204,15 +233,18 @@ def _forest(
             Panel(
                 f"{head} in percent on {order.data}, {count(order.epochs, 'epoch')}: for the order alone",
                 forest.draw(
-                    f"{name}-proxy", f"Table {table}: {head} on {order.data}",
+                    f"{name}-proxy",
+                    f"Table {table}: {head} on {order.data}",
                     f"{count(len(order.rows), 'row')} with intervals. "
                     + ("" if order.tau is None else f"Kendall's τ against the printed order: {order.tau:.2f}. ")
                     + "The numbers stand below.",
-                    [forest.Line(n, None, mean, _finite(half), _mean(mean, half, k))
-                     for n, _, mean, half, k in order.rows],
+                    [
+                        forest.Line(n, None, mean, _finite(half), _mean(mean, half, k))
+                        for n, _, mean, half, k in order.rows
+                    ],
                 ),
             )
-        )  # fmt: skip
+        )
     for n, c in rows:
         line = [n, c.printed, f"{c.shown} {c.half}".strip() or "–", c.answer.words]
         if order is not None:
@@ -238,11 +270,19 @@ def orders(orderings: Iterable[Ordering]) -> list[Orders]:
         ends = [p.gap + s * p.half_width for p in order.pairs for s in (-1, 1) if p.half_width < float("inf")]
         low, high = padded([*ends, *(p.gap for p in order.pairs), 0.0], 0.05)
         gaps = [
-            Gap(p.higher, p.lower, f"{p.gap:+.2f} ± {p.half_width:.2f}", p.verdict,
-                forest.gap(low, high, p.gap, p.half_width, DRAWN[p.verdict]), p.resolution,
-                "" if p.z is None else f"{p.z:.1f}", p.images, told_p(p.adjusted))
+            Gap(
+                p.higher,
+                p.lower,
+                f"{p.gap:+.2f} ± {p.half_width:.2f}",
+                p.verdict,
+                forest.gap(low, high, p.gap, p.half_width, DRAWN[p.verdict]),
+                p.resolution,
+                "" if p.z is None else f"{p.z:.1f}",
+                p.images,
+                told_p(p.adjusted),
+            )
             for p in order.pairs
-        ]  # fmt: skip
+        ]
         found = Counter(p.verdict for p in order.pairs)
         told = [f"{count(found['holds'], 'order holds', 'orders hold')} of {len(order.pairs)}"]
         told += [count(found["fails"], "fails", "fail")] if found["fails"] else []

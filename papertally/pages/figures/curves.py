@@ -24,9 +24,12 @@ def draw(name: str, figure: FigureEvidence) -> Markup:
     names = " and ".join(s.name for s in figure.series)
     mark = f" They meet at {figure.mark.name} = {figure.mark.x:g}." if figure.mark else ""
     svg = Svg(
-        name, WIDTH, HEIGHT, f"Figure {figure.figure}: {figure.title}",
+        name,
+        WIDTH,
+        HEIGHT,
+        f"Figure {figure.figure}: {figure.title}",
         f"{names} over {figure.x}, by formula and as counted.{mark} The numbers stand below.",
-    )  # fmt: skip
+    )
     svg.grid(x, y, 8, 8)
     scale = ", logarithmic" if log else ""
     svg.text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, figure.x + scale, "name", "middle")
@@ -54,9 +57,12 @@ def small(name: str, title: str, curve: Curve, low: float, high: float) -> Marku
     first, last = curve.points[0], curve.points[-1]
     metric = column_name(curve.metric)
     svg = Svg(
-        name, SMALL_WIDTH, SMALL_HEIGHT, title,
+        name,
+        SMALL_WIDTH,
+        SMALL_HEIGHT,
+        title,
         f"{metric} from {first[1]:.4g} at epoch {first[0]:g} to {last[1]:.4g} at epoch {last[0]:g}.",
-    )  # fmt: skip
+    )
     x = Scale(*(padded([first[0], last[0]], 0) if first[0] < last[0] else (first[0] - 1, last[0] + 1)), 30, 182)
     y = Scale(low, high, 78, 10)
     for tick in y.ticks(2):

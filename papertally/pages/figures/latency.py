@@ -53,10 +53,13 @@ def draw(name: str, spec: ScatterSpec, found: Sequence[Point], of: str, runtime:
     x = Scale(*padded([p.time for p in found], 0.1, True), LEFT, WIDTH - RIGHT, True)
     y = Scale(*padded([p.printed for p in found], 0.08), HEIGHT - BOTTOM, TOP)
     svg = Svg(
-        name, WIDTH, HEIGHT, f"Figure {spec.figure} by time in {runtime_name(runtime)}",
+        name,
+        WIDTH,
+        HEIGHT,
+        f"Figure {spec.figure} by time in {runtime_name(runtime)}",
         f"Across: time of one image over {of}'s, logarithmic; upwards: {column_name(spec.y)} as printed. {len(found)} "
         "rows. The numbers stand below.",
-    )  # fmt: skip
+    )
     svg.grid(x, y, 7, 6)
     svg.text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, f"time over {of}'s, logarithmic", "name", "middle")
     svg.text(LEFT - 36, TOP - 3, f"{column_name(spec.y)} printed, %", "name")
@@ -150,7 +153,9 @@ def beside(found: Latency, table: Table) -> tuple[list[str], list[list[str]]]:
     rows = []
     for of, to in pairs:
         ratios = [found.ratio(of, to, runtime) for runtime in found.runtimes]
-        rows.append([names[of], cells.get(of, "–"), names[to], cells.get(to, "–")] +
-                    ["–" if r is None else interval(r) for r in ratios])  # fmt: skip
+        rows.append(
+            [names[of], cells.get(of, "–"), names[to], cells.get(to, "–")]
+            + ["–" if r is None else interval(r) for r in ratios]
+        )
     columns = ["Row", "MAdds printed", "Against", "MAdds printed"]
     return columns + [f"times as long in {runtime_name(r)}" for r in found.runtimes], rows

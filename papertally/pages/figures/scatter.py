@@ -16,9 +16,19 @@ WIDTH, HEIGHT = 900.0, 460.0
 LEFT, RIGHT, TOP, BOTTOM = 44.0, 150.0, 22.0, 46.0
 #: Where a label may stand from its point, the best first: (x, y, anchor).
 PLACES = (
-    (10, 4, "start"), (-10, 4, "end"), (10, 17, "start"), (10, -9, "start"), (-10, 17, "end"), (-10, -9, "end"),
-    (0, -12, "middle"), (0, 22, "middle"), (10, 30, "start"), (-10, 30, "end"), (18, 4, "start"), (-18, 4, "end"),
-)  # fmt: skip
+    (10, 4, "start"),
+    (-10, 4, "end"),
+    (10, 17, "start"),
+    (10, -9, "start"),
+    (-10, 17, "end"),
+    (-10, -9, "end"),
+    (0, -12, "middle"),
+    (0, 22, "middle"),
+    (10, 30, "start"),
+    (-10, 30, "end"),
+    (18, 4, "start"),
+    (-18, 4, "end"),
+)
 
 
 @dataclass(frozen=True)
@@ -102,12 +112,15 @@ def draw(name: str, spec: ScatterSpec, found: list[Point]) -> Markup:
     shifted = sum(p.x.achieved is not None for p in found)
     scale = ", logarithmic" if spec.log else ""
     svg = Svg(
-        name, WIDTH, HEIGHT, f"Figure {spec.figure}: {spec.title}",
+        name,
+        WIDTH,
+        HEIGHT,
+        f"Figure {spec.figure}: {spec.title}",
         f"Across: {column_name(spec.x)}{scale}; upwards: {column_name(spec.y)}. {len(found)} printed points; {shifted} "
         f"have a computed {column_name(spec.x)}, {sum(p.y.achieved is not None for p in found)} an achieved "
         f"{column_name(spec.y)}. "
         "The numbers stand below.",
-    )  # fmt: skip
+    )
     svg.grid(x, y, 7, 6)
     svg.text(
         (LEFT + WIDTH - RIGHT) / 2,

@@ -25,10 +25,16 @@ class Svg:
     """Hold one drawing of width x height units with its title and description."""
 
     def __init__(self, name: str, width: float, height: float, title: str, description: str) -> None:
-        self.root = ET.Element("svg", {
-            "viewBox": f"0 0 {number(width)} {number(height)}", "width": number(width), "height": number(height),
-            "role": "img", "aria-labelledby": f"{name}-t {name}-d",
-        })  # fmt: skip
+        self.root = ET.Element(
+            "svg",
+            {
+                "viewBox": f"0 0 {number(width)} {number(height)}",
+                "width": number(width),
+                "height": number(height),
+                "role": "img",
+                "aria-labelledby": f"{name}-t {name}-d",
+            },
+        )
         ET.SubElement(self.root, "title", id=f"{name}-t").text = title
         ET.SubElement(self.root, "desc", id=f"{name}-d").text = description
 

@@ -54,8 +54,11 @@ def lambda_trades_channels_for_connectivity() -> Result:
         channels.append(c)
         edges.append(c * c / (r * g * g))
     ok = channels == sorted(channels) and edges == sorted(edges, reverse=True)
-    return Result(ok, f"O = 4096, R = 4, lambda 0.25 to 4: C {channels[0]:.0f} to {channels[-1]:.0f}, "
-                      f"E {edges[0]:.0f} to {edges[-1]:.1f}")  # fmt: skip
+    return Result(
+        ok,
+        f"O = 4096, R = 4, lambda 0.25 to 4: C {channels[0]:.0f} to {channels[-1]:.0f}, "
+        f"E {edges[0]:.0f} to {edges[-1]:.1f}",
+    )
 
 
 def _work(layer: DynamicShiftMax, size: int) -> tuple[int, int, int]:
