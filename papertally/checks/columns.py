@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right, insort
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from fractions import Fraction
+from itertools import groupby
 
 from papertally.checks.findings import IMPOSSIBLE, NOT_APPLICABLE, PASSED, SUSPICIOUS, Finding, key, numeric, register
 from papertally.ledger.load import Cell, Ledger, Row, Table
@@ -178,13 +180,27 @@ def _borne_out(table: Table, column: str, row: Row, moved: Fraction) -> bool:
         if name == column or not sign or not row.cells[name].numeric:
             continue
         points = [(r.cells[column].value, sign * r.cells[name].value) for r in others if r.cells[name].numeric]
-        pairs = [(a, b) for i, a in enumerate(points) for b in points[:i] if a[0] != b[0] and a[1] != b[1]]
-        along = sum((a[0] < b[0]) == (a[1] < b[1]) for a, b in pairs)
-        if len(pairs) < 3 or along < CONCORDANT * len(pairs):
+        pairs, along = _concordant(points)
+        if pairs < 3 or along < CONCORDANT * pairs:
             continue
         own = sign * row.cells[name].value
         ends.append(all(own < value if low else own > value for _, value in points))
     return bool(ends) and all(ends)
+
+
+def _concordant(points: Sequence[tuple[Decimal, Decimal]]) -> tuple[int, int]:
+    """Return how many pairs of points differ in both numbers, and how many of these stand in one order in both."""
+    seen: list[Decimal] = []
+    pairs = along = 0
+    for _, same in groupby(sorted(points), key=lambda point: point[0]):
+        values = [value for _, value in same]
+        for value in values:
+            below, up_to = bisect_left(seen, value), bisect_right(seen, value)
+            along += below
+            pairs += below + len(seen) - up_to
+        for value in values:
+            insort(seen, value)
+    return pairs, along
 
 
 def _slip(subject: str, table: Table, column: str, row: Row, values: Sequence[Decimal]) -> Finding | None:

@@ -58,11 +58,12 @@ def one_name(ledger: Ledger) -> Iterator[Finding]:
         for row in table.rows:
             if _named(row) and row.same_as is None:
                 within[_named(row)].append(row)
+        repeated = sum(len(rows) > 1 for rows in within.values())
         for rows in within.values():
             if 2 <= len(rows) <= len(table.rows) / 3:
                 shared = [c for c in rows[0].cells if len({r.cells[c].printed for r in rows if r.cells[c].numeric}) > 1]
                 same = [c for c in rows[0].cells if c not in shared and rows[0].cells[c].numeric]
-                if shared and same and sum(len(r) > 1 for r in within.values()) == 1:
+                if shared and same and repeated == 1:
                     text = "; ".join(f"{c} {' and '.join(r.cells[c].printed for r in rows)}" for c in shared)
                     cells = tuple(key(r, c) for r in rows for c in shared)
                     text += "; harmless if they differ in what no column tells"

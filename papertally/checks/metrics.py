@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import combinations
-from math import ceil, floor, sqrt
+from math import ceil, erfc, exp, floor, gamma, sqrt
 from statistics import median
 
 from papertally.checks.findings import (
@@ -37,6 +37,8 @@ BETWEEN = (("AP", ("APS", "APM", "APL")), ("AP", ("APM", "APL")))
 TOGETHER = (("top1", "top5"), ("AP", "AP50"), ("AP", "AP75"), ("AP", "APM"), ("AP", "APL"))
 MIN_MODELS = 8
 MIN_DIGITS = 40
+#: Of more models not every pair gives a slope.
+MOST_PAIRED = 300
 DIGITS_P = 1e-3
 
 
@@ -157,14 +159,20 @@ def _line(task: str, x: str, y: str, rows: list[Row]) -> Iterator[Finding]:
         yield Finding("outliers", NOT_APPLICABLE, subject, (), f"{len(rows)} models are too few")
         return
     points = [(Fraction(row.cells[x].value), Fraction(row.cells[y].value)) for row in rows]
-    slopes = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in combinations(points, 2) if a[0] != b[0]]
+    if len(points) <= MOST_PAIRED:
+        pairs: Iterable[tuple[tuple[Fraction, Fraction], ...]] = combinations(points, 2)
+    else:  # Theil's incomplete method: each with the one half the models further on
+        ordered, half = sorted(points), len(points) // 2
+        pairs = zip(ordered, ordered[half:], strict=False)
+    slopes = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in pairs if a[0] != b[0]]
     if not slopes:
         yield Finding("outliers", NOT_APPLICABLE, subject, (), f"all print one {x}")
         return
     slope = median(slopes)
     level = median(b - slope * a for a, b in points)
     rest = [b - level - slope * a for a, b in points]
-    spread = Fraction(14826, 10000) * median(abs(r - median(rest)) for r in rest)
+    middle = median(rest)
+    spread = Fraction(14826, 10000) * median(abs(r - middle) for r in rest)
     least = 10 * max(Fraction(row.cells[y].interval.place) for row in rows)
     limit = max(6 * spread, least)
     off = [(row, r) for row, r in zip(rows, rest, strict=True) if abs(r) > limit]
@@ -273,6 +281,12 @@ def resolution(ledger: Ledger) -> Iterator[Finding]:
             yield Finding("resolution", SUSPICIOUS, f"statement {claim.id}", smallest[2], smallest[1])
 
 
+def _tail_of_nine(x: float) -> float:
+    """Return the chance of a chi² of nine degrees of freedom above x: of an odd number it is a finite sum."""
+    half = x / 2
+    return float(erfc(sqrt(half)) + exp(-half) * sum(half ** (j - 0.5) / gamma(j + 0.5) for j in range(1, 5)))
+
+
 @register("terminal digits", "last digits of distinct trained numbers are spread evenly")
 def terminal_digits(ledger: Ledger) -> Iterator[Finding]:
     """Test the last digits of all distinct trained numbers of three digits or more for a uniform spread (chi²)."""
@@ -285,12 +299,10 @@ def terminal_digits(ledger: Ledger) -> Iterator[Finding]:
     if n < MIN_DIGITS:
         yield Finding("terminal digits", NOT_APPLICABLE, "trained numbers", (), f"{n} numbers are too few")
         return
-    from scipy.stats import chi2  # the rest of the ledger needs none of it
-
     counts = Counter(seen.values())
     listed = [counts[str(d)] for d in range(10)]
     statistic = sum((c - n / 10) ** 2 for c in listed) / (n / 10)
-    p = float(chi2.sf(statistic, 9))
+    p = _tail_of_nine(statistic)
     text = f"{n} numbers, digits 0 to 9: {', '.join(map(str, listed))}; chi² = {statistic:.1f}, p = {p:.2g}"
     severity = SUSPICIOUS if p < DIGITS_P else PASSED
     yield Finding("terminal digits", severity, "trained numbers", (), text)

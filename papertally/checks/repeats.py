@@ -87,60 +87,82 @@ def _equated(ledger: Ledger) -> set[frozenset[str]]:
     return found
 
 
-def _candidates(ledger: Ledger) -> Iterator[tuple[Row, Row]]:
-    """Yield the pairs of experiments of one task that print one trained number alike: no others can be the same."""
-    alike: dict[tuple[str, str, str], list[Row]] = {}
+#: Rows times sets of columns that are compared at most; beyond it rows of the same columns only.
+MOST_COMPARED = 2_000_000
+#: So many rows of a group are named in its subject.
+NAMED = 6
+
+
+def _compared(ledger: Ledger) -> tuple[dict[tuple[str, tuple[str, ...]], list[Row]], bool]:
+    """Return the rows that repeat no other by task and printed columns; and whether all of these can be compared."""
+    by: dict[tuple[str, tuple[str, ...]], list[Row]] = {}
     for row in ledger.rows.values():
         if row.same_as is None:
-            for column, cell in row.cells.items():
-                if cell.numeric and not is_cost(column):
-                    alike.setdefault((ledger.tables[row.table].task, column, cell.printed), []).append(row)
-    seen: set[tuple[str, str]] = set()
-    for rows in alike.values():
-        for i, a in enumerate(rows[:MANY]):
-            for b in rows[i + 1 : MANY]:
-                if (a.id, b.id) not in seen:
-                    seen.add((a.id, b.id))
-                    yield a, b
+            columns = tuple(c for c, cell in row.cells.items() if cell.numeric)
+            by.setdefault((ledger.tables[row.table].task, columns), []).append(row)
+    return by, len(by) * sum(map(len, by.values())) <= MOST_COMPARED
 
 
-#: Rows that print one trained number alike are compared with each other up to here; more are a column of few values.
-MANY = 50
+def _groups(one: list[Row], two: list[Row], columns: list[str]) -> Iterator[tuple[list[Row], list[str]]]:
+    """Yield the rows that print the same in some columns, or in at least three trained ones; with these columns."""
+    trained = [c for c in columns if not is_cost(c)]
+    keyed = trained if len(trained) >= 3 else columns
+    buckets: dict[tuple[str, ...], tuple[list[Row], list[Row]]] = {}
+    for side, rows in enumerate((one, two) if one is not two else (one,)):
+        for row in rows:
+            buckets.setdefault(tuple(row.cells[c].printed for c in keyed), ([], []))[side].append(row)
+    for first, second in buckets.values():
+        rows = first + second
+        if len(rows) > 1 and (one is two or (first and second)):
+            yield rows, [c for c in columns if len({row.cells[c].printed for row in rows}) == 1]
+
+
+def _joined(rows: list[Row], equated: set[frozenset[str]]) -> bool:
+    """Tell whether statements set all of some rows equal, one to the other."""
+    ids = {row.id for row in rows}
+    pairs = [pair for pair in equated if pair <= ids]
+    reached = {rows[0].id}
+    for _ in pairs:
+        reached |= {row for pair in pairs if pair & reached for row in pair}
+    return reached == ids
 
 
 @register("distinct rows", "experiments that are not one print different numbers")
 def distinct(ledger: Ledger) -> Iterator[Finding]:
-    """Look for two experiments that print the same in every column they share, trained ones among them.
+    """Look for experiments that print the same in every column they share, trained ones among them.
 
     A ledger without statements was read from a document, and nobody said which rows repeat others: one experiment in
-    several tables, as an ablation's baseline is, is then what is expected; only the rows of one table are asked about.
+    several tables, as an ablation's baseline is, is then what is expected; only rows of one table are asked about.
     """
-    equated = _equated(ledger)
-    declared = bool(ledger.claims)
+    by, all_ = _compared(ledger)
+    equated, order = _equated(ledger), {row: i for i, row in enumerate(ledger.rows)}
+    kinds = list(by)
     count, across = 0, 0
-    for a, b in _candidates(ledger):
-        shared = [c for c in a.cells if c in b.cells and a.cells[c].numeric and b.cells[c].numeric]
-        trained = [c for c in shared if not is_cost(c)]
-        if len(shared) < 3 or not trained:
-            continue
-        count += 1
-        same = [c for c in shared if a.cells[c].printed == b.cells[c].printed]
-        metrics = [c for c in same if not is_cost(c)]
-        if len(same) == len(shared) or (len(metrics) == len(trained) and len(metrics) >= 3):
-            if not declared and a.table != b.table:
-                across += 1
+    found: list[tuple[int, Finding]] = []
+    for i, a in enumerate(kinds):
+        for b in kinds[i:] if all_ else [a]:
+            shared = [c for c in a[1] if c in b[1]]
+            if a[0] != b[0] or len(shared) < 3 or all(map(is_cost, shared)):
                 continue
-            text = f"both print {', '.join(f'{c} {a.cells[c].printed}' for c in same)}"
-            cells = tuple(key(row, c) for row in (a, b) for c in same)
-            stated = frozenset((a.id, b.id)) in equated
-            severity = PASSED if stated else SUSPICIOUS
-            text += "; a statement says so" if stated else ", though nothing says that they are one experiment"
-            yield Finding("distinct rows", severity, f"{a.id}, {b.id}", cells, text)
-    told = f"{count} pairs of experiments with a number alike compared"
-    told += (
-        f"; {across} of different tables print the same: taken for one experiment in several tables" if across else ""
-    )
-    yield Finding("distinct rows", PASSED, "all tables", (), told)
+            count += len(by[a]) * (len(by[a]) - 1) // 2 if a is b else len(by[a]) * len(by[b])
+            for rows, same in _groups(by[a], by[b], shared):
+                rows.sort(key=lambda row: order[row.id])
+                if not ledger.claims and len({row.table for row in rows}) == len(rows):
+                    across += 1
+                    continue
+                text = f"{'both' if len(rows) == 2 else f'all {len(rows)}'} print "
+                text += ", ".join(f"{c} {rows[0].cells[c].printed}" for c in same)
+                stated = _joined(rows, equated)
+                text += "; a statement says so" if stated else ", though nothing says that they are one experiment"
+                subject = ", ".join(row.id for row in rows[:NAMED])
+                subject += f" and {len(rows) - NAMED} more" if len(rows) > NAMED else ""
+                cells = tuple(key(row, c) for row in rows for c in same)
+                severity = PASSED if stated else SUSPICIOUS
+                found.append((order[rows[0].id], Finding("distinct rows", severity, subject, cells, text)))
+    yield from (finding for _, finding in sorted(found, key=lambda pair: pair[0]))
+    rest = "" if all_ else "; rows that print other columns were not compared, for there are too many kinds of rows"
+    rest += f"; {across} print the same in several tables: taken for one experiment each" if across else ""
+    yield Finding("distinct rows", PASSED, "all tables", (), f"{count} pairs of experiments compared{rest}")
 
 
 @register("quoted cells", "numbers of other works print what their sources print")

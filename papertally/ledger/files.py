@@ -26,7 +26,8 @@ from ruamel.yaml.nodes import ScalarNode
 from papertally.ledger.validation_messages import explain, one_line, shown_value
 
 Model = TypeVar("Model", bound=BaseModel)
-#: Far above any file of ours, far below what exhausts the stack or, through aliases of aliases, memory.
+#: Far above any file of ours, far below what exhausts the stack or, through aliases of aliases, memory: how deep a file
+#: is nested, and how many values its aliases stand for beyond those that it writes.
 MAX_DEPTH, MAX_VALUES = 60, 100_000
 _FORBIDDEN = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SCALARS = YAML(typ="safe", pure=True)
@@ -54,7 +55,7 @@ class YamlFile:
         self.shown, self.kind = shown, error
         self.lines: dict[tuple[Any, ...], int] = {}
         self._anchors: dict[str, tuple[Any, int] | None] = {}
-        self._line = 1
+        self._line, self._written = 1, 0
         text = self._text(path)
         try:
             self.data = self._compose(text)
@@ -120,7 +121,7 @@ class YamlFile:
         root: Any = None
         documents = 0
         for event in YAML(typ="safe").parse(text):
-            self._line = event.start_mark.line + 1
+            self._line, self._written = event.start_mark.line + 1, self._written + 1
             match event:
                 case DocumentStartEvent():
                     documents += 1
@@ -205,7 +206,7 @@ class YamlFile:
     def _place(self, above: _Open, value: Any, size: int) -> None:
         """Put a value into the mapping or list that it stands in."""
         above.size += size
-        if above.size > MAX_VALUES:
+        if above.size > MAX_VALUES + self._written:
             raise self._at(self._line, f"aliases unfold to more than {MAX_VALUES:,} values; write them out")
         if isinstance(above.value, list):
             self.lines.setdefault((*above.path, len(above.value)), self._line)

@@ -52,9 +52,11 @@ def check_declared(source: YamlFile, checks: RawChecks, tables: dict[str, Table]
         faults.append(str(source.error(place, text)))
 
     quoted = [part.row for part in checks.quoted]
+    seen: set[str] = set()
     for i, row in enumerate(quoted):
-        if row in quoted[:i]:
+        if row in seen:
             fault(("checks", "quoted", i), f"row {row!r} is quoted twice; keep one")
+        seen.add(row)
     for kind in ("bold", "linear", "monotone", "examples", "quoted"):
         for i, part in enumerate(getattr(checks, kind)):
             where = ("checks", kind, i)

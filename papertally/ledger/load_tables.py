@@ -49,7 +49,7 @@ def _grounds(source: YamlFile, raw: RawTable, faults: list[str]) -> dict[tuple[s
 
     repeats = {row.id: row.same_as for row in raw.rows if row.same_as}
     found = {(row, c): Ground("repeat", of=f"{repeats[row]}.{c}") for row in repeats for c in numeric[row]}
-    own = [row.id for row in raw.rows if not row.same_as]
+    own = {row.id: None for row in raw.rows if not row.same_as}
     if not raw.grounds:
         return found | {(row, c): Ground() for row in own for c in numeric[row]}
     for i, entry in enumerate(raw.grounds):

@@ -43,6 +43,7 @@ class Table(Measured):
     def __init__(self, grid: Grid, name: str, number: str, task: str, metric: str, source: str) -> None:
         super().__init__(grid, task, metric)
         self.name, self.number, self.source = name, number, source
+        self._repeats: dict[str, int] = {}
         #: Has the document measured columns without a single text? Then a converter loses cells.
         self.doubtful = False
 
@@ -130,9 +131,10 @@ class Table(Measured):
 
     def _id(self, labels: Sequence[str], taken: Mapping[str, Any]) -> str:
         base = f"{self.name}_t{self.number.lower()}_" + (slug(" ".join(labels), 48) or "row")
-        found, n = base, 2
+        found = base
         while found in taken:
-            found, n = f"{base}_{n}", n + 1
+            self._repeats[base] = n = self._repeats.get(base, 1) + 1
+            found = f"{base}_{n}"
         return found
 
     def _cell(self, piece: Piece, row: str, col: Col) -> str:

@@ -71,6 +71,7 @@ class Measured:
         self.columns: list[Col] = []
         self.remarks: list[str] = []
         self.unread: list[Unread] = []
+        self._kinds: dict[tuple[int, str], str] = {}
         self._divide()
         self.task = task or self._task()
 
@@ -211,7 +212,13 @@ class Measured:
             keys["input_size"] = [3, *head.input]
 
     def kind(self, col: Col) -> str:
-        """Return the dimension that most of a column's numbers are in."""
+        """Return the dimension that most of a column's numbers are in, counted once a column."""
+        at = (col.at, str(col.keys.get("unit", "")))
+        if at not in self._kinds:
+            self._kinds[at] = self._usual_kind(col)
+        return self._kinds[at]
+
+    def _usual_kind(self, col: Col) -> str:
         kinds = Counter(kind_of(own_unit(t)) for t in self.texts(col.at) if numeric(t))
         unit = str(col.keys.get("unit", "")) or ("MB" if stem(col.name) == "size" else "")
         return kind_of(unit) if unit else kinds.most_common(1)[0][0] if kinds else ""

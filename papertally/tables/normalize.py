@@ -90,10 +90,11 @@ def transposed(grid: Grid) -> Grid:
     heads = grid.heads or 1
     if heads != 1 or len(grid.rows) < 3:
         return grid
+    if any(read_head([p.text]).measures for p in grid.rows[0][1:]):
+        return grid
     first = [row[0].text for row in grid.rows[1:]]
     known = sum(bool(measures(read_head([t]).title) or read_head([t]).measures) for t in first)
-    across = sum(bool(read_head([p.text]).measures) for p in grid.rows[0][1:])
-    if known < 2 or 2 * known < len(first) or across:
+    if known < 2 or 2 * known < len(first):
         return grid
     return replace(grid, rows=tuple(zip(*grid.rows, strict=True)), heads=1)
 
