@@ -29,7 +29,7 @@ from pipelines.training.run import run
 ROW = "t2_micronet_m0"
 EVIDENCE = f"results/mini/{ROW}.json"
 #: What a checkout trains with.
-CODE = ("configs", "fingerprints", "papers", "papertally", "pipelines", "registry")
+CODE = ("configs", "fingerprints", "papers", "papertally", "pipelines", "registry", "report")
 
 
 @pytest.fixture(scope="module")
