@@ -4,4 +4,4 @@ from pathlib import Path
 
 from papertally.shadowing import check_own
 
-check_own(Path(__file__).resolve().parent.parent, "papertally", "pipelines")
+check_own(Path(__file__).resolve().parent.parent, "papertally")

@@ -16,12 +16,14 @@ from pathlib import Path
 
 from papertally.output import run
 from papertally.pages import command
+from papertally.shadowing import check_own
 from papertally.verdicts.views import Report
 from report.project import MICRONET, OUT, ROOT, projects_of
 
 
 def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
     """Write the report, or run the named part; returns its exit code."""
+    check_own(ROOT, "pipelines")  # here: what a task of pipelines reads of this package is not the command
     argv = sys.argv[1:] if argv is None else argv
     name, rest, projects = "".join(argv[:1]), argv[1:], projects_of(root)
     if name == "diff":

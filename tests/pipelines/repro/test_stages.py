@@ -140,3 +140,13 @@ def test_the_lock_names_todays_stages():
             continue
         assert entry["cmd"] == computed[name]["cmd"]
         assert {d["path"] for d in entry.get("deps", [])} == set(computed[name].get("deps", []))
+
+
+@pytest.mark.slow
+def test_dvc_takes_the_stages_of_all_files_as_one_graph():
+    """No stage depends on a folder that it writes into, of whatever file: `dvc repro` refuses all stages then."""
+    from dvc.repo import Repo
+
+    repo = Repo(str(ROOT))
+    repo.index.check_graph()
+    assert {"cost", "report"} <= {getattr(stage, "name", "") for stage in repo.index.graph}
