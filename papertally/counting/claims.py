@@ -12,6 +12,7 @@ from typing import Any
 
 from papertally.command import CommandError, guard, told
 from papertally.counting import arguments
+from papertally.counting.evidence import filed_in
 from papertally.counting.statements import OF_NETWORKS, OWN, Value, of_networks, own_computations, run_own
 from papertally.evidence.checksum import file_computed
 from papertally.evidence.io import remove_others
@@ -19,10 +20,8 @@ from papertally.evidence.provenance import environment
 from papertally.evidence.revision import CODE_ROOT, code_revision
 from papertally.evidence.schema import ClaimEvidence, formed
 from papertally.ledger.load import Claim, Ledger, load_ledger
-from papertally.ledger.paper import Paper
 from papertally.ledger.validation_messages import one_line
 
-CLAIMS = Path("results/claims")
 #: What a computation gives: a value, and one line on how it came about.
 Found = tuple[Value, str]
 
@@ -97,10 +96,8 @@ def file_claims(found: Mapping[str, dict[str, Any]], faults: list[str], folder: 
 
 def main(argv: list[str] | None = None) -> int:
     """Write FOLDER/results/claims/, one file a claim."""
-    path: Path = arguments.claims().parse_args(argv).path
-    paper = Paper.at(path)
-    root = paper.folder
-    return file_claims(*of_another(load_ledger(root), root), paper.results / "claims", (path / CLAIMS).as_posix())
+    paper, folder, shown = filed_in(arguments.claims().parse_args(argv).path, "claims")
+    return file_claims(*of_another(load_ledger(paper.folder), paper.folder), folder, shown)
 
 
 if __name__ == "__main__":

@@ -13,16 +13,13 @@ from typing import Any
 from papertally.command import CommandError, guard, told
 from papertally.conventions.axes import Conventions
 from papertally.counting import arguments
-from papertally.counting.evidence import network_costs
+from papertally.counting.evidence import filed_in, network_costs
 from papertally.evidence.checksum import file_computed
 from papertally.evidence.io import remove_others, write_json_atomic
 from papertally.evidence.provenance import snapshot
 from papertally.evidence.revision import CODE_ROOT
 from papertally.evidence.schema import Rules, formed
 from papertally.ledger.load import Ledger, load_ledger
-from papertally.ledger.paper import Paper
-
-COSTS = Path("results/cost")
 
 
 def rules(conventions: Conventions) -> dict[str, Any]:
@@ -73,10 +70,8 @@ def file_costs(
 
 def main(argv: list[str] | None = None) -> int:
     """Write FOLDER/results/cost/."""
-    path: Path = arguments.count().parse_args(argv).path
-    paper = Paper.at(path)
-    root = paper.folder
-    return file_costs(load_ledger(root), root, paper.results / "cost", (path / COSTS).as_posix(), snapshot(CODE_ROOT))
+    paper, folder, shown = filed_in(arguments.count().parse_args(argv).path, "cost")
+    return file_costs(load_ledger(paper.folder), paper.folder, folder, shown, snapshot(CODE_ROOT))
 
 
 if __name__ == "__main__":

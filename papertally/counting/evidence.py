@@ -11,6 +11,24 @@ from papertally.counting.names import Measured, Size, measure, parse_network
 from papertally.evidence.fingerprints import network_parts
 from papertally.evidence.schema import CostEvidence, formed, size_name
 from papertally.ledger.load import Ledger, Row
+from papertally.ledger.paper import Paper
+
+
+def filed_in(path: Path, kind: str, project: Path | None = None) -> tuple[Paper, Path, str]:
+    """Return the paper of a folder, where its evidence of a kind lies, and how that is called from here.
+
+    Raises CommandError for a paper whose evidence another project than `project` makes, by fingerprints: to compute it
+    from the ledger alone would take away what that project computed.
+    """
+    paper = Paper.at(path)
+    if paper.fingerprints is not None and paper.root != project:
+        raise CommandError(
+            f"{path}: its evidence is made by the project that it belongs to (`fingerprints` in paper.yaml); run that "
+            "project's own command"
+        )
+    folder = paper.results / kind
+    within = folder.is_relative_to(paper.folder)
+    return paper, folder, (path / folder.relative_to(paper.folder)).as_posix() if within else paper.shown(folder)
 
 
 def named_rows(ledger: Ledger) -> list[Row]:

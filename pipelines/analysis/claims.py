@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from papertally.counting.claims import Found, evidence_of, file_claims, of_another
+from papertally.counting.evidence import filed_in
 from papertally.evidence.io import read_json
 from papertally.ledger.load import Claim, Ledger, load_ledger
-from papertally.ledger.paper import Paper
 from pipelines import arguments
 from pipelines.analysis.computations.load import load_all
 from pipelines.analysis.recipes import configured
@@ -92,14 +92,15 @@ def _recipe(ledger: Ledger) -> Callable[[Claim], Found]:
 
 def main(argv: list[str] | None = None) -> int:
     """Write what MicroNet's statements compute, or another paper's: results/claims/ of its folder, one file a claim."""
-    paper = Paper.at(arguments.claims().parse_args(argv).path or ROOT / MICRONET)
-    folder, faults = paper.results / "claims", []
+    path = arguments.claims().parse_args(argv).path or ROOT / MICRONET
+    paper, folder, shown = filed_in(path, "claims", ROOT)
+    faults: list[str] = []
     if paper.folder == (ROOT / MICRONET).resolve():
         found = results()
     else:
         ledger = load_ledger(paper.folder)
         found, faults = of_another(ledger, paper.folder, _recipe(ledger))
-    return file_claims(found, faults, folder, paper.shown(folder))
+    return file_claims(found, faults, folder, shown)
 
 
 if __name__ == "__main__":

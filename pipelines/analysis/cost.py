@@ -15,11 +15,11 @@ from typing import Any
 
 from papertally.conventions.axes import Conventions
 from papertally.counting.cost import file_costs
+from papertally.counting.evidence import filed_in
 from papertally.evidence.fingerprints import parts, read_fingerprint
 from papertally.evidence.provenance import snapshot
 from papertally.evidence.schema import CostEvidence, formed
 from papertally.ledger.load import Ledger, load_ledger
-from papertally.ledger.paper import Paper
 from pipelines import arguments
 from pipelines.common import CONFIGS, MICRONET, ROOT, PipelineError, configured_rows, find_row, guard, load_config
 from pipelines.tasks import TASKS
@@ -166,12 +166,13 @@ def configured(folder: str, ledger: Ledger, where: Mapping[str, Any]) -> dict[st
 
 def main(argv: list[str] | None = None) -> int:
     """Write the costs of MicroNet's rows, or those of another paper of this checkout, or of any folder."""
-    paper = Paper.at(arguments.cost().parse_args(argv).path or ROOT / MICRONET)
-    ledger, where, folder = load_ledger(paper.folder), snapshot(ROOT), paper.results / "cost"
+    path = arguments.cost().parse_args(argv).path or ROOT / MICRONET
+    paper, folder, shown = filed_in(path, "cost", ROOT)
+    ledger, where = load_ledger(paper.folder), snapshot(ROOT)
     ours = paper.folder.parent == (ROOT / MICRONET).parent.resolve()
     found = configured("" if paper.folder.name == MICRONET.name else paper.folder.name, ledger, where) if ours else {}
     also = f" or add a config under {CONFIGS.name}/" if ours else ""
-    return file_costs(ledger, paper.folder, folder, paper.shown(folder), where, found, also)
+    return file_costs(ledger, paper.folder, folder, shown, where, found, also)
 
 
 if __name__ == "__main__":

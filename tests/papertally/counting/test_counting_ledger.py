@@ -12,7 +12,10 @@ from helpers import ROOT
 from torch import nn
 
 from papertally.cli import main as paper
+from papertally.command import CommandError
+from papertally.counting import claims as counting_claims
 from papertally.counting import conventions
+from papertally.counting import cost as counting_cost
 from papertally.pages import command as report
 from pipelines.analysis import claims, cost
 
@@ -234,3 +237,12 @@ def test_the_counts_are_those_of_the_modules_themselves():
         out = layer(out)
         total += layer.weight.numel() * out.shape[2] * out.shape[3]
     assert total == by_hand(8, 32)[1] - 1600
+
+
+@pytest.mark.parametrize("command", [cost, claims, counting_cost, counting_claims])
+def test_evidence_that_a_project_makes_is_left_to_it(checkout, command):
+    """What is computed from the ledger alone would take the place of all that the project computed."""
+    before = {p: p.read_bytes() for kind in ("cost", "claims") for p in (checkout / "results" / kind).iterdir()}
+    with pytest.raises(CommandError, match="made by the project that it belongs to"):
+        command.main(["--path", str(checkout / "papers/micronet")])
+    assert {p: p.read_bytes() for kind in ("cost", "claims") for p in (checkout / "results" / kind).iterdir()} == before
