@@ -21,7 +21,7 @@ class CommandError(Exception):
     def __init__(self, message: object = "") -> None:
         text = str(message)
         if text.startswith("Caught "):  # torch's loader makes a worker's traceback the message: keep the line
-            text = text.rsplit("Error: ", 1)[-1].rstrip()
+            text = text.rsplit(f"{type(self).__name__}: ", 1)[-1].rstrip()
         super().__init__(text)
 
 

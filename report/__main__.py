@@ -18,7 +18,8 @@ from papertally.output import run
 from papertally.pages import command
 from papertally.shadowing import check_own
 from papertally.verdicts.views import Report
-from report.project import MICRONET, OUT, ROOT, projects_of
+from report.project import OUT, projects_of
+from report.rows import MICRONET, ROOT
 
 
 def main(argv: list[str] | None = None, root: Path = ROOT) -> int:

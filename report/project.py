@@ -12,8 +12,7 @@ from papertally.verdicts.gather import Held
 from papertally.verdicts.other_sets import read_other_sets
 from papertally.verdicts.registered import read_registered
 from papertally.verdicts.views import Report
-from report.rows import MICRONET as MICRONET
-from report.rows import ROOT as ROOT
+from report.rows import MICRONET
 from report.settings import data_pins, load_settings
 
 #: Where the report is written and the accepted verdicts lie, from the root on.

@@ -72,10 +72,6 @@ _WORSE = re.compile(
     r"\b(?:underperforms?|(?:is|are|was|performs?) worse than|trails|lags behind|falls? (?:short of|behind))\b", re.I
 )
 _MORE = re.compile(r"\b(?:more|higher|larger|greater|bigger|slower|heavier)\b", re.I)
-_LESS = re.compile(r"\b(?:fewer|less|lower|smaller|cheaper|lighter)\b", re.I)
-_GAIN = re.compile(
-    r"\b(?:by|gains?|improvement|increase|margin|points?|higher|lower|better|worse|drop|reduction)\b", re.I
-)
 _BEST = re.compile(r"\bthe (?P<word>best|highest|lowest|fewest|largest|smallest|greatest|least|most|worst)\b", re.I)
 _NARROW = re.compile(
     r"\b(?:among|under|similar|comparable|same|second|third|one of|previous|prior|other|its|single|given|budget|block"

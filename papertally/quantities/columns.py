@@ -14,35 +14,14 @@ Better = Literal["higher", "lower"]
 Kind = Literal["cost", "trained", "measured"]
 #: What an exact count of the network decides.
 COSTS = ("params", "madds", "size")
+#: Rates of what is right, so that more is better and none exceeds 100 %.
+_RATES = (
+    *("top1", "top5", "acc", "AP", "AP50", "AP75", "APM", "APL", "APS", "AR", "miou", "iou", "f1", "precision"),
+    *("recall", "pq"),
+)
 _HIGHER = (
-    "top1",
-    "top5",
-    "acc",
-    "AP",
-    "AP50",
-    "AP75",
-    "APM",
-    "APL",
-    "APS",
-    "AR",
-    "miou",
-    "iou",
-    "auc",
-    "f1",
-    "precision",
-    "recall",
-    "bleu",
-    "rouge",
-    "psnr",
-    "ssim",
-    "is",
-    "pck",
-    "pq",
-    "mota",
-    "reward",
-    "score",
-    "kappa",
-    "r2",
+    *_RATES,
+    *("auc", "bleu", "rouge", "psnr", "ssim", "is", "pck", "mota", "reward", "score", "kappa", "r2"),
 )
 _LOWER = (
     "err",
@@ -65,27 +44,7 @@ _LOWER = (
 _FASTER = ("throughput", "fps", "speedup")
 _DEARER = ("latency", "time", "memory", "energy", "power")
 #: Metrics that are shares of a whole, so that none exceeds 100 %.
-SHARES = (
-    "top1",
-    "top5",
-    "acc",
-    "AP",
-    "AP50",
-    "AP75",
-    "APM",
-    "APL",
-    "APS",
-    "AR",
-    "miou",
-    "iou",
-    "f1",
-    "precision",
-    "recall",
-    "err",
-    "err1",
-    "err5",
-    "pq",
-)
+SHARES = (*_RATES, "err", "err1", "err5")
 
 
 def stem(column: str) -> str:

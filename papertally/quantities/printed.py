@@ -73,7 +73,6 @@ OTHERS = (
 )
 _COUNTED = r"(?:FLOP[Ss]?|MACs?|M-?Adds?|MAdds|Mult-?Adds|[Pp]arams?|[Pp]arameters|[Oo]ps)"
 _DIGITS = r"(?:[0-9]{1,3}(?:[,\u2009\u202f][0-9]{3})+|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+"
-_SIGN = r"[-−–]?"
 _SUPER = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _POWER = r"(?:[eE](?P<e>[-−+]?[0-9]{1,3})|\s?[×x·*]\s?10(?:\^?\{?(?P<p>[-−]?[0-9]{1,3})\}?|(?P<s>[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]{1,4})))?"
 #: Marks of footnotes around a number.
