@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from helpers import ROOT
 
-PRODUCT = ("paper", "report", "registry", "pipelines")
+PRODUCT = ("papertally", "report", "registry", "pipelines")
 MODULES = ("fcntl", "grp", "posix_ipc", "pty", "pwd", "resource", "syslog", "termios", "tty")
 #: Windows has none of these, macOS has no sched_getaffinity.
 FUNCTIONS = ("fork", "forkpty", "getpgid", "killpg", "nice", "sched_getaffinity", "setpgid", "setsid", "statvfs")

@@ -25,7 +25,7 @@ from registry.ops import shift_max
 from report.rows import find_row
 
 ROW = "t5_dynamic_shift_max"
-CODE = ("configs", "evidence", "fingerprints", "paper", "pipelines", "registry", "report", "results")
+CODE = ("configs", "fingerprints", "papers", "papertally", "pipelines", "registry", "report", "results")
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def copy(tmp_path):
     """Return a checkout of its own, code included."""
     for name in CODE:
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "mini", "out"))
-    for name in ("params.yaml", "micronet_plugin.py"):
+    for name in ("params.yaml", "pyproject.toml", "micronet_plugin.py"):
         shutil.copy(ROOT / name, tmp_path)
     return tmp_path
 

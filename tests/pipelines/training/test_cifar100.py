@@ -22,6 +22,7 @@ from pipelines.training import __main__ as cli
 from pipelines.training import orderings
 from pipelines.training.job import cifar_job, proxy_job
 from pipelines.training.run import resolve, run
+from report.project import held_to
 from report.settings import data_pins, load_settings
 
 ROW = "t5_relu"
@@ -48,7 +49,7 @@ def others_of(checkout):
     return read_other_sets(
         checkout,
         checkout / "results",
-        load_settings(checkout)[1],
+        held_to(checkout),
         load_ledger(checkout / "papers/micronet"),
         evidence_of(checkout),
     )
